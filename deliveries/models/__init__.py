@@ -1,0 +1,9 @@
+"""The deliveries side of the database."""
+
+from deliveries.models.attempts import Attempt
+from deliveries.models.deliveries import Delivery
+from deliveries.models.events import Event
+from deliveries.models.lanes import Counter, Lane
+from deliveries.models.review import DeadLetter
+
+__all__ = ["Attempt", "Counter", "DeadLetter", "Delivery", "Event", "Lane"]

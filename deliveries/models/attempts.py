@@ -1,0 +1,65 @@
+"""Attempts: one HTTP request each, and what became of it."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from deliveries.models.deliveries import Delivery
+from subscriptions import ids
+from subscriptions.models import Webhook
+from subscriptions.models.fields import PublicIdField
+
+
+class Attempt(models.Model):
+    """A line of the log. Times are the database's clock; durations are milliseconds."""
+
+    class Result(models.TextChoices):
+        DELIVERED = "delivered", "Delivered"
+        FAILED = "failed", "Failed"
+        INTERRUPTED = "interrupted", "Interrupted, may have been sent"
+
+    id = models.BigAutoField(primary_key=True)
+    public_id = PublicIdField(prefix=ids.ATTEMPT)
+    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="attempts")
+    webhook = models.ForeignKey(
+        Webhook, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
+    number = models.PositiveIntegerField()
+    result = models.CharField(max_length=12, choices=Result)
+    started_at = models.DateTimeField(help_text="When the request was sent.")
+    answered_at = models.DateTimeField(null=True, help_text="When the answer was complete, or given up.")
+    lateness_ms = models.FloatField(null=True, help_text="From the time it was due until it was sent.")
+    status_code = models.PositiveIntegerField(null=True)
+    error = models.CharField(max_length=30, blank=True, default="")
+    detail = models.TextField(blank=True, default="", help_text="What happened, in a sentence.")
+    decision = models.TextField(
+        blank=True, default="", help_text="What follows from it: the reason of the retry, or the end."
+    )
+    next_at = models.DateTimeField(null=True, help_text="When the next attempt is due.")
+    url = models.TextField()
+    request_headers = models.TextField(
+        default="[]", help_text="JSON pairs; signatures stand as sent, secrets are masked."
+    )
+    request_size = models.PositiveIntegerField(default=0)
+    request_digest = models.CharField(
+        max_length=64, blank=True, default="", help_text="SHA-256 of the body as sent, in hex."
+    )
+    response_headers = models.TextField(default="[]", help_text="JSON pairs, truncated on the way in.")
+    response_body = models.BinaryField(default=b"", help_text="The first 4 KiB, any bytes.")
+    response_size = models.PositiveIntegerField(default=0, help_text="Bytes read.")
+    response_truncated = models.BooleanField(default=False)
+    dns_ms = models.FloatField(null=True)
+    connect_ms = models.FloatField(null=True)
+    tls_ms = models.FloatField(null=True)
+    first_byte_ms = models.FloatField(null=True)
+    total_ms = models.FloatField(null=True)
+    remote_address = models.CharField(max_length=64, blank=True, default="")
+    reused_connection = models.BooleanField(default=False)
+    worker = models.CharField(max_length=100, blank=True, default="")
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["webhook", "-id"], name="attempt_of_webhook")]
+
+    def __str__(self) -> str:
+        return f"attempt {self.number} of {self.delivery_id}"

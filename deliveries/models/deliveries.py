@@ -1,0 +1,80 @@
+"""Deliveries: one event on its way to one webhook."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from deliveries.models.events import Event
+from subscriptions import ids
+from subscriptions.models import Merchant, Webhook
+from subscriptions.models.fields import PublicIdField
+
+
+class Delivery(models.Model):
+    """One event to one webhook, with where it stands.
+
+    A delivery is open exactly while `due_at` is set: the time of its next attempt or, while it is being sent, of its
+    claim's expiry. `claim` is the fence: an outcome that comes back under another token changes nothing but the log.
+    """
+
+    class Status(models.TextChoices):
+        PENDING = "pending", "Pending"
+        SENDING = "sending", "Sending"
+        RETRYING = "retrying", "Retrying"
+        DELIVERED = "delivered", "Delivered"
+        DEAD = "dead", "In review"
+        DISCARDED = "discarded", "Discarded"
+        SKIPPED = "skipped", "Skipped"
+        CANCELLED = "cancelled", "Cancelled"
+
+    OPEN = (Status.PENDING, Status.SENDING, Status.RETRYING)
+
+    id = models.BigAutoField(primary_key=True)
+    public_id = PublicIdField(prefix=ids.DELIVERY, unique=True)
+    # The merchant follows from the webhook; it stands here for scoping and paging, without a check on each insert.
+    merchant = models.ForeignKey(
+        Merchant, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
+    webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="deliveries", db_index=False)
+    event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="deliveries")
+    event_type = models.CharField(max_length=100)
+    status = models.CharField(max_length=10, choices=Status, db_default=Status.PENDING)
+    reason = models.TextField(blank=True, db_default="", help_text="Why it was skipped, cancelled, or put into review.")
+    due_at = models.DateTimeField(null=True, editable=False)
+    claim = models.BigIntegerField(null=True, editable=False)
+    claimed_at = models.DateTimeField(null=True, editable=False)
+    attempt_count = models.PositiveIntegerField(
+        db_default=0, help_text="Attempts in the log, interrupted ones included."
+    )
+    tries = models.PositiveIntegerField(
+        db_default=0, help_text="Attempts of the current chain, as the policy counts them."
+    )
+    replays = models.PositiveIntegerField(db_default=0)
+    interruptions = models.PositiveIntegerField(db_default=0, help_text="Claims in a row whose worker died.")
+    last_status_code = models.PositiveIntegerField(null=True)
+    last_error = models.CharField(max_length=30, blank=True, db_default="")
+    last_attempt_at = models.DateTimeField(null=True)
+    response_ms = models.FloatField(null=True, help_text="Of the last attempt, in milliseconds.")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name_plural = "deliveries"
+        indexes = [
+            # Serves the claim, the sweep and "what is left": nothing here grows with the log.
+            models.Index(fields=["webhook", "due_at", "id"], condition=Q(due_at__isnull=False), name="delivery_due"),
+            models.Index(fields=["webhook"], condition=Q(status="sending"), name="delivery_in_flight"),
+            models.Index(fields=["webhook", "-id"], name="delivery_of_webhook"),
+            models.Index(fields=["merchant", "-id"], name="delivery_of_merchant"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event_type} {self.public_id}"
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether it waits for an attempt or is being sent."""
+        return self.due_at is not None

@@ -1,0 +1,1 @@
+"""An example source of events: files, downloads and orders whose Django signals publish."""

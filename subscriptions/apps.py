@@ -1,0 +1,25 @@
+"""Django's handle on the app."""
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class SubscriptionsConfig(AppConfig):
+    """Merchants, webhooks, subscriptions, secrets, keys and the event catalogue."""
+
+    name = "subscriptions"
+    verbose_name = "Webhooks"
+
+    def ready(self) -> None:
+        """Register the start-up checks, and keep the catalogue in step with the release at each migrate."""
+        from subscriptions import checks  # noqa: F401
+
+        post_migrate.connect(_load_catalogue, sender=self)
+
+
+def _load_catalogue(using: str, **_kwargs: Any) -> None:
+    from subscriptions.catalogue import load_event_types
+
+    load_event_types(using=using)

@@ -1,0 +1,8 @@
+"""The subscriptions side of the database."""
+
+from subscriptions.models.catalogue import EventType
+from subscriptions.models.keys import ApiKey
+from subscriptions.models.merchants import Membership, Merchant
+from subscriptions.models.webhooks import SigningSecret, Subscription, Webhook
+
+__all__ = ["ApiKey", "EventType", "Membership", "Merchant", "SigningSecret", "Subscription", "Webhook"]

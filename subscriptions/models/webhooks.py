@@ -1,0 +1,142 @@
+"""Webhooks, what they subscribe to, and the secrets they sign with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from subscriptions import ids
+from subscriptions.models.fields import EncryptedTextField, PublicIdField
+from subscriptions.models.merchants import Merchant
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class WebhookQuerySet(models.QuerySet["Webhook"]):
+    """Queries that name a state."""
+
+    def alive(self) -> WebhookQuerySet:
+        """Leave out the deleted ones, which stay for the log's sake."""
+        return self.filter(deleted_at=None)
+
+
+class Webhook(models.Model):
+    """An endpoint of a merchant: where to send, in which dialect, under which policy.
+
+    Empty settings (null) mean the dialect's own. `is_enabled=False` skips events; `paused_at` holds deliveries until
+    resumed; `deleted_at` marks a row kept for the log.
+    """
+
+    class BodyStyle(models.TextChoices):
+        COMPACT = "compact", "Compact, as JavaScript writes it"
+        PYTHON = "python", "As Python's json.dumps writes it"
+
+    id = models.BigAutoField(primary_key=True)
+    public_id = PublicIdField(prefix=ids.WEBHOOK, unique=True)
+    merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="webhooks")
+    name = models.CharField(max_length=200, blank=True)
+    url = models.TextField()
+    dialect = models.CharField(max_length=20, default="standard")
+    body_style = models.CharField(max_length=10, choices=BodyStyle, default=BodyStyle.COMPACT)
+    api_version = models.CharField(
+        max_length=20, default="2024-01", help_text="Sent as `api_version` by the alva dialect."
+    )
+    headers = models.JSONField(default=dict, blank=True, help_text="Custom headers; they can't override ours.")
+    retry_policy = models.JSONField(null=True, blank=True, help_text="Empty: the dialect's own.")
+    timeout = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0.5), MaxValueValidator(30)],
+        help_text="Seconds for the whole request; empty: the dialect's own.",
+    )
+    max_in_flight = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(500)],
+        help_text="Open requests at a time; empty: the platform's default.",
+    )
+    rate_limit = models.FloatField(
+        null=True, blank=True, validators=[MinValueValidator(0.01)], help_text="Requests a second; empty: no limit."
+    )
+    filter = models.TextField(blank=True, help_text="A JMESPath condition on the event; empty: everything.")
+    fields = models.JSONField(default=list, blank=True, help_text="Only these fields of the data are sent; empty: all.")
+    is_enabled = models.BooleanField(default=True)
+    disabled_reason = models.CharField(max_length=200, blank=True)
+    disabled_at = models.DateTimeField(null=True, blank=True, editable=False)
+    paused_at = models.DateTimeField(null=True, blank=True, editable=False)
+    paused_by = models.CharField(max_length=150, blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = WebhookQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["merchant", "-id"], name="webhook_of_merchant")]
+
+    def __str__(self) -> str:
+        return self.name or self.url
+
+    @property
+    def in_flight_cap(self) -> int:
+        """The most requests open at a time to this endpoint."""
+        return self.max_in_flight or settings.WEBHOOKS_MAX_IN_FLIGHT
+
+
+class Subscription(models.Model):
+    """A webhook's interest in an event name or pattern. Ended ones stay: they answer "why wasn't this delivered?"."""
+
+    id = models.BigAutoField(primary_key=True)
+    merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="+")
+    webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="subscriptions")
+    pattern = models.CharField(max_length=102)
+    created_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["webhook", "pattern"], condition=Q(ended_at=None), name="subscription_once")
+        ]
+        indexes = [
+            models.Index(fields=["merchant", "pattern"], condition=Q(ended_at=None), name="subscription_match"),
+        ]
+
+    def __str__(self) -> str:
+        return self.pattern
+
+
+class SigningSecret(models.Model):
+    """A secret of a webhook. During a rotation two overlap: the old one until `expires_at`, the new from its creation.
+
+    One-value headers are signed by the oldest unexpired secret, so the old one signs until the overlap ends or the
+    merchant switches (which expires the old one at once); Standard Webhooks sends a signature for each.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="secrets")
+    value = EncryptedTextField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(expires_at=None) | Q(expires_at__gte=F("created_at")), name="secret_expires_after_creation"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"secret {self.pk} of webhook {self.webhook_id}"
+
+    def is_active(self, now: datetime | None = None) -> bool:
+        """Tell whether the secret still signs."""
+        return self.expires_at is None or self.expires_at > (now or timezone.now())

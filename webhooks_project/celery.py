@@ -1,0 +1,19 @@
+"""The Celery application: `celery -A webhooks_project worker`."""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+from celery.signals import setup_logging
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webhooks_project.settings")
+
+app = Celery("webhooks_project")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def keep_djangos_logging(**_kwargs: object) -> None:
+    """Leave logging as Django's settings made it; connecting this signal is how Celery is told not to."""

@@ -1,0 +1,225 @@
+"""Settings, read from the environment through `env`; every variable is listed in `.env.example`."""
+
+from __future__ import annotations
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from webhooks_project import devkeys, embedded, env, logs
+
+BASE_DIR = env.BASE_DIR
+STATE_DIR = BASE_DIR / "var"  # embedded database, keys and server state; never committed
+
+# --- where we run -----------------------------------------------------------------------------------------------
+
+DATABASE_URL = env.text("DATABASE_URL")
+EMBEDDED = not DATABASE_URL  # nothing but Python: SQLite and a Valkey of our own
+DEBUG = env.flag("DEBUG", default=EMBEDDED)
+
+_generated = devkeys.development_keys(STATE_DIR) if DEBUG else {}
+SECRET_KEY = env.text("SECRET_KEY") or _generated.get("SECRET_KEY", "")
+WEBHOOKS_ENCRYPTION_KEYS = env.words("WEBHOOKS_ENCRYPTION_KEYS") or env.split(
+    _generated.get("WEBHOOKS_ENCRYPTION_KEYS", "")
+)
+for _name, _value, _expects in (
+    ("SECRET_KEY", SECRET_KEY, "a random text of at least 50 characters"),
+    ("WEBHOOKS_ENCRYPTION_KEYS", WEBHOOKS_ENCRYPTION_KEYS, "Fernet keys, comma-separated, the newest first"),
+):
+    if not _value:
+        raise ImproperlyConfigured(f"{_name} is not set. It expects {_expects}; see .env.example.")
+
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+
+# --- database and Redis -----------------------------------------------------------------------------------------
+
+if EMBEDDED:
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": env.text("WEBHOOKS_SQLITE_PATH", str(STATE_DIR / "webhooks.sqlite3")),
+        }
+    }
+else:
+    try:
+        DATABASES = {"default": environ.Env.db_url_config(DATABASE_URL)}
+    except Exception as error:
+        raise ImproperlyConfigured(
+            f"DATABASE_URL: {error}. It expects postgres://user:password@host:5432/name or sqlite:///path."
+        ) from error
+
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON; PRAGMA cache_size=-32000",
+    }
+elif env.flag("DATABASE_POOL", default=True):  # set it to false for Celery's prefork pool: the two don't go together
+    # The pool lends a session for one statement batch; threads that wait on the network hold none.
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    DATABASES["default"]["OPTIONS"] = {
+        "pool": {
+            "min_size": 1,
+            "max_size": env.whole("DATABASE_POOL_SIZE", 12, minimum=2),
+            "timeout": 10,
+        }
+    }
+
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.text("REDIS_URL") or embedded.running_url() or "redis://127.0.0.1:6379/0"
+REDIS_PREFIX = env.text("REDIS_PREFIX", "mw")
+
+# --- Celery -----------------------------------------------------------------------------------------------------
+
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL") or REDIS_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "housekeeping"
+CELERY_TASK_CREATE_MISSING_QUEUES = True
+CELERY_TASK_ALWAYS_EAGER = env.flag("CELERY_TASK_ALWAYS_EAGER", default=False)
+CELERY_TASK_PUBLISH_RETRY = False  # a hint that can't be sent is dropped; the pacemaker finds the lane
+CELERY_WORKER_DISABLE_PREFETCH = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = env.flag("CELERY_REMOTE_CONTROL", default=True)
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 0.0
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 600,
+    "max_connections": 64,
+    "socket_keepalive": True,
+    "health_check_interval": 10,
+    "socket_connect_timeout": 2,
+}
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "beat")
+
+# --- the engine (DESIGN: lanes and shifts); seconds, bytes and counts ---------------------------------------------
+
+WEBHOOKS_FAST_SLOTS = env.whole("WEBHOOKS_FAST_SLOTS", 128, minimum=1)
+WEBHOOKS_OPEN_REQUESTS_MAX = env.whole("WEBHOOKS_OPEN_REQUESTS_MAX", 512, minimum=1)
+WEBHOOKS_SLOW_AFTER = env.seconds("WEBHOOKS_SLOW_AFTER", 1.0, minimum=0.05)
+WEBHOOKS_SLOW_FOR = env.seconds("WEBHOOKS_SLOW_FOR", 60.0, minimum=1.0)
+WEBHOOKS_MAX_IN_FLIGHT = env.whole("WEBHOOKS_MAX_IN_FLIGHT", 20, minimum=1)
+WEBHOOKS_CLAIM_LANES = env.whole("WEBHOOKS_CLAIM_LANES", 100, minimum=1)
+WEBHOOKS_CLAIM_BYTES = env.whole("WEBHOOKS_CLAIM_BYTES", 4 * 1024**2, minimum=1)
+WEBHOOKS_LOADED_BYTES = env.whole("WEBHOOKS_LOADED_BYTES", 64 * 1024**2, minimum=1)
+WEBHOOKS_CLAIM_GRACE = env.seconds("WEBHOOKS_CLAIM_GRACE", 5.0, minimum=1.0)
+WEBHOOKS_INTERRUPTIONS_MAX = env.whole("WEBHOOKS_INTERRUPTIONS_MAX", 3, minimum=1)
+WEBHOOKS_RECORD_CHUNK = env.whole("WEBHOOKS_RECORD_CHUNK", 100, minimum=1)
+WEBHOOKS_RECORD_WAIT = env.seconds("WEBHOOKS_RECORD_WAIT", 0.2)
+WEBHOOKS_SHIFT_SLICE = env.seconds("WEBHOOKS_SHIFT_SLICE", 10.0, minimum=0.1)
+WEBHOOKS_SHIFTS_PER_WORKER = env.whole("WEBHOOKS_SHIFTS_PER_WORKER", 2, minimum=1)
+WEBHOOKS_COUNTDOWN_HORIZON = env.seconds("WEBHOOKS_COUNTDOWN_HORIZON", 150.0)
+WEBHOOKS_COUNTDOWN_CUSHION = env.seconds("WEBHOOKS_COUNTDOWN_CUSHION", 0.05)
+WEBHOOKS_SWEEP_INTERVAL = env.seconds("WEBHOOKS_SWEEP_INTERVAL", 1.0, minimum=0.05)
+
+# --- what may be published, and where it may go -------------------------------------------------------------------
+
+WEBHOOKS_BODY_MAX = env.whole("WEBHOOKS_BODY_MAX", 1024**2, minimum=1024)
+WEBHOOKS_BATCH_MAX = env.whole("WEBHOOKS_BATCH_MAX", 1000, minimum=1)
+WEBHOOKS_REQUEST_BODY_MAX = env.whole("WEBHOOKS_REQUEST_BODY_MAX", 8 * 1024**2, minimum=1024)
+WEBHOOKS_REQUIRE_HTTPS = env.flag("WEBHOOKS_REQUIRE_HTTPS", default=True)
+WEBHOOKS_ALLOWED_NETWORKS = env.networks("WEBHOOKS_ALLOWED_NETWORKS")
+WEBHOOKS_ALLOWED_PORTS = [int(port) for port in env.words("WEBHOOKS_ALLOWED_PORTS")]
+WEBHOOKS_SOURCE_IPS = env.words("WEBHOOKS_SOURCE_IPS")
+WEBHOOKS_SECRET_OVERLAP = env.seconds("WEBHOOKS_SECRET_OVERLAP", 24 * 3600.0)
+DATA_UPLOAD_MAX_MEMORY_SIZE = WEBHOOKS_REQUEST_BODY_MAX
+
+# --- Django -----------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "drf_standardized_errors",
+    "subscriptions",
+    "deliveries",
+    "storefront",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "webhooks_project.urls"
+WSGI_APPLICATION = "webhooks_project.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
+
+EMAIL_BACKEND = env.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "webhooks@localhost")
+
+if not DEBUG:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", default=True)
+    SECURE_HSTS_SECONDS = env.whole("SECURE_HSTS_SECONDS", 31_536_000)
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["deliveries.api.authentication.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_standardized_errors.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Merchant Webhooks",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.0",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SERVE_INCLUDE_SCHEMA": False,
+}
+
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+LOGGING = logs.config(level=LOG_LEVEL, as_json=not DEBUG)
