@@ -1,0 +1,182 @@
+"""Numbers for charts, from Counter rows alone: nothing here grows with the log.
+
+The recorder adds to a cell of (webhook, bucket, result, band) for each attempt; this module defines the cells and
+reads them back. An attempt counts once: `delivered`, `failed` (and another follows), `dead` (and it was the last),
+`interrupted`. `skipped` counts deliveries that were never sent. `lateness` counts first attempts, its band being the
+time from due to sent instead of the response time.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db.models import QuerySet, Sum
+from django.utils import timezone
+
+from deliveries.models.lanes import Counter
+from subscriptions.models import Merchant, Webhook
+
+BANDS: tuple[int, ...] = (5, 10, 20, 35, 50, 75, 100, 200, 350, 500, 1000, 2000, 3500, 5000, 10_000, 30_000)
+"""Upper bounds of the response-time bands, in milliseconds; what is slower than the last counts in the last."""
+
+BUCKET = timedelta(minutes=5)
+"""The time one counter row covers."""
+
+ATTEMPTS = ("delivered", "failed", "dead", "interrupted")
+"""The results that are attempts; a failed attempt is `dead` when none follows it, else `failed`."""
+
+SKIPPED, LATENESS = "skipped", "lateness"
+
+
+def band_of(ms: float) -> int:
+    """Return the index into BANDS of a duration in milliseconds."""
+    return min(bisect_left(BANDS, ms), len(BANDS) - 1)
+
+
+def bucket_of(moment: datetime) -> datetime:
+    """Return the start of the five minutes that hold `moment` (aware), in UTC."""
+    return _floor(moment, BUCKET)
+
+
+def percentile(bands: Mapping[int, int], share: float) -> float | None:
+    """Return the duration in milliseconds that `share` (0 to 1) of the counted stay under; None without any.
+
+    An estimate: inside a band the durations are taken as spread evenly.
+    """
+    total = sum(bands.values())
+    if not total:
+        return None
+    wanted, seen = share * total, 0
+    for band in sorted(bands):
+        count = bands[band]
+        if seen + count >= wanted:
+            low = BANDS[band - 1] if band else 0
+            return low + (BANDS[band] - low) * (wanted - seen) / count
+        seen += count
+    return float(BANDS[max(bands)])
+
+
+@dataclass
+class Summary:
+    """Attempts of a stretch of time. Durations are milliseconds, `bands` and `lateness` map a band to a count."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    bands: dict[int, int] = field(default_factory=dict)
+    lateness: dict[int, int] = field(default_factory=dict)
+    total_ms: float = 0.0
+
+    def add(self, result: str, band: int, count: int, total_ms: float) -> None:
+        """Add one cell."""
+        if result == LATENESS:
+            self.lateness[band] = self.lateness.get(band, 0) + count
+            return
+        self.counts[result] = self.counts.get(result, 0) + count
+        if result in {"delivered", "failed", "dead"}:
+            self.bands[band] = self.bands.get(band, 0) + count
+            self.total_ms += total_ms
+
+    @property
+    def attempts(self) -> int:
+        """Return how many requests were made."""
+        return sum(self.counts.get(result, 0) for result in ATTEMPTS)
+
+    @property
+    def delivered(self) -> int:
+        """Return how many were answered with 2xx."""
+        return self.counts.get("delivered", 0)
+
+    @property
+    def failed(self) -> int:
+        """Return how many attempts did not deliver, whether or not another followed."""
+        return self.attempts - self.delivered
+
+    @property
+    def success_rate(self) -> float | None:
+        """Return the share of attempts that delivered, 0 to 1; None without attempts."""
+        return self.delivered / self.attempts if self.attempts else None
+
+    @property
+    def average_ms(self) -> float | None:
+        """Return the mean response time in milliseconds."""
+        answered = sum(self.bands.values())
+        return self.total_ms / answered if answered else None
+
+    def response_ms(self, share: float) -> float | None:
+        """Return the response time in milliseconds that `share` of the attempts stay under."""
+        return percentile(self.bands, share)
+
+    def lateness_ms(self, share: float) -> float | None:
+        """Return the lateness in milliseconds that `share` of the first attempts stay under."""
+        return percentile(self.lateness, share)
+
+
+def summary(
+    *, window: timedelta, merchant: Merchant | Iterable[Merchant] | None = None, webhook: Webhook | None = None
+) -> Summary:
+    """Sum the counters of the last `window`: of one webhook, of one or several merchants, or of all. One query."""
+    total = Summary()
+    rows = _cells(window, merchant, webhook).values_list("result", "band")
+    for result, band, count, total_ms in rows.annotate(Sum("count"), Sum("total_ms")).order_by():
+        total.add(result, band, count, total_ms)
+    return total
+
+
+def series(
+    *,
+    window: timedelta,
+    points: int = 24,
+    merchant: Merchant | Iterable[Merchant] | None = None,
+    webhook: Webhook | None = None,
+) -> list[tuple[datetime, Summary]]:
+    """Cut the last `window` into about `points` equal steps, oldest first, each with its Summary. One query.
+
+    A step is a whole number of buckets, and empty steps are there with zeros, so that a chart's axis is even.
+    """
+    step = max(BUCKET, _floor_duration(window / points))
+    steps: dict[datetime, Summary] = {}
+    moment, end = _floor(timezone.now() - window, step) + step, timezone.now()
+    while moment <= end:
+        steps[moment] = Summary()
+        moment += step
+    rows = _cells(window, merchant, webhook).values_list("bucket", "result", "band")
+    for bucket, result, band, count, total_ms in rows.annotate(Sum("count"), Sum("total_ms")).order_by():
+        at = steps.get(_floor(bucket, step))
+        if at is not None:
+            at.add(result, band, count, total_ms)
+    return list(steps.items())
+
+
+def worst(
+    *, window: timedelta, merchant: Merchant | Iterable[Merchant] | None = None, limit: int = 5
+) -> list[tuple[int, Summary]]:
+    """Return the `limit` webhooks (primary keys) with the most failed attempts in the last `window`. One query."""
+    webhooks: dict[int, Summary] = {}
+    rows = _cells(window, merchant, None).values_list("webhook_id", "result")
+    for webhook_id, result, count in rows.annotate(Sum("count")).order_by():
+        webhooks.setdefault(webhook_id, Summary()).add(result, 0, count, 0.0)
+    failing = [(pk, each) for pk, each in webhooks.items() if each.failed]
+    return sorted(failing, key=lambda pair: -pair[1].failed)[:limit]
+
+
+def _cells(window: timedelta, merchant: Any, webhook: Webhook | None) -> QuerySet[Counter]:
+    rows = Counter.objects.filter(bucket__gt=timezone.now() - window - BUCKET)
+    if webhook is not None:
+        rows = rows.filter(webhook=webhook)
+    elif isinstance(merchant, Merchant):
+        rows = rows.filter(merchant=merchant)
+    elif merchant is not None:
+        rows = rows.filter(merchant__in=merchant)
+    return rows
+
+
+def _floor(moment: datetime, step: timedelta) -> datetime:
+    seconds = int(step.total_seconds())
+    return datetime.fromtimestamp(int(moment.timestamp()) // seconds * seconds, tz=UTC)
+
+
+def _floor_duration(duration: timedelta) -> timedelta:
+    return duration // BUCKET * BUCKET
