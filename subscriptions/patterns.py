@@ -47,7 +47,8 @@ def validate_pattern(pattern: str) -> str:
     if not star:
         _refuse_malformed_name(pattern, subject)
         return pattern
-    if rest or not stem:
+    _refuse_foreign_characters(pattern.replace("*", "_"), subject)
+    if rest:  # a stem there is: a lone * has been answered
         raise ValueError(f"{subject} has a * that is not at its end. {_EXAMPLES}")
     if not _SEPARATOR.fullmatch(stem[-1]):
         raise ValueError(f"{subject} cuts a word. Put . or - before the *: {stem}.* or {stem}-*.")
@@ -84,9 +85,15 @@ def _refuse_unusable_text(text: str, subject: str, mend: str) -> None:
 
 
 def _refuse_malformed_name(name: str, subject: str) -> None:
-    if _NAME.fullmatch(name):
-        return
-    for position, character in enumerate(name, start=1):
+    _refuse_foreign_characters(name, subject)
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            f"{subject} starts or ends with . or -, or has two of them together. Put exactly one between words."
+        )
+
+
+def _refuse_foreign_characters(text: str, subject: str) -> None:
+    for position, character in enumerate(text, start=1):
         if character.isspace():
             raise ValueError(f"{subject} has a space at position {position}. Remove it; one entry holds one name.")
         if not _NAME_CHARACTER.fullmatch(character):
@@ -94,6 +101,3 @@ def _refuse_malformed_name(name: str, subject: str) -> None:
                 f"{subject} has {character!r} at position {position}. "
                 "Use only A-Z, a-z, 0-9 and _, with single . or - between words."
             )
-    raise ValueError(
-        f"{subject} starts or ends with . or -, or has two of them together. Put exactly one between words."
-    )
