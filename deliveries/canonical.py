@@ -2,34 +2,29 @@
 
 Receivers of the Alva and Litestore documents verify signatures over a body they parsed and serialised again in Node,
 so what is sent must already be in that form. Whatever would change or be lost on that way is refused here, with the
-place and the mend. The C scanner and encoder of :mod:`json` do the work; hooks only look at numbers and objects.
+place and the mend.
 
-Hooks see a value without its place in the document. They leave a ``_Refused`` where it stands; the encoder stumbles
-over it, and only then is the tree walked to name the path.
+The C scanner and encoder of :mod:`json` do the work, with the hooks of :mod:`deliveries.ecmascript` for numbers and
+objects. Those leave a ``Refused`` where a value cannot stand; the encoder stumbles over it, and only then is the tree
+walked to name the path.
 """
 
-import enum
 import json
-import math
 import re
-from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from collections.abc import Iterator
 from json.encoder import encode_basestring
 from typing import Any, Final, NoReturn
-from uuid import UUID
+
+from deliveries import ecmascript
+from deliveries.ecmascript import Refused, TinyNumber, shown
+from deliveries.python_data import TooDeep, plain
 
 MAX_DEPTH: Final = 64
 """Levels of objects and arrays a payload may have; ``{}`` has one."""
 
-_MAX_INDEX_KEY: Final = 2**32 - 2  # ECMA-262 6.1.7: array indexes are enumerated first, ascending
-_INDEX_KEY: Final = re.compile(r"0|[1-9][0-9]{0,9}")
-_PLAIN_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_PLAIN_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}")
+_SHOWN_PATH: Final = 160
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_LONGEST_INTEGER: Final = len(str(-(10**20)))  # from 10^21 on ECMAScript writes an exponent
-_SAFE_INTEGER_LENGTH: Final = 15  # any integer this short survives a double
-_EXACT: Final = 2**53
-_SHOWN_CHARS: Final = 40
 
 _SYNTAX_MEND: Final = "Strings and keys take double quotes; no comments, and no comma after the last item."
 _TOO_DEEP: Final = f"more than {MAX_DEPTH} levels of nesting. Flatten the data."
@@ -43,16 +38,20 @@ class InvalidPayload(ValueError):
     """Data that cannot be sent: :attr:`path` says where, :attr:`message` what is wrong and how to mend it.
 
     ``path`` is like ``data.order.items[3].price``, or ``line 3, column 7 (byte 52)`` where the text is not JSON.
+    Lines and columns count from 1, bytes from 0.
     """
 
     def __init__(self, path: str, message: str) -> None:
-        super().__init__(f"{path}: {message}")
+        super().__init__(path, message)
         self.path = path
         self.message = message
 
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}"
+
 
 class _PlaceholderMet(Exception):
-    """The encoder met a ``_Refused`` or a ``_Tiny``."""
+    """The encoder met a ``Refused`` or a ``TinyNumber``."""
 
 
 def canonical(text: str | bytes, *, root: str = "data", max_bytes: int | None = None) -> str:
@@ -69,9 +68,10 @@ def canonical(text: str | bytes, *, root: str = "data", max_bytes: int | None = 
 def canonical_object(text: str | bytes, *, root: str = "data", max_bytes: int | None = None) -> str:
     """Like :func:`canonical`, and refuse anything but an object at the top."""
     tree = _parse(text, root, max_bytes)
+    result = _encode(tree, root)
     if type(tree) is not dict:
         raise InvalidPayload(root, f'must be a JSON object, but is {_kind(tree)}. Wrap it: {{"value": …}}.')
-    return _encode(tree, root)
+    return result
 
 
 def dump(value: object, *, root: str = "data") -> str:
@@ -83,23 +83,32 @@ def dump(value: object, *, root: str = "data") -> str:
 
     :raises InvalidPayload: for any other type, a naive datetime, and what :func:`canonical` refuses.
     """
-    return _encode(_plain(value, 1), root)
+    try:
+        return _encode(plain(value, MAX_DEPTH), root)
+    except TooDeep:
+        raise InvalidPayload(root, f"{_TOO_DEEP} It must not contain itself either.") from None
+
+
+_DECODER: Final = json.JSONDecoder(
+    parse_int=ecmascript.integer_token,
+    parse_float=ecmascript.float_token,
+    parse_constant=ecmascript.constant,
+    object_pairs_hook=ecmascript.members,
+)
 
 
 def _parse(text: str | bytes, root: str, max_bytes: int | None) -> Any:
     if max_bytes is not None and len(text) > max_bytes:
         raise InvalidPayload(root, f"is larger than {max_bytes} bytes. Send less, or a link to the rest.")
-    if isinstance(text, bytes):
-        try:
-            text = text.decode("utf-8")
-        except UnicodeDecodeError as error:
-            before = text[: error.start].decode("utf-8")
-            message = f"byte 0x{text[error.start]:02x} is not valid UTF-8. Encode the body as UTF-8."
-            raise InvalidPayload(_position(before, len(before)), message) from None
     try:
+        text = text if isinstance(text, str) else text.decode("utf-8")
         tree = _DECODER.decode(text)
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start].decode("utf-8")
+        message = f"byte 0x{error.object[error.start]:02x} is not valid UTF-8. Encode the body as UTF-8."
+        raise InvalidPayload(_position(before, len(before)), message) from None
     except json.JSONDecodeError as error:
-        raise InvalidPayload(_position(text, error.pos), _syntax_message(text, error)) from None
+        raise InvalidPayload(_position(error.doc, error.pos), _syntax_message(error)) from None
     except RecursionError:
         raise InvalidPayload(root, _TOO_DEEP) from None
     if text.count("[") + text.count("{") > MAX_DEPTH and _is_deeper(tree, MAX_DEPTH):
@@ -113,73 +122,16 @@ def _position(text: str, index: int) -> str:
     return f"line {line}, column {column} (byte {len(text[:index].encode('utf-8', 'surrogatepass'))})"
 
 
-def _syntax_message(text: str, error: json.JSONDecodeError) -> str:
-    if text.startswith("\ufeff"):
+def _syntax_message(error: json.JSONDecodeError) -> str:
+    if error.doc.startswith("\ufeff"):
         return "the text starts with a byte order mark. Send UTF-8 without one."
-    if not text.strip():
+    if not error.doc.strip():
         return "the text is empty. Send a JSON object."
     return f"not valid JSON: {error.msg.removesuffix(' at')}. {_SYNTAX_MEND}"
 
 
 def _kind(value: object) -> str:
-    names = {str: "a string", bool: "a boolean", type(None): "null", list: "an array"}
-    return names.get(type(value), "a number")
-
-
-_DECODER: Final = json.JSONDecoder(
-    parse_int=_integer_token, parse_float=_float_token, parse_constant=_constant, object_pairs_hook=_object
-)
-
-
-# --- Python data
-
-
-def _plain(value: object, level: int) -> Any:
-    """Return the tree the scanner would have made of ``value``, which stands at ``level``."""
-    match value:
-        case enum.Enum():
-            return _plain(value.value, level)
-        case str() | bool() | None:
-            return value
-        case int():
-            return _integer(int(value))
-        case float():
-            return _float(float(value)) if math.isfinite(value) else _constant(str(value))
-        case Mapping() | list() | tuple() if level > MAX_DEPTH:
-            return _Refused(_TOO_DEEP)
-        case Mapping():
-            return _object([_member(key, item, level) for key, item in value.items()])
-        case list() | tuple():
-            return [_plain(item, level + 1) for item in value]
-        case _:
-            return _as_string(value)
-
-
-def _member(key: object, item: object, level: int) -> tuple[str, Any]:
-    if isinstance(key, str):
-        return str.__str__(key), _plain(item, level + 1)
-    return str(key), _Refused(f"the key is of type {type(key).__name__}. Keys must be strings: use str(key).")
-
-
-def _as_string(value: object) -> str | _Refused:
-    match value:
-        case Decimal() if not value.is_finite():
-            return _constant(str(value))
-        case Decimal():
-            return format(value, "f") if abs(value.adjusted()) < 400 else str(value)
-        case datetime() if value.tzinfo is None:
-            return _Refused("is a datetime without a time zone. Make it aware, for example with timezone.now().")
-        case datetime():
-            return value.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
-        case date():
-            return value.isoformat()
-        case UUID():
-            return str(value)
-        case _:
-            return _Refused(f"is of type {type(value).__name__}, which has no JSON form. Convert it to a string first.")
-
-
-# --- writing, and naming the place of what was refused
+    return {str: "a string", bool: "a boolean", type(None): "null", list: "an array"}.get(type(value), "a number")
 
 
 def _stumble(_: object) -> NoReturn:
@@ -197,23 +149,19 @@ def _encode(tree: Any, root: str) -> str:
     except _PlaceholderMet:
         _refuse_first(tree, root)
         text = _write(tree)
-    if "\\u0000" in text or not (text.isascii() or _is_utf8(text)):
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        _refuse_first(tree, root)
+    if "\\u0000" in text:  # NUL, or the six characters of its escape after a backslash
         _refuse_first(tree, root)
     return text
 
 
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _write(value: Any) -> str:
-    """Write a tree that holds a ``_Tiny``: the C encoder offers no way to pass a number's text through."""
+    """Write a tree that holds a ``TinyNumber``: the C encoder offers no way to pass a number's text through."""
     match value:
-        case _Tiny():
+        case TinyNumber():
             return value.text
         case dict():
             return "{" + ",".join(f"{encode_basestring(key)}:{_write(item)}" for key, item in value.items()) + "}"
@@ -234,12 +182,13 @@ def _is_deeper(value: Any, levels: int) -> bool:
 def _refuse_first(tree: Any, root: str) -> None:
     """Raise for the first refused value of the tree, if there is one."""
     for path, message in _refusals(tree, root, 1):
-        raise InvalidPayload(path, message)
+        short = path if len(path) <= _SHOWN_PATH else f"{path[: _SHOWN_PATH // 2]}…{path[-_SHOWN_PATH // 2 :]}"
+        raise InvalidPayload(short, message)
 
 
 def _refusals(value: Any, path: str, level: int) -> Iterator[tuple[str, str]]:
     match value:
-        case _Refused():
+        case Refused():
             yield path, value.message
         case str() if "\0" in value:
             yield path, _NUL
@@ -257,8 +206,4 @@ def _refusals(value: Any, path: str, level: int) -> Iterator[tuple[str, str]]:
 
 
 def _step(key: str) -> str:
-    return f".{key}" if len(key) <= _SHOWN_CHARS and _PLAIN_KEY.fullmatch(key) else f"[{json.dumps(_shown(key))}]"
-
-
-def _shown(text: str) -> str:
-    return text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "…"
+    return f".{key}" if _PLAIN_KEY.fullmatch(key) else f"[{json.dumps(shown(key))}]"

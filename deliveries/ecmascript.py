@@ -1,7 +1,7 @@
-"""What ECMAScript makes of JSON numbers and object keys (ECMA-262, Number::toString and OrdinaryOwnPropertyKeys).
+"""What ECMAScript makes of JSON numbers and object keys (ECMA-262: Number::toString, OrdinaryOwnPropertyKeys).
 
-Hooks for :mod:`json`'s scanner. A hook sees a token without its place in the document, so what it refuses it leaves
-standing as a :class:`Refused`; :mod:`deliveries.canonical` finds it there and names the path.
+Hooks for the scanner of :mod:`json`. A hook sees a token without its place in the document, so what it refuses it
+leaves standing as a :class:`Refused`; :mod:`deliveries.canonical` finds it there and names the path.
 """
 
 import math
@@ -9,8 +9,16 @@ import re
 from decimal import Decimal
 from typing import Any, Final
 
+_MAX_INDEX_KEY: Final = 2**32 - 2  # array indexes (ECMA-262, 6.1.7) are enumerated first, ascending
+_INDEX_KEY: Final = re.compile(r"0|[1-9][0-9]{0,9}")
+_LONGEST_INTEGER: Final = len(str(-(10**20)))  # from 10^21 on ECMAScript writes an exponent
+_SAFE_INTEGER_LENGTH: Final = 15  # any integer this short survives a double
+_EXACT: Final = 2**53
+_SHOWN_CHARS: Final = 40
+_AS_STRING: Final = "Send it as a string."
 
-class _Refused:
+
+class Refused:
     """Stands in the parsed tree where a value was refused."""
 
     __slots__ = ("message",)
@@ -19,8 +27,8 @@ class _Refused:
         self.message = message
 
 
-class _Tiny:
-    """A double below 1e-4, which ECMAScript and Python write differently; holds ECMAScript's text."""
+class TinyNumber:
+    """A double below 1e-4, which ECMAScript and Python write differently; ``text`` is ECMAScript's way."""
 
     __slots__ = ("text",)
 
@@ -28,41 +36,41 @@ class _Tiny:
         self.text = text
 
 
-# --- what the scanner's hooks make of tokens
+Number = int | float | TinyNumber
 
 
-def _integer_token(token: str) -> int | _Refused:
+def integer_token(token: str) -> int | Refused:
+    """Accept an integer literal iff ECMAScript prints the same token again (``-0`` counts as 0)."""
     if len(token) <= _SAFE_INTEGER_LENGTH:
         return int(token)
-    return _changed(token) if len(token) > _LONGEST_INTEGER else _integer(int(token))
+    return _changed(token) if len(token) > _LONGEST_INTEGER else integer(int(token))
 
 
-def _integer(number: int) -> int | _Refused:
+def integer(number: int) -> int | Refused:
+    """Accept an integer iff it survives a double and is written without an exponent."""
     if -_EXACT <= number <= _EXACT:
         return number
-    if abs(number) < 10**21 and _float(float(number)) == number:
+    if abs(number) < 10**21 and float_number(float(number)) == number:
         return number
-    return _changed(str(number) if abs(number) < 10**_SHOWN_CHARS else "the integer")
+    return _changed(str(number) if abs(number) < 10**_SHOWN_CHARS else "The integer")
 
 
-def _changed(token: str) -> _Refused:
-    return _Refused(f"{_shown(token)} would be changed by JavaScript, which reads numbers as doubles. {_AS_STRING}")
+def _changed(token: str) -> Refused:
+    return Refused(f"{shown(token)} would be changed by JavaScript, which reads numbers as doubles. {_AS_STRING}")
 
 
-_AS_STRING: Final = "Send it as a string."
-
-
-def _float_token(token: str) -> int | float | _Tiny | _Refused:
+def float_token(token: str) -> Number | Refused:
+    """Read a literal with a fraction or an exponent as a double; refuse what overflows, or becomes 0 unasked."""
     number = float(token)
     if number in (math.inf, -math.inf):
-        return _Refused(f"{_shown(token)} is too large for a double. {_AS_STRING}")
-    if number == 0 and any(digit in "123456789" for digit in re.split("[eE]", token)[0]):
-        return _Refused(f"{_shown(token)} is too small for a double and would become 0. {_AS_STRING}")
-    return _float(number)
+        return Refused(f"{shown(token)} is too large for a double. {_AS_STRING}")
+    if number == 0 and re.search("[1-9]", re.split("[eE]", token)[0]):
+        return Refused(f"{shown(token)} is too small for a double and would become 0. {_AS_STRING}")
+    return float_number(number)
 
 
-def _float(number: float) -> int | float | _Tiny:
-    """Choose the value whose Python text is ECMAScript's text of the double (ECMA-262, Number::toString)."""
+def float_number(number: float) -> Number:
+    """Return the value whose Python text is ECMAScript's text of a finite double."""
     size = abs(number)
     if number.is_integer():
         if size < _EXACT:
@@ -71,30 +79,33 @@ def _float(number: float) -> int | float | _Tiny:
     if size >= 1e-4:
         return number
     text = repr(number)
-    return _Tiny(format(Decimal(text), "f") if size >= 1e-6 else text.replace("e-0", "e-"))
+    return TinyNumber(format(Decimal(text), "f") if size >= 1e-6 else text.replace("e-0", "e-"))
 
 
-def _constant(token: str) -> _Refused:
-    return _Refused(f"{token} is not JSON. Send null or a string.")
+def constant(token: str) -> Refused:
+    """Refuse ``NaN`` and the infinities, which the scanner would take."""
+    return Refused(f"{token} is not JSON. Send null or a string.")
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        _mark_duplicates(members, pairs)
-    if members and min(members) < ":":  # ":" follows "9"
-        return _index_keys_first(members)
-    return members
-
-
-def _mark_duplicates(members: dict[str, Any], pairs: list[tuple[str, Any]]) -> None:
-    seen: set[str] = set()
-    for key, _ in pairs:
-        if key in seen:
-            members[key] = _Refused("the key stands twice in the same object. Keep one.")
-        seen.add(key)
+def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of its members: duplicate keys refused, array indexes first as ECMAScript orders them."""
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                result[key] = Refused("the key stands twice in the same object. Keep one.")
+            seen.add(key)
+    if result and min(result) < ":":  # ":" follows "9": some key may start with a digit
+        return _index_keys_first(result)
+    return result
 
 
 def _index_keys_first(members: dict[str, Any]) -> dict[str, Any]:
     indexes = [key for key in members if _INDEX_KEY.fullmatch(key) and int(key) <= _MAX_INDEX_KEY]
     return {key: members[key] for key in sorted(indexes, key=int)} | members
+
+
+def shown(text: str) -> str:
+    """Shorten a piece of the payload for an error message."""
+    return text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "…"
