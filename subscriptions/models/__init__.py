@@ -1,8 +1,19 @@
 """The subscriptions side of the database."""
 
+from subscriptions.models.api import ApiRates, IdempotencyKey
 from subscriptions.models.catalogue import EventType
 from subscriptions.models.keys import ApiKey
 from subscriptions.models.merchants import Membership, Merchant
 from subscriptions.models.webhooks import SigningSecret, Subscription, Webhook
 
-__all__ = ["ApiKey", "EventType", "Membership", "Merchant", "SigningSecret", "Subscription", "Webhook"]
+__all__ = [
+    "ApiKey",
+    "ApiRates",
+    "EventType",
+    "IdempotencyKey",
+    "Membership",
+    "Merchant",
+    "SigningSecret",
+    "Subscription",
+    "Webhook",
+]
