@@ -1,0 +1,23 @@
+"""The one exit for HTTP: vets where a request goes, ends it in time, and returns a typed outcome.
+
+Nothing else in the house may import an HTTP client. This package knows no Django and no models.
+"""
+
+from .addresses import AddressPolicy, AddressRefused
+from .client import Transport
+from .outcome import KEEP_BYTES, MANAGED_HEADERS, READ_BYTES, ErrorClass, Outcome, Request
+from .urls import UrlRefused, check_url
+
+__all__ = [
+    "KEEP_BYTES",
+    "MANAGED_HEADERS",
+    "READ_BYTES",
+    "AddressPolicy",
+    "AddressRefused",
+    "ErrorClass",
+    "Outcome",
+    "Request",
+    "Transport",
+    "UrlRefused",
+    "check_url",
+]

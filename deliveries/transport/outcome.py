@@ -1,0 +1,154 @@
+"""What goes into the one HTTP exit and what comes back: `Request`, `Outcome`, `ErrorClass`."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+READ_BYTES = 64 * 1024
+"""At most so many body bytes of an answer are read; then the connection is closed."""
+KEEP_BYTES = 4 * 1024
+"""So many of the body bytes read are kept in the outcome, for the log."""
+KEEP_HEADERS = 50
+"""So many response headers are kept."""
+KEEP_HEADER_BYTES = 8 * 1024
+"""So many bytes of response headers (names and values) are kept."""
+
+MANAGED_HEADERS = frozenset(
+    {
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "cookie",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Header names (lower case) that only the transport sets: they decide framing, routing and encoding."""
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch  # RFC 9110 §5.6.2
+_FIELD_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*").fullmatch  # RFC 9110 §5.5, without C0, DEL and C1
+
+
+class ErrorClass(StrEnum):
+    """Why an attempt failed, in words a merchant can act on."""
+
+    DNS_FAILED = "dns_failed"
+    DNS_TIMEOUT = "dns_timeout"
+    ADDRESS_REFUSED = "address_refused"
+    CONNECT_REFUSED = "connect_refused"
+    CONNECT_TIMEOUT = "connect_timeout"
+    UNREACHABLE = "unreachable"
+    TLS_FAILED = "tls_failed"
+    RESPONSE_TIMEOUT = "response_timeout"
+    CONNECTION_RESET = "connection_reset"
+    INVALID_RESPONSE = "invalid_response"
+    REDIRECT = "redirect"
+    HTTP_ERROR = "http_error"
+    INTERRUPTED = "interrupted"  # set by the engine when a worker died in mid-send, never by the transport
+    INTERNAL = "internal"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One POST.
+
+    Args:
+        url: Absolute URL of the receiver; checked again at each send.
+        headers: Name and value pairs, each name once. `Host`, `Content-Length` and the others of
+            `MANAGED_HEADERS` are the transport's; `User-Agent` and `Accept` get a default when absent.
+        body: The exact bytes to send.
+        connect_timeout: Seconds for name resolution and TCP connect together, over all addresses of the name.
+        total_timeout: Seconds for everything, TLS handshake and response body included.
+
+    Raises:
+        ValueError: A header that is malformed, managed or given twice, or a timeout that isn't positive.
+    """
+
+    url: str
+    headers: Sequence[tuple[str, str]]
+    body: bytes
+    connect_timeout: float
+    total_timeout: float
+
+    def __post_init__(self) -> None:
+        if not (self.connect_timeout > 0 and self.total_timeout > 0):
+            raise ValueError("connect_timeout and total_timeout must be more than 0 seconds")
+        seen = set()
+        for name, value in self.headers:
+            if not _TOKEN(name):
+                raise ValueError(f"header name {name!r} may only hold letters, digits and !#$%&'*+-.^_`|~")
+            if not _FIELD_VALUE(value):
+                raise ValueError(f"header {name}: the value may not hold line breaks or control characters")
+            lower = name.lower()
+            if lower in MANAGED_HEADERS:
+                raise ValueError(f"header {name} is set by the transport; leave it out")
+            if lower in seen:
+                raise ValueError(f"header {name} is given twice; join the values into one header")
+            seen.add(lower)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one send came to. Times are milliseconds; None stands for a phase that was not reached or not needed.
+
+    Attributes:
+        status_code: The answer's status; None when no complete response head arrived.
+        error: None exactly when the answer was a 2xx.
+        detail: One sentence for the merchant; never holds receiver-made text or control characters.
+        headers: The answer's first `KEEP_HEADERS` headers, control characters written as escapes.
+        body: The first `KEEP_BYTES` bytes of the body, raw: content codings and charsets are not undone.
+        body_truncated: `body` is not all the receiver sent or announced.
+        body_bytes_read: Body bytes taken from the wire, at most `READ_BYTES`.
+        remote_address: The IP address connected to; None when no connection was made.
+        reused_connection: The request went over a kept connection (then dns, connect and tls are None).
+        dns_ms, connect_ms, tls_ms: How long each phase of a new connection took.
+        first_byte_ms, total_ms: Since the call to `Transport.send`.
+        retry_after: Seconds from now the receiver asked us to wait (RFC 9110 §10.2.3, both forms), not capped.
+        permanent: The same request cannot succeed until somebody changes the webhook (refused URL, 410 Gone).
+        resent: The request left twice: the receiver closed a kept connection just as it was used again.
+    """
+
+    status_code: int | None = None
+    error: ErrorClass | None = None
+    detail: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    body_truncated: bool = False
+    body_bytes_read: int = 0
+    remote_address: str | None = None
+    reused_connection: bool = False
+    dns_ms: float | None = None
+    connect_ms: float | None = None
+    tls_ms: float | None = None
+    first_byte_ms: float | None = None
+    total_ms: float | None = None
+    retry_after: float | None = None
+    permanent: bool = False
+    resent: bool = False
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the receiver answered with a 2xx."""
+        return self.status_code is not None and 200 <= self.status_code < 300
+
+
+class Fault(Exception):
+    """An attempt that ended early, raised where it is noticed and turned into an `Outcome` by `Transport.send`.
+
+    Deliberately no OSError or HTTPException: urllib3 and requests translate those and lose the phase they
+    happened in; this one passes through both, which still close the connection behind it.
+    """
+
+    def __init__(self, error: ErrorClass, detail: str, *, permanent: bool = False) -> None:
+        super().__init__(detail)
+        self.error = error
+        self.detail = detail
+        self.permanent = permanent
