@@ -1,11 +1,11 @@
-"""One canonical JSON: the text that ``JSON.stringify(JSON.parse(text))`` gives in ECMAScript (ECMA-262, 25.5).
+"""One canonical JSON: the text that `JSON.stringify(JSON.parse(text))` gives in ECMAScript (ECMA-262, 25.5).
 
 Receivers of the Alva and Litestore documents verify signatures over a body they parsed and serialised again in Node,
 so what is sent must already be in that form. Whatever would change or be lost on that way is refused here, with the
 place and the mend.
 
-The C scanner and encoder of :mod:`json` do the work, with the hooks of :mod:`deliveries.ecmascript` for numbers and
-objects. Those leave a ``Refused`` where a value cannot stand; the encoder stumbles over it, and only then is the tree
+The C scanner and encoder of `json` do the work, with the hooks of `deliveries.ecmascript` for numbers and
+objects. Those leave a `Refused` where a value cannot stand; the encoder stumbles over it, and only then is the tree
 walked to name the path.
 """
 
@@ -20,7 +20,7 @@ from deliveries.ecmascript import Refused, TinyNumber, shown
 from deliveries.python_data import TooDeep, plain
 
 MAX_DEPTH: Final = 64
-"""Levels of objects and arrays a payload may have; ``{}`` has one."""
+"""Levels of objects and arrays a payload may have; `{}` has one."""
 
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}")
 _SHOWN_PATH: Final = 160
@@ -35,9 +35,9 @@ _LONE_SURROGATE: Final = (
 
 
 class InvalidPayload(ValueError):
-    """Data that cannot be sent: :attr:`path` says where, :attr:`message` what is wrong and how to mend it.
+    """Data that cannot be sent: `path` says where, `message` what is wrong and how to mend it.
 
-    ``path`` is like ``data.order.items[3].price``, or ``line 3, column 7 (byte 52)`` where the text is not JSON.
+    `path` is like `data.order.items[3].price`, or `line 3, column 7 (byte 52)` where the text is not JSON.
     Lines and columns count from 1, bytes from 0.
     """
 
@@ -51,22 +51,25 @@ class InvalidPayload(ValueError):
 
 
 class _PlaceholderMet(Exception):
-    """The encoder met a ``Refused`` or a ``TinyNumber``."""
+    """The encoder met a `Refused` or a `TinyNumber`."""
 
 
 def canonical(text: str | bytes, *, root: str = "data", max_bytes: int | None = None) -> str:
     """Return the canonical form of a JSON text.
 
-    :param text: JSON (RFC 8259) as text or UTF-8 bytes, without a byte order mark.
-    :param root: what the top of the document is called in error paths.
-    :param max_bytes: refuse a longer input unread; its length counts as given, before white space is dropped.
-    :raises InvalidPayload: for anything that is not JSON or that ECMAScript would change.
+    Args:
+        text: JSON (RFC 8259) as text or UTF-8 bytes, without a byte order mark.
+        root: What the top of the document is called in error paths.
+        max_bytes: Refuse a longer input unread; its length counts as given, before white space is dropped.
+
+    Raises:
+        InvalidPayload: For anything that is not JSON or that ECMAScript would change.
     """
     return _encode(_parse(text, root, max_bytes), root)
 
 
 def canonical_object(text: str | bytes, *, root: str = "data", max_bytes: int | None = None) -> str:
-    """Like :func:`canonical`, and refuse anything but an object at the top."""
+    """Like `canonical`, and refuse anything but an object at the top."""
     tree = _parse(text, root, max_bytes)
     result = _encode(tree, root)
     if type(tree) is not dict:
@@ -78,10 +81,11 @@ def dump(value: object, *, root: str = "data") -> str:
     """Return the canonical JSON of Python data.
 
     Mappings with text keys, lists, tuples, str, int, float, bool and None stand for themselves. Decimals become
-    strings in plain notation, aware datetimes ISO 8601 in UTC with ``Z``, dates ISO 8601, UUIDs strings, enum members
+    strings in plain notation, aware datetimes ISO 8601 in UTC with `Z`, dates ISO 8601, UUIDs strings, enum members
     their values.
 
-    :raises InvalidPayload: for any other type, a naive datetime, and what :func:`canonical` refuses.
+    Raises:
+        InvalidPayload: For any other type, a naive datetime, and what `canonical` refuses.
     """
     try:
         return _encode(plain(value, MAX_DEPTH), root)
@@ -159,7 +163,7 @@ def _encode(tree: Any, root: str) -> str:
 
 
 def _write(value: Any) -> str:
-    """Write a tree that holds a ``TinyNumber``: the C encoder offers no way to pass a number's text through."""
+    """Write a tree that holds a `TinyNumber`: the C encoder offers no way to pass a number's text through."""
     match value:
         case TinyNumber():
             return value.text

@@ -1,7 +1,7 @@
 """What ECMAScript makes of JSON numbers and object keys (ECMA-262: Number::toString, OrdinaryOwnPropertyKeys).
 
-Hooks for the scanner of :mod:`json`. A hook sees a token without its place in the document, so what it refuses it
-leaves standing as a :class:`Refused`; :mod:`deliveries.canonical` finds it there and names the path.
+Hooks for the scanner of `json`. A hook sees a token without its place in the document, so what it refuses it
+leaves standing as a `Refused`; `deliveries.canonical` finds it there and names the path.
 """
 
 import math
@@ -28,7 +28,7 @@ class Refused:
 
 
 class TinyNumber:
-    """A double below 1e-4, which ECMAScript and Python write differently; ``text`` is ECMAScript's way."""
+    """A double below 1e-4, which ECMAScript and Python write differently; `text` is ECMAScript's way."""
 
     __slots__ = ("text",)
 
@@ -40,7 +40,7 @@ Number = int | float | TinyNumber
 
 
 def integer_token(token: str) -> int | Refused:
-    """Accept an integer literal iff ECMAScript prints the same token again (``-0`` counts as 0)."""
+    """Accept an integer literal iff ECMAScript prints the same token again (`-0` counts as 0)."""
     if len(token) <= _SAFE_INTEGER_LENGTH:
         return int(token)
     return _changed(token) if len(token) > _LONGEST_INTEGER else integer(int(token))
@@ -83,7 +83,7 @@ def float_number(number: float) -> Number:
 
 
 def constant(token: str) -> Refused:
-    """Refuse ``NaN`` and the infinities, which the scanner would take."""
+    """Refuse `NaN` and the infinities, which the scanner would take."""
     return Refused(f"{token} is not JSON. Send null or a string.")
 
 

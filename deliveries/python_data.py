@@ -1,6 +1,6 @@
-"""Python data as the tree that :mod:`json`'s scanner would have made of their JSON.
+"""Python data as the tree that `json`'s scanner would have made of their JSON.
 
-What has no JSON form stays in the tree as a :class:`~deliveries.ecmascript.Refused`.
+What has no JSON form stays in the tree as a `deliveries.ecmascript.Refused`.
 """
 
 import enum
@@ -22,8 +22,12 @@ class TooDeep(Exception):
 def plain(value: object, levels: int) -> Any:
     """Return the tree that the scanner would have made of ``value``.
 
-    :param levels: how many levels of mappings and lists it may have.
-    :raises TooDeep: if it has more.
+    Args:
+        value: Any Python data.
+        levels: How many levels of mappings and lists it may have.
+
+    Raises:
+        TooDeep: It has more.
     """
     match value:
         case enum.Enum():

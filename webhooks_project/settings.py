@@ -5,7 +5,7 @@ from __future__ import annotations
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from webhooks_project import devkeys, embedded, env, logs
+from webhooks_project import desk, devkeys, embedded, env, logs
 
 BASE_DIR = env.BASE_DIR
 STATE_DIR = BASE_DIR / "var"  # embedded database, keys and server state; never committed
@@ -125,13 +125,14 @@ WEBHOOKS_REQUIRE_HTTPS = env.flag("WEBHOOKS_REQUIRE_HTTPS", default=True)
 WEBHOOKS_ALLOWED_NETWORKS = env.networks("WEBHOOKS_ALLOWED_NETWORKS")
 WEBHOOKS_ALLOWED_PORTS = [int(port) for port in env.words("WEBHOOKS_ALLOWED_PORTS")]
 WEBHOOKS_SOURCE_IPS = env.words("WEBHOOKS_SOURCE_IPS")
+WEBHOOKS_CA_FILE = env.text("WEBHOOKS_CA_FILE")  # authorities trusted besides the public ones, PEM
 WEBHOOKS_SECRET_OVERLAP = env.seconds("WEBHOOKS_SECRET_OVERLAP", 24 * 3600.0)
 DATA_UPLOAD_MAX_MEMORY_SIZE = WEBHOOKS_REQUEST_BODY_MAX
 
 # --- Django -----------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "unfold",
+    *desk.APPS,
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -158,6 +159,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    *desk.MIDDLEWARE,
 ]
 
 ROOT_URLCONF = "webhooks_project.urls"
@@ -191,6 +193,7 @@ STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
+UNFOLD = desk.UNFOLD
 
 EMAIL_BACKEND = env.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "webhooks@localhost")
@@ -202,23 +205,46 @@ if not DEBUG:
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
 
+# --- the API; 0 means no limit ------------------------------------------------------------------------------------
+
+WEBHOOKS_API_RATE_HOUR = env.whole("WEBHOOKS_API_RATE_HOUR", 1000)
+WEBHOOKS_API_RATE_MINUTE = env.whole("WEBHOOKS_API_RATE_MINUTE", 100)
+WEBHOOKS_PUBLISH_RATE_HOUR = env.whole("WEBHOOKS_PUBLISH_RATE_HOUR", 3_000_000)
+WEBHOOKS_PUBLISH_RATE_MINUTE = env.whole("WEBHOOKS_PUBLISH_RATE_MINUTE", 100_000)
+WEBHOOKS_SIGN_IN_RATE_HOUR = env.whole("WEBHOOKS_SIGN_IN_RATE_HOUR", 100)
+WEBHOOKS_SIGN_IN_RATE_MINUTE = env.whole("WEBHOOKS_SIGN_IN_RATE_MINUTE", 10)
+
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["deliveries.api.authentication.ApiKeyAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["subscriptions.api.authentication.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["subscriptions.api.permissions.HasScope"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_standardized_errors.openapi.AutoSchema",
+    "DEFAULT_PARSER_CLASSES": ["subscriptions.api.parsing.StrictJSONParser"],
+    "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_SCHEMA_CLASS": "subscriptions.api.schema.ApiSchema",
     "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
     "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
 }
+DRF_STANDARDIZED_ERRORS = {
+    "EXCEPTION_HANDLER_CLASS": "deliveries.api.errors.Handler",
+    "ENABLE_IN_DEBUG_FOR_UNHANDLED_EXCEPTIONS": True,
+}
+SIMPLE_JWT = {"CHECK_REVOKE_TOKEN": True}  # a changed password ends the tokens made before it
 SPECTACULAR_SETTINGS = {
     "TITLE": "Merchant Webhooks",
+    "DESCRIPTION": "Register webhooks, publish events, read the log, work the review queue.",
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SCHEMA_COERCE_PATH_PK_SUFFIX": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
 }
 
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))

@@ -1,0 +1,199 @@
+"""Claims: due deliveries of many lanes become this process' to send, under a token that is the fence.
+
+Nobody else sends a row while its claim lasts; a claim covers the request's whole deadline and a grace. A claim whose
+worker died simply runs out: the row is due again, and the next claim finds it in state `sending`.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from deliveries import claim_sql, dialects, interruptions
+from deliveries.claim_sql import Row
+from deliveries.database import as_datetime, borrowed, clock, is_postgres, sqlite_time
+from subscriptions import encryption
+
+
+@dataclass(slots=True)
+class Target:
+    """A webhook as it stood at the claim: URL, policy, secrets and state are read anew each time."""
+
+    webhook_id: int
+    merchant_id: int
+    merchant: str
+    domain: str
+    webhook: str
+    url: str
+    dialect: str
+    body_style: str
+    api_version: str
+    headers: dict[str, str]
+    retry_policy: dict[str, Any] | None
+    timeout: float
+    cap: int
+    rate_limit: float | None
+    fields: list[str]
+    window: int
+    secrets: list[str]
+
+
+@dataclass(slots=True)
+class Claimed:
+    """A delivery that is ours to send until `expires_at` (the database's clock)."""
+
+    target: Target
+    token: int
+    delivery_id: int
+    public_id: str
+    attempt: int
+    tries: int
+    interruptions: int
+    event_id: str
+    event_type: str
+    data: str
+    occurred_at: datetime
+    size: int
+    due_at: datetime
+    expires_at: datetime
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one claim brought. `busy`: lanes another claim is at; `full`: it took all it was allowed, more may be due."""
+
+    rows: list[Claimed] = field(default_factory=list)
+    busy: list[int] = field(default_factory=list)
+    full: bool = False
+
+
+def claim(webhook_ids: Sequence[int], *, limit: int, max_bytes: int) -> Batch:
+    """Claim what is due in these lanes: at most `limit` deliveries and about `max_bytes` of event data, oldest first.
+
+    A lane gives at most its free in-flight places. Paused, disabled, deleted and rate-limited lanes give nothing.
+    """
+    asked_at = time.monotonic()
+    token = secrets.randbits(62)
+    with borrowed(), transaction.atomic():
+        targets, busy = _lock_lanes(webhook_ids)
+        if not targets:
+            return Batch(busy=busy)
+        rows = _take(targets, token, limit, max_bytes)
+        if rows:
+            clock.set(rows[0].now, asked_at)
+        died = [row for row in rows if row.was_interrupted]
+        buried = interruptions.log(died, {pk: target.url for pk, target in targets.items()}) if died else set()
+    claimed = [_claimed(row, targets[row.webhook_id], token) for row in rows if row.delivery_id not in buried]
+    claimed.sort(key=lambda row: (row.due_at, row.delivery_id))  # RETURNING promises no order
+    total = sum(row.size for row in claimed)
+    return Batch(claimed, busy, full=len(rows) >= limit or total >= max_bytes // 2)
+
+
+def release(rows: Sequence[Claimed], *, delay: float = 0.0) -> None:
+    """Give rows back unsent, due as they were, or `delay` seconds from now."""
+    by_token: dict[int, list[Claimed]] = {}
+    for row in rows:
+        by_token.setdefault(row.token, []).append(row)
+    later = clock.at(time.monotonic()) + timedelta(seconds=delay) if delay else None
+    with borrowed(), transaction.atomic(), connection.cursor() as cursor:
+        for token, group in by_token.items():
+            ids, dues = [row.delivery_id for row in group], [later or row.due_at for row in group]
+            if is_postgres():
+                cursor.execute(claim_sql.RELEASE_POSTGRES, {"token": token, "ids": ids, "dues": dues})
+            else:
+                pairs = json.dumps([[pk, sqlite_time(due)] for pk, due in zip(ids, dues, strict=True)])
+                cursor.execute(claim_sql.RELEASE_SQLITE, {"token": token, "rows": pairs})
+
+
+def due_lanes() -> tuple[list[int], list[int]]:
+    """Return the lanes with something due: those that may send, and those whose webhook is disabled or deleted."""
+    with borrowed(), connection.cursor() as cursor:
+        cursor.execute(claim_sql.DUE_LANES)
+        rows = cursor.fetchall()
+    return [pk for pk, may_send in rows if may_send], [pk for pk, may_send in rows if not may_send]
+
+
+def _lock_lanes(webhook_ids: Sequence[int]) -> tuple[dict[int, Target], list[int]]:
+    targets, busy = {}, []
+    ids = list(webhook_ids)
+    with connection.cursor() as cursor:
+        if is_postgres():
+            cursor.execute(claim_sql.LANES_POSTGRES, {"space": claim_sql.LOCK_SPACE, "lanes": ids})
+        else:
+            cursor.execute(claim_sql.LANES_SQLITE, {"lanes": json.dumps(ids)})
+        for *row, locked in cursor.fetchall():
+            if locked:
+                targets[row[0]] = _target(row)
+            else:
+                busy.append(row[0])
+    return targets, busy
+
+
+def _take(targets: dict[int, Target], token: int, limit: int, max_bytes: int) -> list[Row]:
+    lanes = [
+        (target.webhook_id, min(target.window, target.cap), target.timeout + settings.WEBHOOKS_CLAIM_GRACE)
+        for target in targets.values()
+    ]
+    bounds = {"limit": limit, "bytes": max_bytes, "token": token}
+    with connection.cursor() as cursor:
+        if is_postgres():
+            ids, places, seconds = (list(column) for column in zip(*lanes, strict=True))
+            cursor.execute(claim_sql.CLAIM_POSTGRES, bounds | {"lanes": ids, "places": places, "seconds": seconds})
+            return [Row(*values) for values in cursor.fetchall()]
+        cursor.execute(claim_sql.CHOOSE_SQLITE, bounds | {"lanes": json.dumps(lanes)})
+        found = [(claim_sql.row_of(values, as_datetime), seconds) for *values, seconds in cursor.fetchall()]
+        until = [[row.delivery_id, sqlite_time(row.now + timedelta(seconds=seconds))] for row, seconds in found]
+        cursor.execute(claim_sql.CLAIM_SQLITE, {"token": token, "rows": json.dumps(until)})
+        return [_as_updated(row) for row, _seconds in found]
+
+
+def _as_updated(row: Row) -> Row:
+    """Bring a row that SQLite read before its update to what PostgreSQL's RETURNING gives after it."""
+    died = int(row.was_interrupted)
+    return row._replace(attempt_count=row.attempt_count + died, interruptions=row.interruptions + died)
+
+
+def _target(row: Sequence[Any]) -> Target:
+    *columns, window, values = row
+    (pk, merchant_id, merchant, domain, webhook, url, dialect, body_style, api_version, headers, policy, timeout, cap,
+     rate_limit, fields) = columns  # fmt: skip
+    if isinstance(values, str):  # SQLite's JSON text
+        values = json.loads(values)
+    return Target(
+        pk, merchant_id, merchant, domain, webhook, url, dialect, body_style, api_version,
+        _parsed(headers) or {}, _parsed(policy), timeout or dialects.get(dialect).timeout,
+        cap or settings.WEBHOOKS_MAX_IN_FLIGHT, rate_limit, _parsed(fields) or [], window,
+        [encryption.decrypt(value) for value in values],
+    )  # fmt: skip
+
+
+def _parsed(value: Any) -> Any:
+    """Return a JSON column that a raw cursor gave as text."""
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def _claimed(row: Row, target: Target, token: int) -> Claimed:
+    return Claimed(
+        target=target,
+        token=token,
+        delivery_id=row.delivery_id,
+        public_id=row.public_id,
+        attempt=row.attempt_count + 1,
+        tries=row.tries,
+        interruptions=row.interruptions,
+        event_id=row.event_id,
+        event_type=row.event_type,
+        data=row.data,
+        occurred_at=row.occurred_at,
+        size=row.size,
+        due_at=row.was_due,
+        expires_at=row.now + timedelta(seconds=target.timeout + settings.WEBHOOKS_CLAIM_GRACE),
+    )

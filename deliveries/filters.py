@@ -1,0 +1,78 @@
+"""What a webhook's filter lets through, and which fields it asked for; JMESPath over the event."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import Any
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+
+from deliveries import canonical
+
+EXPRESSION_MAX = 1000
+FIELDS_MAX = 100
+
+
+@lru_cache(maxsize=2000)
+def _compiled(expression: str) -> Any:
+    return jmespath.compile(expression)
+
+
+def check_expression(expression: str) -> None:
+    """Refuse a filter that doesn't parse. Raises ValueError with the place and an example."""
+    if len(expression) > EXPRESSION_MAX:
+        raise ValueError(f"The filter has {len(expression)} characters; at most {EXPRESSION_MAX} are allowed.")
+    try:
+        _compiled(expression)
+    except JMESPathError as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"The filter doesn't parse: {reason}. A filter reads like data.order.currency == 'EUR'."
+        ) from None
+
+
+def check_field_paths(fields: list[str]) -> None:
+    """Refuse a list of fields that isn't dotted paths into the data. Raises ValueError naming the wrong one."""
+    if not isinstance(fields, list) or len(fields) > FIELDS_MAX:
+        raise ValueError(f"Fields are a list of at most {FIELDS_MAX} paths such as order.id.")
+    for path in fields:
+        if not isinstance(path, str) or not path or any(not step for step in path.split(".")):
+            raise ValueError(f"{path!r} is not a field; a path reads like order.customer.email.")
+
+
+def accepts(expression: str, event_type: str, data: str) -> tuple[bool, str]:
+    """Tell whether the filter lets an event through, and if not, the reason as a sentence.
+
+    The filter sees `{"event": name, "data": …}`. What JMESPath calls false (false, null, empty) filters the event out.
+    A filter that fails on this event (a type it doesn't expect) lets it through: sending too much beats losing.
+    """
+    try:
+        result = _compiled(expression).search({"event": event_type, "data": json.loads(data)})
+    except JMESPathError:
+        return True, ""
+    if result or (result == 0 and not isinstance(result, bool)):
+        return True, ""
+    return False, f"Filtered out: the filter {expression!r} is {json.dumps(result)} for this event."
+
+
+def project(data: str, fields: list[str]) -> str:
+    """Return the canonical text of `data` with only the chosen dotted paths; paths that lead nowhere are left out."""
+    source = json.loads(data)
+    chosen: dict[str, Any] = {}
+    for path in fields:
+        _copy(source, chosen, path.split("."))
+    return canonical.canonical(json.dumps(chosen))
+
+
+def _copy(source: Any, target: dict[str, Any], steps: list[str]) -> None:
+    for step in steps[:-1]:
+        if not isinstance(source, dict) or step not in source:
+            return
+        source = source[step]
+        target = target.setdefault(step, {})
+        if target is source:  # a wider path already chose the whole of it
+            return
+    if isinstance(source, dict) and steps[-1] in source:
+        target[steps[-1]] = source[steps[-1]]

@@ -1,0 +1,224 @@
+"""What a chunk of outcomes does to the database: attempts in, deliveries on, dead letters, counters, lanes; one commit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from deliveries import burial, claim_sql, dialects, lane_state, retry
+from deliveries.database import borrowed, clock, is_postgres, sqlite_time
+from deliveries.lanes import WORKER_ID
+from deliveries.models import Attempt, Delivery
+from deliveries.retry import Dead, Decision, Delivered, Retry, RetryPolicy
+from deliveries.sender import Sent
+from subscriptions import services
+from subscriptions.models import Webhook
+
+MASKED = "••••••"
+
+
+@dataclass(slots=True)
+class Recorded:
+    """What follows from a chunk: lanes with more due now, and countdown wake-ups, seconds → webhook ids."""
+
+    still_due: list[int] = field(default_factory=list)
+    countdowns: dict[float, list[int]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Judged:
+    """An outcome with the decision that follows, in the database's time."""
+
+    sent: Sent
+    decision: Decision
+    started_at: datetime
+    answered_at: datetime
+    next_at: datetime | None
+
+
+def record(chunk: Sequence[Sent]) -> Recorded:
+    """Write a chunk of outcomes in one transaction; rows in id order, so that two recorders can't deadlock.
+
+    The claim token is the fence: under a stale token the attempt is still logged, a success still closes an open
+    delivery, and a failure changes nothing.
+    """
+    judged = [judge(sent) for sent in sorted(chunk, key=lambda sent: sent.row.delivery_id)]
+    webhook_ids = sorted({each.sent.row.target.webhook_id for each in judged})
+    with borrowed(), transaction.atomic():
+        moved = _move(judged)
+        Attempt.objects.bulk_create([_attempt(each) for each in judged])
+        burial.open_dead_letters(
+            [each.sent.row.delivery_id for each in judged if isinstance(each.decision, Dead) and _pk(each) in moved]
+        )
+        _disable_gone(judged)
+        lane_state.update(judged)
+        still_due = _still_due(webhook_ids)
+    return Recorded(still_due, _countdowns(judged))
+
+
+def judge(sent: Sent) -> Judged:
+    """Decide what follows an outcome, and when, by the database's clock."""
+    row = sent.row
+    decision = retry.decide(_policy(sent), sent.outcome, row.tries + 1)
+    started_at, answered_at = clock.at(sent.started), clock.at(sent.finished)
+    next_at = answered_at + timedelta(seconds=decision.delay) if isinstance(decision, Retry) else None
+    return Judged(sent, decision, started_at, answered_at, next_at)
+
+
+def _policy(sent: Sent) -> RetryPolicy:
+    stored = sent.row.target.retry_policy
+    return RetryPolicy.from_dict(stored) if stored else dialects.get(sent.row.target.dialect).default_policy
+
+
+def _pk(each: Judged) -> int:
+    return each.sent.row.delivery_id
+
+
+# Fresh: the row is still under this outcome's claim. Not fresh: only a success still counts, as long as the row is open.
+_MOVE = """
+    UPDATE deliveries_delivery AS d
+    SET status = o.status,
+        due_at = o.next_at,
+        closed_at = CASE WHEN o.next_at IS NULL THEN now() END,
+        claim = NULL,
+        tries = d.tries + CASE WHEN d.claim = o.claim THEN 1 ELSE 0 END,
+        attempt_count = d.attempt_count + CASE WHEN d.claim = o.claim THEN 1 ELSE 0 END,
+        interruptions = 0,
+        reason = CASE WHEN o.status = 'dead' THEN o.reason ELSE '' END,
+        last_status_code = o.status_code,
+        last_error = o.error,
+        last_attempt_at = o.answered_at,
+        response_ms = o.response_ms
+    FROM {source}
+    WHERE d.id = o.id
+      AND ((d.claim = o.claim AND d.status = 'sending') OR (o.status = 'delivered' AND d.due_at IS NOT NULL))
+    RETURNING d.id
+"""
+_COLUMNS = {
+    "id": "bigint",
+    "claim": "bigint",
+    "status": "text",
+    "next_at": "timestamptz",
+    "reason": "text",
+    "status_code": "int",
+    "error": "text",
+    "answered_at": "timestamptz",
+    "response_ms": "float8",
+}
+
+
+def _move(judged: Sequence[Judged]) -> set[int]:
+    """Move the deliveries on and return the keys of those that moved; late outcomes of the others are only logged."""
+    rows = [_moved(each) for each in judged]
+    names = ", ".join(_COLUMNS)
+    if is_postgres():
+        arrays = ", ".join(f"%s::{kind}[]" for kind in _COLUMNS.values())
+        source, parameters = f"unnest({arrays}) AS o({names})", [list(column) for column in zip(*rows, strict=True)]
+    else:
+        fields = ", ".join(f"value ->> {index} AS {name}" for index, name in enumerate(_COLUMNS))
+        text = json.dumps(rows, default=sqlite_time)
+        source, parameters = f"(SELECT {fields} FROM json_each(%s)) AS o", [text]  # type: ignore[list-item]
+    with connection.cursor() as cursor:
+        cursor.execute(_MOVE.format(source=source), parameters)
+        return {pk for (pk,) in cursor.fetchall()}
+
+
+def _moved(each: Judged) -> tuple[object, ...]:
+    outcome, row = each.sent.outcome, each.sent.row
+    status = {Delivered: Delivery.Status.DELIVERED, Retry: Delivery.Status.RETRYING, Dead: Delivery.Status.DEAD}
+    return (
+        row.delivery_id,
+        row.token,
+        status[type(each.decision)].value,
+        each.next_at,
+        each.decision.reason,
+        outcome.status_code,
+        str(outcome.error or ""),
+        each.answered_at,
+        outcome.total_ms,
+    )
+
+
+def _attempt(each: Judged) -> Attempt:
+    sent, outcome, row = each.sent, each.sent.outcome, each.sent.row
+    body = sent.request.body if sent.request else b""
+    return Attempt(
+        delivery_id=row.delivery_id,
+        webhook_id=row.target.webhook_id,
+        number=row.attempt,
+        result=Attempt.Result.DELIVERED if outcome.delivered else Attempt.Result.FAILED,
+        started_at=each.started_at,
+        answered_at=each.answered_at,
+        lateness_ms=(each.started_at - row.due_at).total_seconds() * 1000,
+        status_code=outcome.status_code,
+        error=str(outcome.error or ""),
+        detail=outcome.detail,
+        decision=each.decision.reason,
+        next_at=each.next_at,
+        url=row.target.url,
+        request_headers=_logged_headers(sent),
+        request_size=len(body),
+        request_digest=hashlib.sha256(body).hexdigest() if body else "",
+        response_headers=json.dumps(outcome.headers),
+        response_body=outcome.body,
+        response_size=outcome.body_bytes_read,
+        response_truncated=outcome.body_truncated,
+        dns_ms=outcome.dns_ms,
+        connect_ms=outcome.connect_ms,
+        tls_ms=outcome.tls_ms,
+        first_byte_ms=outcome.first_byte_ms,
+        total_ms=outcome.total_ms,
+        remote_address=outcome.remote_address or "",
+        reused_connection=outcome.reused_connection,
+        worker=WORKER_ID,
+    )
+
+
+def _logged_headers(sent: Sent) -> str:
+    """Return the request's headers as JSON pairs, with whatever holds a secret masked (Shopery sends its secret)."""
+    if sent.request is None:
+        return "[]"
+    secrets = sent.row.target.secrets
+    return json.dumps(
+        [
+            (name, MASKED if any(secret in value for secret in secrets) else value)
+            for name, value in sent.request.headers
+        ]
+    )
+
+
+def _disable_gone(judged: Sequence[Judged]) -> None:
+    gone = {
+        each.sent.row.target.webhook_id
+        for each in judged
+        if isinstance(each.decision, Dead) and each.decision.disable_webhook
+    }
+    for webhook in Webhook.objects.filter(pk__in=gone, is_enabled=True):
+        services.disable(webhook=webhook, reason="The endpoint answered 410 Gone.")
+
+
+def _still_due(webhook_ids: list[int]) -> list[int]:
+    marks = ", ".join(["%s"] * len(webhook_ids))
+    with connection.cursor() as cursor:
+        cursor.execute(claim_sql.STILL_DUE.format(places=marks), webhook_ids)
+        return [pk for (pk,) in cursor.fetchall()]
+
+
+def _countdowns(judged: Sequence[Judged]) -> dict[float, list[int]]:
+    """Return one countdown for each delay of the chunk, seconds → lanes; jittered delays share the next quarter second.
+
+    It runs from the time of recording, so it is never early for any outcome of the chunk and late by no more than the
+    chunk took. Delays past the horizon are left to the sweep: Redis would deliver them again and again (docs/adr/0003).
+    """
+    groups: dict[float, set[int]] = {}
+    for each in judged:
+        if isinstance(each.decision, Retry) and each.decision.delay <= settings.WEBHOOKS_COUNTDOWN_HORIZON:
+            groups.setdefault(math.ceil(each.decision.delay * 4) / 4, set()).add(each.sent.row.target.webhook_id)
+    return {delay: sorted(ids) for delay, ids in groups.items()}

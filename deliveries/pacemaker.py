@@ -1,0 +1,68 @@
+"""The pacemaker: a thread in every worker process that lets hearts beat, and, in the elected one, sweeps due lanes."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
+
+from deliveries import claims, closing, lanes
+from deliveries.engine import engine
+
+log = structlog.get_logger(__name__)
+
+BEAT = 0.5
+"""Seconds between heartbeats; lanes.STALE_MS is three of them."""
+OFFICE = 3.0
+"""Seconds for which a pacemaker is elected."""
+
+
+class Pacemaker(threading.Thread):
+    """Beats for the process and its shifts, marks slow lanes, and sweeps when elected."""
+
+    def __init__(self, queues: frozenset[str]) -> None:
+        super().__init__(name="pacemaker", daemon=True)
+        self._queues = queues
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """End the thread after its current round."""
+        self._stopped.set()
+
+    def run(self) -> None:
+        """Beat and sweep until stopped; a failure costs one round."""
+        sweep_at = 0.0
+        while not self._stopped.wait(BEAT if sweep_at else 0):
+            try:
+                self._beat()
+                if time.monotonic() >= sweep_at:
+                    sweep_at = time.monotonic() + settings.WEBHOOKS_SWEEP_INTERVAL
+                    if lanes.elect(OFFICE):
+                        sweep()
+            except (DatabaseError, InterfaceError) as error:
+                log.warning("sweep_failed", error=str(error)[:200])
+                connection.close()
+            except Exception:
+                log.exception("pacemaker_failed")
+
+    def _beat(self) -> None:
+        parts = engine()
+        for queue in (lanes.FAST, lanes.SLOW):
+            works_it = queue in self._queues and not parts.stopping
+            lanes.beat(queue, shift_ids=list(parts.shifts), worker=works_it)
+        lanes.mark_slow(parts.sender.newly_slow())
+
+
+def sweep() -> int:
+    """Wake every lane with something due; return how many. Wakes lanes, never deliveries, so doing it twice is harmless.
+
+    Rows of webhooks that were disabled or deleted while being sent are closed here: nobody would claim them.
+    """
+    due, closed = claims.due_lanes()
+    lanes.wake(due)
+    for webhook_id in closed:
+        closing.close_open(webhook_id)
+    return len(due)

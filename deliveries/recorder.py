@@ -1,0 +1,116 @@
+"""Recording: one recorder a process writes outcomes in chunks, over all lanes, one commit each."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+import structlog
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+
+from deliveries import lanes, outcomes
+from deliveries.sender import Sent
+
+log = structlog.get_logger(__name__)
+
+RETRY_AFTER = (0.1, 0.5, 1.0, 2.0)
+"""Seconds between tries to write a chunk while the database is away; the last repeats."""
+
+
+class Recorder:
+    """Collects outcomes and writes them when a chunk is full, WEBHOOKS_RECORD_WAIT has passed, or nothing else is open.
+
+    While the database is away the outcomes stay in memory and `blocked` is set: nothing more is claimed.
+    """
+
+    def __init__(self, nothing_open: Callable[[], bool], progressed: Callable[[], None]) -> None:
+        self._nothing_open = nothing_open
+        self._progressed = progressed
+        self._queue: deque[Sent] = deque()
+        self._arrived = threading.Condition()
+        self._writing = 0
+        self.blocked = False
+        self._thread: threading.Thread | None = None
+        self._stop = False
+
+    @property
+    def pending(self) -> int:
+        """How many outcomes are not yet written."""
+        return len(self._queue) + self._writing
+
+    def put(self, sent: Sent) -> None:
+        """Take an outcome; called on sending threads."""
+        with self._arrived:
+            self._queue.append(sent)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+                self._thread.start()
+            self._arrived.notify()
+
+    def nudge(self) -> None:
+        """Look again: a send has finished, perhaps the last one."""
+        with self._arrived:
+            self._arrived.notify()
+
+    def drain(self, seconds: float) -> bool:
+        """Wait until all is written. True when it is."""
+        self._stop = True
+        deadline = time.monotonic() + seconds
+        while self.pending and time.monotonic() < deadline:
+            with self._arrived:
+                self._arrived.notify()
+            time.sleep(0.01)
+        return not self.pending
+
+    def _run(self) -> None:
+        while True:
+            chunk = self._next_chunk()
+            if chunk:
+                self._write(chunk)
+
+    def _next_chunk(self) -> list[Sent]:
+        with self._arrived:
+            while not self._queue:
+                self._arrived.wait()
+            until = time.monotonic() + settings.WEBHOOKS_RECORD_WAIT
+            while len(self._queue) < settings.WEBHOOKS_RECORD_CHUNK and not self._stop and not self._nothing_open():
+                left = until - time.monotonic()
+                if left <= 0:
+                    break
+                self._arrived.wait(left)
+            self._writing = min(len(self._queue), settings.WEBHOOKS_RECORD_CHUNK)  # first: `pending` is never 0 between
+            return [self._queue.popleft() for _ in range(self._writing)]
+
+    def _write(self, chunk: list[Sent]) -> None:
+        tries = 0
+        while True:
+            try:
+                recorded = outcomes.record(chunk)
+                break
+            except (OperationalError, InterfaceError) as error:
+                self.blocked = True
+                log.warning("record_failed", outcomes=len(chunk), error=str(error)[:200])
+                time.sleep(RETRY_AFTER[min(tries, len(RETRY_AFTER) - 1)])
+                tries += 1
+            except Exception:
+                self._write_singly(chunk)
+                return
+        self.blocked = False
+        self._writing = 0
+        lanes.wake(recorded.still_due)
+        for delay, webhook_ids in recorded.countdowns.items():
+            lanes.wake_later(webhook_ids, delay)
+        self._progressed()
+
+    def _write_singly(self, chunk: list[Sent]) -> None:
+        """Keep one bad outcome (its delivery was purged, say) from holding up the others; its claim runs out."""
+        if len(chunk) > 1:
+            for sent in chunk:
+                self._write([sent])
+            return
+        log.exception("outcome_lost", delivery=chunk[0].row.public_id)
+        self._writing = 0
+        self._progressed()

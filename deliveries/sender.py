@@ -1,0 +1,143 @@
+"""Sending: one sender a process, many requests side by side, nobody waits for a single one."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+from django.conf import settings
+
+from deliveries.claims import Claimed
+from deliveries.database import clock
+from deliveries.egress import transport
+from deliveries.rendering import render
+from deliveries.transport import ErrorClass, Outcome, Request
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Sent:
+    """A request that was made, and its outcome. Monotonic seconds; `request` is None when it couldn't be rendered."""
+
+    row: Claimed
+    request: Request | None
+    outcome: Outcome
+    started: float
+    finished: float
+
+
+class Sender:
+    """Sends claimed deliveries on its own threads.
+
+    `sent` receives each outcome, `unsent` each row that was not sent: its claim no longer covers the deadline, or the
+    process is stopping. `finished` follows, once the row's slot is free. All are called on the sending thread.
+    """
+
+    def __init__(
+        self, *, sent: Callable[[Sent], None], unsent: Callable[[Claimed], None], finished: Callable[[], None]
+    ) -> None:
+        self._sent = sent
+        self._unsent = unsent
+        self._finished = finished
+        self._open: dict[int, tuple[float, Claimed]] = {}
+        self._known_slow: dict[int, float] = {}
+        self._lock = threading.Lock()
+        self._executor = ThreadPoolExecutor(settings.WEBHOOKS_OPEN_REQUESTS_MAX, thread_name_prefix="send")
+        self.loaded_bytes = 0
+        self.stopping = False
+
+    @property
+    def open(self) -> int:
+        """How many rows were submitted and are not finished."""
+        return len(self._open)
+
+    @property
+    def fast_open(self) -> int:
+        """How many of them are younger than WEBHOOKS_SLOW_AFTER: what a shift waits for."""
+        since = time.monotonic() - settings.WEBHOOKS_SLOW_AFTER
+        with self._lock:
+            return sum(1 for submitted, _row in self._open.values() if submitted > since)
+
+    def free(self) -> int:
+        """Return how many more rows may be submitted: fast slots and the hard cap both allow them."""
+        with self._lock:
+            total = len(self._open)
+        hard = settings.WEBHOOKS_OPEN_REQUESTS_MAX - total
+        return max(0, min(hard, settings.WEBHOOKS_FAST_SLOTS - self.fast_open))
+
+    def has_suspect(self) -> bool:
+        """Tell whether a delivery whose worker died twice is being sent here now."""
+        with self._lock:
+            return any(row.interruptions >= 2 for _submitted, row in self._open.values())
+
+    def submit(self, rows: Sequence[Claimed]) -> None:
+        """Send these rows, each on a thread of its own."""
+        now = time.monotonic()
+        with self._lock:
+            for row in rows:
+                self._open[row.delivery_id] = (now, row)
+                self.loaded_bytes += row.size
+        for row in rows:
+            self._executor.submit(self._work, row)
+
+    def newly_slow(self) -> list[int]:
+        """Return webhooks that have had a send open for over WEBHOOKS_SLOW_AFTER, each about once in WEBHOOKS_SLOW_FOR."""
+        now = time.monotonic()
+        with self._lock:
+            slow = {
+                row.target.webhook_id
+                for submitted, row in self._open.values()
+                if now - submitted > settings.WEBHOOKS_SLOW_AFTER
+            }
+            fresh = [pk for pk in slow if self._known_slow.get(pk, 0.0) < now]
+            self._known_slow = {pk: until for pk, until in self._known_slow.items() if until > now}
+            self._known_slow.update(dict.fromkeys(fresh, now + settings.WEBHOOKS_SLOW_FOR / 2))
+        return fresh
+
+    def drain(self, seconds: float) -> bool:
+        """Wait for what has left. True when nothing is open any more."""
+        deadline = time.monotonic() + seconds
+        while self._open and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return not self._open
+
+    def _work(self, row: Claimed) -> None:
+        try:
+            if self.stopping or not self._covers(row):
+                self._unsent(row)
+            else:
+                self._sent(self._send(row))
+        except Exception:
+            log.exception("send_failed", delivery=row.public_id)
+        finally:
+            with self._lock:
+                self._open.pop(row.delivery_id, None)
+                self.loaded_bytes -= row.size
+            self._finished()
+
+    def _covers(self, row: Claimed) -> bool:
+        """Tell whether the claim still covers the request's whole deadline: two workers never send one row at once."""
+        return clock.at(time.monotonic()) + timedelta(seconds=row.target.timeout) <= row.expires_at
+
+    def _send(self, row: Claimed) -> Sent:
+        started = time.monotonic()
+        try:
+            request = render(row, clock.at(started))
+        except ValueError as error:
+            detail = f"The request could not be made: {error}"
+            outcome = Outcome(error=ErrorClass.INTERNAL, detail=detail, total_ms=0.0, permanent=True)
+            return Sent(row, None, outcome, started, time.monotonic())
+        except Exception as error:
+            log.exception("render_failed", delivery=row.public_id)
+            detail = f"The request could not be made ({type(error).__name__}); the sender's log says why."
+            return Sent(
+                row, None, Outcome(error=ErrorClass.INTERNAL, detail=detail, total_ms=0.0), started, time.monotonic()
+            )
+        outcome = transport().send(request)
+        return Sent(row, request, outcome, started, time.monotonic())

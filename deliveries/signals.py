@@ -1,0 +1,34 @@
+"""Django signals of this app, and what they carry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from django.dispatch import Signal
+
+from subscriptions.models import EventType
+
+
+@dataclass(slots=True)
+class StoredEvent:
+    """An event that was stored just now, as fan-out needs it."""
+
+    pk: int
+    type: str
+    data: str
+    resource_id: str
+
+
+@dataclass(slots=True)
+class Batch:
+    """What `events_published` carries. Fan-out fills `deliveries`: event key → deliveries made, skipped ones aside."""
+
+    merchant_id: int
+    entries: dict[str, EventType]
+    events: list[StoredEvent]
+    deliveries: dict[int, int] = field(default_factory=dict)
+
+
+events_published = Signal()
+"""Sent by `publish()` inside its transaction, with `batch: Batch`; fan-out listens. A receiver that raises rolls the
+publishing back."""

@@ -1,0 +1,45 @@
+"""The worker's life: start the pacemaker when Celery is ready, hand everything back when it is told to stop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
+
+from deliveries import lanes
+from deliveries.engine import engine
+from deliveries.pacemaker import Pacemaker
+
+log = structlog.get_logger(__name__)
+
+GRACE = 25.0
+"""Seconds to finish what is open: less than the 30 s that every process file grants."""
+
+_pacemakers: list[Pacemaker] = []
+
+
+def connect() -> None:
+    """Connect to Celery's signals; called once when the app is ready."""
+    worker_ready.connect(_start, dispatch_uid="deliveries.worker")
+    worker_shutting_down.connect(_stop_claiming, dispatch_uid="deliveries.worker")
+    worker_shutdown.connect(_finish, dispatch_uid="deliveries.worker")
+
+
+def _start(sender: Any, **_kwargs: Any) -> None:
+    queues = frozenset(sender.app.amqp.queues.consume_from)
+    pacemaker = Pacemaker(queues & {lanes.FAST, lanes.SLOW})
+    _pacemakers.append(pacemaker)
+    pacemaker.start()
+    log.info("worker_ready", queues=sorted(queues), worker=lanes.WORKER_ID)
+
+
+def _stop_claiming(**_kwargs: Any) -> None:
+    engine().begin_stop()
+
+
+def _finish(**_kwargs: Any) -> None:
+    finished = engine().stop(GRACE)
+    for pacemaker in _pacemakers:
+        pacemaker.stop()
+    log.info("worker_stopped", finished=finished)

@@ -1,0 +1,94 @@
+"""Settings of the merchant's desk: the theme, its navigation and what a page may load. Nothing comes from elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+APPS = ["unfold", "unfold.contrib.filters", "unfold.contrib.forms"]
+"""Stand before django.contrib.admin, whose templates they replace."""
+
+MIDDLEWARE = ["deliveries.admin.csp.ContentSecurityPolicy"]
+
+
+def _link(title: str, icon: str, name: str, model: Any = None, **more: Any) -> dict[str, Any]:
+    if model is not None:
+        more["permission"] = f"deliveries.admin.navigation.sees_{model}"
+    return {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{name}"), **more}
+
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Merchant Webhooks",
+    "SITE_HEADER": "Merchant Webhooks",
+    "SITE_SUBHEADER": "Delivered, or explained",
+    "SITE_SYMBOL": "webhook",
+    "SITE_URL": None,
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "BORDER_RADIUS": "8px",
+    "COLORS": {
+        "primary": {
+            "50": "#eef7f6",
+            "100": "#d3ece9",
+            "200": "#a9dad5",
+            "300": "#76c1bb",
+            "400": "#3fa29b",
+            "500": "#1f8780",
+            "600": "#0f6e68",
+            "700": "#0d5955",
+            "800": "#0e4744",
+            "900": "#0f3b39",
+            "950": "#042321",
+        },
+        "font": {"subtle-light": "var(--color-base-600)", "subtle-dark": "var(--color-base-400)"},
+    },
+    "STYLES": [lambda _request: static("desk/desk.css")],
+    "SCRIPTS": [lambda _request: static("desk/desk.js")],
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("desk/icon.svg")}],
+    "SIDEBAR": {
+        "show_search": False,
+        "command_search": False,
+        "show_all_applications": False,
+        "navigation": [
+            {
+                "items": [
+                    _link("Dashboard", "monitoring", "index"),
+                    _link("Webhooks", "webhook", "subscriptions_webhook_changelist"),
+                    _link("Delivery log", "receipt_long", "deliveries_delivery_changelist"),
+                    _link("Events", "bolt", "deliveries_event_changelist"),
+                    _link(
+                        "Review queue",
+                        "inbox",
+                        "deliveries_deadletter_changelist",
+                        badge="deliveries.admin.navigation.open_letters",
+                        badge_variant="warning",
+                    ),
+                ]
+            },
+            {
+                "title": "Reference",
+                "separator": True,
+                "items": [
+                    _link("Event catalogue", "menu_book", "subscriptions_eventtype_changelist"),
+                    _link("Attempts", "swap_horiz", "deliveries_attempt_changelist"),
+                    _link("Subscription history", "history", "subscriptions_subscription_changelist"),
+                    _link("Secret history", "key", "subscriptions_signingsecret_changelist"),
+                ],
+            },
+            {
+                "title": "Settings",
+                "separator": True,
+                "items": [
+                    _link("API keys", "vpn_key", "subscriptions_apikey_changelist", "keys"),
+                    _link("Members", "group", "subscriptions_membership_changelist"),
+                    _link("Merchants", "storefront", "subscriptions_merchant_changelist"),
+                    _link("Accounts", "manage_accounts", "auth_user_changelist", "accounts"),
+                    _link("Lanes", "alt_route", "deliveries_lane_changelist", "accounts"),
+                    _link("Counters", "bar_chart", "deliveries_counter_changelist", "accounts"),
+                ],
+            },
+        ],
+    },
+}
