@@ -114,8 +114,10 @@ def read_url(url: str, policy: AddressPolicy) -> Target:
     if "@" in authority:
         raise UrlRefused("The URL holds a user name or password before '@'; remove it and use a header instead.")
     parts = _AUTHORITY(authority)
-    if parts is None:
-        raise UrlRefused("The host is malformed; write a host name such as hooks.example.com.")
+    if parts is None or (parts[2] or "").count(":") > 1:
+        raise UrlRefused(
+            "The host is malformed; write a host name such as hooks.example.com (an IPv6 address goes in brackets)."
+        )
     port = _read_port(parts[2], scheme, policy)
     host, address = _read_host(parts[1], policy)
     endpoint = None if address is None else _vet_literal(address, port, policy)
