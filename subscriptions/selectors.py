@@ -1,0 +1,187 @@
+"""What is read of merchants, keys, secrets and the catalogue. Nothing here changes more than a key's `last_used_at`."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import re
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from django.db.models import Q, QuerySet, TextField
+from django.db.models.functions import Cast
+from django.utils import timezone
+
+from subscriptions import encryption, patterns
+from subscriptions.models import ApiKey, EventType, Membership, Merchant, SigningSecret, Webhook
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractUser, AnonymousUser
+
+logger = logging.getLogger(__name__)
+
+# --- people -----------------------------------------------------------------------------------------------------
+
+
+class Action(StrEnum):
+    """What a person may be allowed to do at a merchant."""
+
+    VIEW = "view"
+    PUBLISH = "publish"
+    REPLAY = "replay"
+    MANAGE_WEBHOOKS = "manage_webhooks"
+    MANAGE_KEYS = "manage_keys"
+    MANAGE_MEMBERS = "manage_members"
+
+
+_ALLOWED: Final[dict[str, frozenset[Action]]] = {
+    Membership.Role.VIEWER: frozenset({Action.VIEW}),
+    Membership.Role.DEVELOPER: frozenset({Action.VIEW, Action.PUBLISH, Action.REPLAY, Action.MANAGE_WEBHOOKS}),
+    Membership.Role.OWNER: frozenset(Action),
+}
+
+
+def merchants_of(user: AbstractUser | AnonymousUser) -> QuerySet[Merchant]:
+    """Return the merchants whose rows `user` may see: those they belong to; all of them for active superusers."""
+    if not user.is_active:
+        return Merchant.objects.none()
+    if user.is_superuser:
+        return Merchant.objects.all()
+    return Merchant.objects.filter(memberships__user_id=user.pk)
+
+
+def role_of(user: AbstractUser | AnonymousUser, merchant: Merchant) -> str | None:
+    """Return one of Membership.Role, or None for strangers. Superusers count as owners of every merchant."""
+    if not user.is_active:
+        return None
+    if user.is_superuser:
+        return Membership.Role.OWNER.value
+    return Membership.objects.filter(user_id=user.pk, merchant=merchant).values_list("role", flat=True).first()
+
+
+def can(user: AbstractUser | AnonymousUser, merchant: Merchant, action: Action | str) -> bool:
+    """Tell whether `user` may do `action` at `merchant`.
+
+    At a merchant that isn't active, everybody but superusers may only look. Raises ValueError for a word that is no
+    Action, since a misspelt check must not pass for a refusal.
+    """
+    wanted = Action(action)
+    role = role_of(user, merchant)
+    if role is None:
+        return False
+    if not merchant.is_active and not user.is_superuser:
+        return wanted is Action.VIEW
+    return wanted in _ALLOWED[role]
+
+
+# --- API keys ---------------------------------------------------------------------------------------------------
+
+KEY_ALPHABET: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+"""Letters and digits without 0, O, I and l, which people mistake for each other."""
+KEY_RANDOM_LENGTH: Final = 43
+"""Random characters of a key: 251 bits."""
+KEY_PREFIX_LENGTH: Final = 16
+"""Characters of a key that are stored as they are: `ak_live_` and the first eight random ones."""
+KEY_USE_RECORDED_EVERY: Final = timedelta(minutes=1)
+"""How often `last_used_at` is written at most: a write for each request would cost more than the check."""
+
+_KEY: Final = re.compile(rf"ak_(?:live|test)_[{KEY_ALPHABET}]{{{KEY_RANDOM_LENGTH}}}")
+_NO_DIGEST: Final = "0" * 64
+
+
+def digest_of(text: str) -> str:
+    """Return what is stored of a key: the SHA-256 of its ASCII text in hex. A key is random, so no salt is needed."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def authenticate_key(text: str) -> ApiKey | None:
+    """Return the usable API key that `text` is, with its merchant; None if revoked, expired or of an inactive merchant.
+
+    Text that can't be a key is refused before the database is asked. Every other answer costs one query, one hash and
+    one comparison in constant time, so that the time taken doesn't tell a known prefix from an unknown one.
+    """
+    if not isinstance(text, str) or not _KEY.fullmatch(text):
+        return None
+    now = timezone.now()
+    key = ApiKey.objects.select_related("merchant").filter(prefix=text[:KEY_PREFIX_LENGTH]).first()
+    matches = hmac.compare_digest(digest_of(text), _NO_DIGEST if key is None else key.digest)
+    if key is None or not matches or not key.is_usable(now) or not key.merchant.is_active:
+        return None
+    _record_use(key, now)
+    return key
+
+
+def _record_use(key: ApiKey, now: datetime) -> None:
+    due = now - KEY_USE_RECORDED_EVERY
+    if key.last_used_at is not None and key.last_used_at > due:
+        return
+    # Many requests of one key find it due at the same moment; the condition lets the first of them write.
+    stale = Q(last_used_at=None) | Q(last_used_at__lte=due)
+    ApiKey.objects.filter(stale, pk=key.pk).update(last_used_at=now)
+    key.last_used_at = now
+
+
+# --- secrets ----------------------------------------------------------------------------------------------------
+
+
+def active_secrets(now: datetime | None = None) -> QuerySet[SigningSecret]:
+    """Return the secrets that sign at `now`, oldest first. Defer `value` where it needn't be decrypted."""
+    return SigningSecret.objects.filter(Q(expires_at=None) | Q(expires_at__gt=now or timezone.now())).order_by("id")
+
+
+def signing_secrets(webhook_ids: Iterable[int], now: datetime | None = None) -> dict[int, list[str]]:
+    """Return the active secrets of each webhook, oldest first, in one query; a key for every id asked for.
+
+    A secret that no key of WEBHOOKS_ENCRYPTION_KEYS decrypts is logged and left out, so that one webhook's lost key
+    doesn't stop the others of the same claim. Its list may then be empty: that webhook can't be signed for.
+    """
+    found: dict[int, list[str]] = {webhook_id: [] for webhook_id in webhook_ids}
+    # Cast keeps the field from decrypting row by row inside the cursor, where one failure would lose all rows.
+    rows = active_secrets(now).filter(webhook_id__in=list(found)).annotate(token=Cast("value", TextField()))
+    for secret_id, webhook_id, token in rows.values_list("id", "webhook_id", "token"):
+        try:
+            found[webhook_id].append(encryption.decrypt(token))
+        except encryption.UndecryptableSecret as error:
+            logger.error("secret %s of webhook %s is left out: %s", secret_id, webhook_id, error)
+    return found
+
+
+# --- webhooks and the catalogue ---------------------------------------------------------------------------------
+
+
+def patterns_of(webhook: Webhook) -> list[str]:
+    """Return the patterns that the webhook subscribes to now, in the order they were added."""
+    return [subscription.pattern for subscription in webhook.subscriptions.all() if subscription.ended_at is None]
+
+
+def event_type_named(name: str) -> EventType | None:
+    """Return the active catalogue entry of this name or alias."""
+    return event_types_named([name]).get(name)
+
+
+def event_types_named(names: Collection[str]) -> dict[str, EventType]:
+    """Return the active catalogue entry for each of `names` that is a name or an alias of one; at most two queries."""
+    # PostgreSQL refuses a NUL even as a parameter; such a name is none.
+    wanted = {name for name in names if name.isprintable()}
+    found = {entry.name: entry for entry in EventType.objects.filter(is_active=True, name__in=wanted)}
+    missing = wanted - found.keys()
+    if missing:
+        # SQLite can't look into a JSON list, and few entries have aliases: these are read and looked through here.
+        for entry in EventType.objects.filter(is_active=True).exclude(aliases=[]):
+            found.update((alias, entry) for alias in entry.aliases if alias in missing)
+    return found
+
+
+def event_names() -> list[str]:
+    """Return every name and alias that events of the active catalogue go by."""
+    rows = EventType.objects.filter(is_active=True).values_list("name", "aliases")
+    return [spelling for name, aliases in rows for spelling in (name, *aliases)]
+
+
+def patterns_without_events(wanted: Collection[str]) -> list[str]:
+    """Return those patterns that match nothing in the catalogue as it is: accepted, but worth a warning in a form."""
+    names = event_names()
+    return [pattern for pattern in wanted if not any(patterns.matches(pattern, name) for name in names)]

@@ -1,0 +1,103 @@
+"""Signing secrets: rotated with an overlap, switched, replaced.
+
+Dialects whose header holds one value sign with the oldest active secret, so during an overlap the receiver's present
+secret goes on signing, and the newest takes over when the overlap ends or the merchant switches. A secret between those
+two never signed anything there: a second rotation within the overlap ends it at once, and two are active at most. Where
+the header carries a signature for each secret, receivers may have moved to any of them, so all stay for their overlap,
+up to ACTIVE_SECRETS_MAX; then the oldest ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from subscriptions import selectors, signals, validators, wire
+from subscriptions.models import SigningSecret, Webhook
+from subscriptions.services.locks import lock_webhook
+
+SIGN_WITH_ALL: Final = frozenset({"standard"})
+"""Dialects whose header carries a signature for each active secret (Standard Webhooks)."""
+ACTIVE_SECRETS_MAX: Final = 3
+"""Secrets that such a dialect signs with at a time."""
+OVERLAP_MAX: Final = timedelta(days=30)
+"""The longest overlap that may be asked for."""
+
+
+@transaction.atomic
+def rotate_secret(*, webhook: Webhook, secret: str | None = None, overlap: timedelta | None = None) -> str:
+    """Give the webhook a new secret, made up when none is given, and return it: shown this once.
+
+    The old ones stay active for `overlap` (by default WEBHOOKS_SECRET_OVERLAP seconds), never longer than an earlier
+    rotation promised; an overlap of nothing ends them at once.
+
+    Raises ValidationError for a secret that the dialect can't sign with or that is active already, for an overlap that
+    is negative or over OVERLAP_MAX, and for a deleted webhook.
+    """
+    lock_webhook(webhook)
+    if overlap is not None and not timedelta(0) <= overlap <= OVERLAP_MAX:
+        raise ValidationError({"overlap": [f"The overlap must lie between 0 and {OVERLAP_MAX.days} days."]})
+    if secret:
+        validators.check_secret(webhook.dialect, secret)
+        _refuse_active(webhook, secret)
+    text = secret or wire.rules().make_secret(webhook.dialect)
+    now = timezone.now()
+    old = _active(webhook, now)
+    kept = old[-(ACTIVE_SECRETS_MAX - 1) :] if webhook.dialect in SIGN_WITH_ALL else old[:1]
+    _expire(kept, now + (timedelta(seconds=settings.WEBHOOKS_SECRET_OVERLAP) if overlap is None else overlap))
+    _expire((one for one in old if one not in kept), now)
+    _add(webhook, text)
+    return text
+
+
+@transaction.atomic
+def switch_secret(*, webhook: Webhook) -> Webhook:
+    """End the overlap: only the newest secret signs from now on. Harmless where there is but one.
+
+    Raises ValidationError for a deleted webhook.
+    """
+    lock_webhook(webhook)
+    now = timezone.now()
+    if old := _active(webhook, now)[:-1]:
+        _expire(old, now)
+        signals.webhook_changed.send(sender=Webhook, webhook=webhook, action=signals.SECRET_ROTATED)
+    return webhook
+
+
+def replace_secret(webhook: Webhook, text: str) -> None:
+    """Make `text` the only active secret of a locked webhook, unless it is that already."""
+    now = timezone.now()
+    if len(_active(webhook, now)) == 1 and selectors.signing_secrets([webhook.pk], now)[webhook.pk] == [text]:
+        return
+    _expire(_active(webhook, now), now)
+    _add(webhook, text)
+
+
+def _active(webhook: Webhook, now: datetime) -> list[SigningSecret]:
+    # Values stay unread: a secret whose encryption key is lost can still be rotated away.
+    return list(selectors.active_secrets(now).filter(webhook=webhook).defer("value"))
+
+
+def _expire(old: Iterable[SigningSecret], moment: datetime) -> None:
+    for one in old:
+        # Another host's clock may have written created_at a little ahead of ours.
+        end = max(moment, one.created_at)
+        if one.expires_at is None or one.expires_at > end:
+            one.expires_at = end
+            one.save(update_fields=["expires_at"])
+
+
+def _add(webhook: Webhook, text: str) -> None:
+    SigningSecret.objects.create(webhook=webhook, value=text)
+    signals.webhook_changed.send(sender=Webhook, webhook=webhook, action=signals.SECRET_ROTATED)
+
+
+def _refuse_active(webhook: Webhook, secret: str) -> None:
+    if secret in selectors.signing_secrets([webhook.pk])[webhook.pk]:
+        raise ValidationError({"secret": ["The webhook signs with this secret already. Give a new one."]})

@@ -1,0 +1,146 @@
+"""Webhooks: made, changed, deleted. One transaction each; two people changing one webhook take turns."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from subscriptions import selectors, signals, validators, wire
+from subscriptions.models import Merchant, SigningSecret, Subscription, Webhook
+from subscriptions.services.locks import lock_merchant, lock_webhook, reread_locked
+from subscriptions.services.secrets import replace_secret
+from subscriptions.services.states import switch
+
+WEBHOOKS_PER_MERCHANT_MAX: Final = 1000
+"""Undeleted webhooks a merchant may have, each one more delivery of an event; a setting of this name overrides it."""
+
+_NOT_COLUMNS: Final = frozenset({"events", "secret", "is_enabled"})
+
+
+@dataclass(frozen=True, slots=True)
+class NewWebhook:
+    """A webhook just made, and its secret in the clear: shown this once."""
+
+    webhook: Webhook
+    secret: str = field(repr=False)
+
+
+@transaction.atomic
+def create_webhook(
+    *,
+    merchant: Merchant,
+    url: str,
+    events: list[str],
+    name: str = "",
+    dialect: str = "standard",
+    secret: str | None = None,
+    **others: Any,
+) -> NewWebhook:
+    """Make a webhook with its subscriptions and its first secret, which is made up when none is given.
+
+    `others` are headers, retry_policy, timeout (seconds), max_in_flight, rate_limit (requests a second), filter,
+    fields, is_enabled, body_style, api_version; empty ones mean the dialect's or the platform's own.
+
+    Raises ValidationError naming every wrong field, for an inactive merchant, and for one webhook too many.
+    """
+    given = {"url": url, "events": events, "name": name, "dialect": dialect, "secret": secret, **others}
+    cleaned = validators.clean_webhook(given, dialect=dialect)
+    merchant = lock_merchant(merchant)
+    _refuse_another(merchant)
+    webhook = Webhook(merchant=merchant, is_enabled=cleaned.get("is_enabled", True), **_columns(cleaned))
+    if not webhook.is_enabled:
+        webhook.disabled_at = timezone.now()
+    webhook.save(force_insert=True)
+    _subscribe(webhook, cleaned["events"])
+    text = cleaned.get("secret") or wire.rules().make_secret(webhook.dialect)
+    SigningSecret.objects.create(webhook=webhook, value=text)
+    signals.webhook_changed.send(sender=Webhook, webhook=webhook, action=signals.CREATED)
+    return NewWebhook(webhook, text)
+
+
+@transaction.atomic
+def update_webhook(*, webhook: Webhook, **changes: Any) -> Webhook:
+    """Change any of the settings `create_webhook` takes, and return `webhook`, brought up to date in place.
+
+    `events` are the whole new list: what is missing from it ends, and stays as history. `secret` replaces all present
+    ones at once (`rotate_secret` lets them overlap); empty, it changes nothing. Another dialect needs a secret that
+    fits it. `is_enabled` enables or disables.
+
+    Raises ValidationError naming every wrong field, and for a deleted webhook.
+    """
+    lock_webhook(webhook)
+    known = selectors.patterns_of(webhook)
+    cleaned = validators.clean_webhook(
+        changes, dialect=webhook.dialect, known=known, present_secrets=_present_secrets(webhook, changes)
+    )
+    changed = _assign(webhook, _columns(cleaned))
+    resubscribed = _subscribe(webhook, cleaned.get("events", known))
+    if changed or resubscribed:
+        webhook.save(update_fields=[*changed, "updated_at"])
+        signals.webhook_changed.send(sender=Webhook, webhook=webhook, action=signals.UPDATED)
+    if "secret" in cleaned:
+        replace_secret(webhook, cleaned["secret"])
+    if "is_enabled" in cleaned:
+        switch(webhook, on=cleaned["is_enabled"])
+    return webhook
+
+
+@transaction.atomic
+def delete_webhook(*, webhook: Webhook) -> Webhook:
+    """Delete the webhook: its subscriptions end and it is disabled; its row stays for the log. Twice is harmless."""
+    reread_locked(webhook)
+    if webhook.deleted_at is not None:
+        return webhook
+    now = timezone.now()
+    webhook.deleted_at = now
+    if webhook.is_enabled:
+        webhook.is_enabled, webhook.disabled_at, webhook.disabled_reason = False, now, "deleted"
+    webhook.save(update_fields=["deleted_at", "is_enabled", "disabled_at", "disabled_reason", "updated_at"])
+    webhook.subscriptions.filter(ended_at=None).update(ended_at=now)
+    signals.webhook_changed.send(sender=Webhook, webhook=webhook, action=signals.DELETED)
+    return webhook
+
+
+def _refuse_another(merchant: Merchant) -> None:
+    if not merchant.is_active:
+        raise ValidationError({"merchant": [f"{merchant} is not active. Activate it before adding webhooks."]})
+    limit = getattr(settings, "WEBHOOKS_PER_MERCHANT_MAX", WEBHOOKS_PER_MERCHANT_MAX)
+    if merchant.webhooks.alive().count() >= limit:
+        raise ValidationError(
+            {"merchant": [f"{merchant} has {limit} webhooks, the most a merchant may have. Delete one first."]}
+        )
+
+
+def _columns(cleaned: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in cleaned.items() if name not in _NOT_COLUMNS}
+
+
+def _assign(webhook: Webhook, values: Mapping[str, Any]) -> list[str]:
+    changed = [name for name, value in values.items() if getattr(webhook, name) != value]
+    for name in changed:
+        setattr(webhook, name, values[name])
+    return changed
+
+
+def _present_secrets(webhook: Webhook, changes: Mapping[str, Any]) -> Collection[str]:
+    if "dialect" not in changes:
+        return ()
+    return selectors.signing_secrets([webhook.pk])[webhook.pk]
+
+
+def _subscribe(webhook: Webhook, wanted: list[str]) -> bool:
+    """End what is not wanted any more, begin what is new; tell whether anything changed."""
+    present = selectors.patterns_of(webhook)
+    ended, begun = set(present) - set(wanted), [pattern for pattern in wanted if pattern not in present]
+    if ended:
+        webhook.subscriptions.filter(ended_at=None, pattern__in=ended).update(ended_at=timezone.now())
+    Subscription.objects.bulk_create(
+        Subscription(merchant_id=webhook.merchant_id, webhook=webhook, pattern=pattern) for pattern in begun
+    )
+    return bool(ended or begun)

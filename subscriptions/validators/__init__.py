@@ -1,0 +1,80 @@
+"""What a webhook's settings must be: every wrong field is named at once, each with what is wrong and how to mend it.
+
+The rules of the wire (addresses, dialects, secrets, policies, headers, filters) come through `subscriptions.wire`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+from subscriptions import wire
+from subscriptions.validators.events import clean_events
+from subscriptions.validators.settings import CLEANERS
+from subscriptions.validators.text import sentence, single_line
+
+__all__ = ["check_secret", "clean_webhook", "sentence", "single_line"]
+
+
+def clean_webhook(
+    values: Mapping[str, Any], *, dialect: str, known: Collection[str] = (), present_secrets: Collection[str] = ()
+) -> dict[str, Any]:
+    """Return `values` in the form they are stored in.
+
+    `dialect` is the one in force unless `values` names another; `known` are patterns subscribed to already, which may
+    stay although the catalogue dropped them; `present_secrets` must fit when the dialect changes and no new secret
+    comes along. An empty secret means that none is given, and is left out.
+
+    Raises ValidationError with every wrong field.
+    """
+    problems: dict[str, list[str]] = {}
+    cleaned: dict[str, Any] = {}
+    for field, value in values.items():
+        if field == "events":
+            cleaned[field], wrong = clean_events(value, known)
+            problems.update({field: wrong} if wrong else {})
+            continue
+        try:
+            cleaned[field] = _cleaner(field)(value)
+        except ValueError as error:
+            problems[field] = [str(error)]
+    if not cleaned.get("secret"):
+        cleaned.pop("secret", None)
+    if not problems.keys() & {"dialect", "secret"}:
+        problems.update(_unfit_secret(cleaned, dialect, present_secrets))
+    if problems:
+        raise ValidationError(problems)
+    return cleaned
+
+
+def check_secret(dialect: str, secret: str) -> None:
+    """Refuse a secret that the dialect can't sign with. Raises ValidationError for the field `secret`."""
+    clean_webhook({"secret": secret}, dialect=dialect)
+
+
+def _cleaner(field: str) -> Any:
+    if field not in CLEANERS:
+        raise ValueError(f"A webhook has no such setting. Use one of {', '.join(sorted([*CLEANERS, 'events']))}.")
+    return CLEANERS[field]
+
+
+def _unfit_secret(cleaned: Mapping[str, Any], dialect: str, present: Collection[str]) -> dict[str, list[str]]:
+    new_dialect, new_secret = cleaned.get("dialect", dialect), cleaned.get("secret")
+    if new_secret is None and new_dialect == dialect:
+        return {}
+    for secret in present if new_secret is None else [new_secret]:
+        try:
+            wire.rules().check_secret(new_dialect, secret)
+        except ValueError as error:
+            rotate = (
+                ""
+                if new_secret
+                else (
+                    f" The present secret doesn't fit the dialect {new_dialect}: give a new one along with it, "
+                    "which replaces the old at once."
+                )
+            )
+            return {"secret": [f"{error}{rotate}"]}
+    return {}

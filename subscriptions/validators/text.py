@@ -1,0 +1,40 @@
+"""Text as people type it, and what to call it when it is something else."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_UNSTORABLE: Final = re.compile(r"[\x00\ud800-\udfff]")  # PostgreSQL refuses NUL, and UTF-8 has no surrogates
+
+
+def kind(value: Any) -> str:
+    """Return what JSON calls `value`: "null", "a list", "a number"."""
+    return {type(None): "null", bool: "true or false", str: "text", list: "a list", dict: "an object"}.get(
+        type(value), "a number"
+    )
+
+
+def limited(value: Any, limit: int, subject: str) -> str:
+    """Return text of at most `limit` characters unchanged. Raises ValueError for anything else."""
+    if not isinstance(value, str):
+        raise ValueError(f"{subject} must be text, not {kind(value)}.")
+    if len(value) > limit:
+        raise ValueError(f"{subject} has at most {limit} characters; this one has {len(value)}. Shorten it.")
+    if found := _UNSTORABLE.search(value):
+        raise ValueError(f"{subject} contains {found[0]!r}, which can't be stored. Remove it.")
+    return value
+
+
+def single_line(value: Any, limit: int, subject: str) -> str:
+    """Return text of one line without spaces at its edges. Raises ValueError for anything else."""
+    text = limited(value, limit, subject).strip()
+    if found := _CONTROL.search(text):
+        raise ValueError(f"{subject} contains {found[0]!r}. Use one line of plain text.")
+    return text
+
+
+def sentence(text: str, limit: int) -> str:
+    """Return any text as one line of at most `limit` characters: reasons and names of actors are never refused."""
+    return _CONTROL.sub(" ", text).strip()[:limit]

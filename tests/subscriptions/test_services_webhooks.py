@@ -1,0 +1,436 @@
+"""Webhooks made, changed and deleted: what is stored, what is told, and every refusal with its field."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from subscriptions import selectors, services
+from subscriptions.models import EventType, SigningSecret, Subscription, Webhook
+from subscriptions.services.webhooks import WEBHOOKS_PER_MERCHANT_MAX
+from subscriptions.signals import webhook_changed
+from tests.factories import PLAIN_SECRET, STANDARD_SECRET, make_event_type, make_merchant, make_webhook
+
+pytestmark = pytest.mark.django_db
+
+URL = "https://shop.example.com/hooks"
+
+
+@pytest.fixture
+def told():
+    """The actions told of, as they come."""
+    actions: list[str] = []
+
+    def listen(*, action: str, **_: Any) -> None:
+        actions.append(action)
+
+    webhook_changed.connect(listen)
+    yield actions
+    webhook_changed.disconnect(listen)
+
+
+def problems_of(**settings: Any) -> dict[str, list[str]]:
+    """What `create_webhook` objects to; nothing may be stored."""
+    settings = {"merchant": make_merchant(), "url": URL, "events": ["*"], **settings}
+    with pytest.raises(ValidationError) as caught:
+        services.create_webhook(**settings)
+    assert not Webhook.objects.exists()
+    assert not SigningSecret.objects.exists()
+    return caught.value.message_dict
+
+
+# --- made -------------------------------------------------------------------------------------------------------
+
+
+def test_a_new_webhook_has_its_settings_its_subscriptions_and_its_secret(told):
+    merchant = make_merchant()
+    made = services.create_webhook(
+        merchant=merchant,
+        url=URL,
+        events=["order.created", "file.*"],
+        name="  Warehouse ",
+        dialect="alva",
+        secret=PLAIN_SECRET,
+        headers={"X-Warehouse": "7"},
+        timeout=3,
+        max_in_flight=4,
+        rate_limit=2.5,
+        fields=["id", "total"],
+        body_style="python",
+        api_version="2024-04",
+    )
+    webhook = Webhook.objects.get(merchant=merchant)
+    assert webhook == made.webhook
+    assert (webhook.url, webhook.name, webhook.dialect, webhook.is_enabled) == (URL, "Warehouse", "alva", True)
+    assert (webhook.headers, webhook.timeout, webhook.max_in_flight) == ({"X-Warehouse": "7"}, 3.0, 4)
+    assert (webhook.rate_limit, webhook.fields) == (2.5, ["id", "total"])
+    assert (webhook.body_style, webhook.api_version) == ("python", "2024-04")
+    assert selectors.patterns_of(webhook) == ["order.created", "file.*"]
+    assert {subscription.merchant_id for subscription in webhook.subscriptions.all()} == {merchant.pk}
+    assert made.secret == PLAIN_SECRET
+    assert selectors.signing_secrets([webhook.pk]) == {webhook.pk: [PLAIN_SECRET]}
+    assert told == ["created"]
+
+
+@pytest.mark.parametrize("given", [None, ""])
+@pytest.mark.parametrize("dialect", ["alva", "litestore", "cryptlex", "shopery", "standard"])
+def test_a_secret_is_made_up_when_none_is_given(dialect, given):
+    made = services.create_webhook(merchant=make_merchant(), url=URL, events=["*"], dialect=dialect, secret=given)
+    assert len(made.secret) >= 24
+    assert selectors.signing_secrets([made.webhook.pk])[made.webhook.pk] == [made.secret]
+
+
+def test_the_secret_does_not_show_when_the_answer_is_printed():
+    made = services.create_webhook(merchant=make_merchant(), url=URL, events=["*"], secret=STANDARD_SECRET)
+    assert STANDARD_SECRET not in repr(made)
+
+
+def test_empty_settings_mean_the_defaults():
+    empty = dict.fromkeys(["headers", "retry_policy", "timeout", "max_in_flight", "rate_limit", "filter", "fields"])
+    webhook = make_webhook(**empty, name=None, body_style=None, api_version="")
+    webhook.refresh_from_db()
+    assert (webhook.name, webhook.body_style, webhook.api_version) == ("", "compact", "2024-01")
+    assert (webhook.headers, webhook.retry_policy, webhook.filter, webhook.fields) == ({}, None, "", [])
+    assert (webhook.timeout, webhook.max_in_flight, webhook.rate_limit) == (None, None, None)
+
+
+def test_a_webhook_may_be_made_disabled(told):
+    webhook = make_webhook(is_enabled=False)
+    assert not webhook.is_enabled
+    assert webhook.disabled_at is not None
+    assert told == ["created"]
+
+
+def test_an_event_named_twice_is_one_subscription():
+    assert selectors.patterns_of(make_webhook(events=["order.created", "order.created"])) == ["order.created"]
+
+
+def test_an_alias_may_be_subscribed_to():
+    make_event_type("gadget-made", aliases=["gadgets-made"])
+    assert selectors.patterns_of(make_webhook(events=["gadgets-made"])) == ["gadgets-made"]
+
+
+def test_a_prefix_that_matches_nothing_yet_is_accepted():
+    assert selectors.patterns_of(make_webhook(events=["invoice.*"])) == ["invoice.*"]
+
+
+# --- refused ----------------------------------------------------------------------------------------------------
+
+
+def test_every_wrong_field_is_named_at_once():
+    problems = problems_of(
+        url="ftp://shop.example.com",
+        events=["order..created"],
+        name="x" * 201,
+        dialect="morse",
+        headers={"webhook-id": "mine"},
+        retry_policy={"delays": "soon"},
+        timeout=31,
+        max_in_flight=0,
+        rate_limit=0,
+        filter="data.[",
+        fields=["a..b"],
+        is_enabled="yes",
+        body_style="roman",
+        api_version="2024\x0001",
+        colour="blue",
+    )
+    assert set(problems) == {
+        *("url", "events", "name", "dialect", "headers", "retry_policy", "timeout", "max_in_flight", "rate_limit"),
+        *("filter", "fields", "is_enabled", "body_style", "api_version", "colour"),
+    }
+    assert all(len(texts) == 1 for texts in problems.values())
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("url", 5),
+        ("url", ""),
+        ("url", "https://shop.example.com/a\nb"),
+        ("name", 5),
+        ("name", "a\x00b"),
+        ("name", "a\ud800b"),
+        ("dialect", ["alva"]),
+        ("dialect", "x" * 10_000),
+        ("secret", 123456789012),
+        ("secret", "x" * 10_000),
+        ("body_style", {}),
+        ("api_version", "2024\n01"),
+        ("headers", ["X-Shop"]),
+        ("headers", {"X-Shop": 5}),
+        ("retry_policy", [5, 25, 125]),
+        ("retry_policy", "5,25,125"),
+        ("timeout", "10"),
+        ("timeout", True),
+        ("timeout", float("nan")),
+        ("timeout", 0.49),
+        ("timeout", 10**400),
+        ("max_in_flight", 1.5),
+        ("max_in_flight", True),
+        ("max_in_flight", 501),
+        ("rate_limit", float("inf")),
+        ("rate_limit", 0.009),
+        ("filter", 5),
+        ("filter", "data.total == '\x00'"),
+        ("filter", "a" * 2001),
+        ("fields", "id"),
+        ("fields", [5]),
+        ("fields", ["id"] * 101),
+        ("is_enabled", None),
+        ("is_enabled", 1),
+        ("events", None),
+        ("events", "order.created"),
+        ("events", {"order.created": True}),
+        ("events", []),
+        ("events", [5]),
+        ("events", ["*"] * 101),
+        ("merchant_id", 1),
+        ("deleted_at", None),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused(field, value):
+    assert list(problems_of(**{field: value})) == [field]
+
+
+@pytest.mark.parametrize("secret", ["short", "eleven-char", " a-secret-with-an-edge", "a-secret-with-é-in-it"])
+@pytest.mark.parametrize("dialect", ["alva", "standard"])
+def test_a_secret_that_cannot_sign_is_refused_without_being_repeated(dialect, secret):
+    problems = problems_of(dialect=dialect, secret=secret)
+    assert list(problems) == ["secret"]
+    assert secret not in str(problems)
+
+
+def test_a_standard_secret_must_have_its_own_form():
+    assert list(problems_of(dialect="standard", secret=PLAIN_SECRET)) == ["secret"]
+
+
+def test_each_unknown_event_is_named_with_its_nearest_neighbour():
+    problems = problems_of(events=["order.creatd", "*", "qqqq.zzzz"])
+    assert problems == {
+        "events": [
+            "There is no event 'order.creatd'. Did you mean order.created?",
+            "There is no event 'qqqq.zzzz'. Use a name from the list of event types.",
+        ]
+    }
+
+
+def test_an_event_that_staff_took_out_of_the_catalogue_is_unknown():
+    make_event_type("gadget.made", is_active=False)
+    assert list(problems_of(events=["gadget.made"])) == ["events"]
+
+
+def test_malformed_and_unknown_events_are_told_together():
+    assert len(problems_of(events=["order created", "qqqq.zzzz"])["events"]) == 2
+
+
+def test_an_inactive_merchant_gets_no_webhook():
+    assert "not active" in problems_of(merchant=make_merchant(is_active=False))["merchant"][0]
+
+
+def test_a_merchant_has_a_limit_of_webhooks_and_deleted_ones_do_not_count(settings):
+    settings.WEBHOOKS_PER_MERCHANT_MAX = 2
+    merchant = make_merchant()
+    first = make_webhook(merchant)
+    make_webhook(merchant)
+    make_webhook()  # another merchant's
+    with pytest.raises(ValidationError) as caught:
+        make_webhook(merchant)
+    assert "2 webhooks" in caught.value.message_dict["merchant"][0]
+    services.delete_webhook(webhook=first)
+    assert make_webhook(merchant).pk
+    assert WEBHOOKS_PER_MERCHANT_MAX > 2
+
+
+def test_a_listener_that_fails_undoes_the_webhook():
+    def refuse(**_: Any) -> None:
+        raise RuntimeError("no")
+
+    merchant = make_merchant()
+    webhook_changed.connect(refuse)
+    try:
+        with pytest.raises(RuntimeError):
+            services.create_webhook(merchant=merchant, url=URL, events=["*"])
+    finally:
+        webhook_changed.disconnect(refuse)
+    assert not Webhook.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_people_at_once_cannot_pass_the_limit_together(settings):
+    settings.WEBHOOKS_PER_MERCHANT_MAX = 1
+    if connection.vendor == "sqlite":
+        pytest.skip("the test database lies in memory; IMMEDIATE transactions take turns anyway")
+    merchant = make_merchant()
+    start = threading.Barrier(4)
+    answers: list[str] = []
+
+    def try_it() -> None:
+        try:
+            start.wait(10)
+            make_webhook(merchant)
+            answers.append("made")
+        except ValidationError:
+            answers.append("refused")
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=try_it) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(answers) == ["made", "refused", "refused", "refused"]
+
+
+# --- changed ----------------------------------------------------------------------------------------------------
+
+
+def test_an_update_changes_what_is_named_and_nothing_else(told):
+    webhook = make_webhook(name="before", timeout=5, events=["order.created"])
+    before = webhook.updated_at
+    told.clear()
+    answer = services.update_webhook(webhook=webhook, name="after", rate_limit=9)
+    assert answer is webhook
+    stored = Webhook.objects.get(pk=webhook.pk)
+    assert (stored.name, stored.rate_limit, stored.timeout) == ("after", 9.0, 5.0)
+    assert stored.updated_at > before
+    assert selectors.patterns_of(stored) == ["order.created"]
+    assert told == ["updated"]
+
+
+def test_an_update_starts_from_what_is_stored_not_from_a_stale_copy():
+    webhook = make_webhook()
+    stale = Webhook.objects.get(pk=webhook.pk)
+    services.update_webhook(webhook=webhook, name="first")
+    services.update_webhook(webhook=stale, timeout=7)
+    assert (stale.name, stale.timeout) == ("first", 7.0)
+
+
+def test_an_update_that_changes_nothing_tells_nobody(told):
+    webhook = make_webhook(name="same", events=["order.created", "order.paid"], secret=STANDARD_SECRET)
+    told.clear()
+    services.update_webhook(
+        webhook=webhook,
+        name="same",
+        events=["order.paid", "order.created"],
+        secret=STANDARD_SECRET,
+        dialect="standard",
+        is_enabled=True,
+    )
+    services.update_webhook(webhook=webhook)
+    assert told == []
+
+
+def test_a_refused_update_changes_nothing(told):
+    webhook = make_webhook(name="before", events=["order.created"])
+    told.clear()
+    with pytest.raises(ValidationError) as caught:
+        services.update_webhook(webhook=webhook, name="after", timeout=99, events=[], is_enabled=False)
+    assert set(caught.value.message_dict) == {"timeout", "events"}
+    webhook.refresh_from_db()
+    assert (webhook.name, webhook.is_enabled, selectors.patterns_of(webhook)) == ("before", True, ["order.created"])
+    assert told == []
+
+
+def test_dropped_events_end_and_new_ones_begin_while_the_others_stay(told):
+    webhook = make_webhook(events=["order.created", "order.paid"])
+    kept = webhook.subscriptions.get(pattern="order.paid")
+    told.clear()
+    services.update_webhook(webhook=webhook, events=["order.paid", "file.*"])
+    assert selectors.patterns_of(webhook) == ["order.paid", "file.*"]
+    assert webhook.subscriptions.get(pattern="order.paid") == kept
+    assert webhook.subscriptions.get(pattern="order.created").ended_at is not None
+    assert told == ["updated"]
+
+
+def test_an_event_taken_up_again_is_a_new_line_of_the_history():
+    webhook = make_webhook(events=["order.created", "order.paid"])
+    services.update_webhook(webhook=webhook, events=["order.paid"])
+    services.update_webhook(webhook=webhook, events=["order.paid", "order.created"])
+    rows = Subscription.objects.filter(webhook=webhook, pattern="order.created")
+    assert [row.ended_at is None for row in rows] == [False, True]
+
+
+def test_an_event_that_left_the_catalogue_may_stay_but_not_come_back():
+    make_event_type("gadget.made")
+    webhook = make_webhook(events=["gadget.made"])
+    EventType.objects.filter(name="gadget.made").update(is_active=False)
+    services.update_webhook(webhook=webhook, events=["gadget.made", "order.paid"])
+    assert selectors.patterns_of(webhook) == ["gadget.made", "order.paid"]
+    services.update_webhook(webhook=webhook, events=["order.paid"])
+    with pytest.raises(ValidationError):
+        services.update_webhook(webhook=webhook, events=["gadget.made"])
+
+
+def test_an_update_may_disable_and_enable(told):
+    webhook = make_webhook()
+    told.clear()
+    services.update_webhook(webhook=webhook, is_enabled=False)
+    services.update_webhook(webhook=webhook, is_enabled=True, name="again")
+    assert webhook.is_enabled
+    assert told == ["disabled", "updated", "enabled"]
+
+
+# --- deleted ----------------------------------------------------------------------------------------------------
+
+
+def test_a_deleted_webhook_stays_for_the_log_but_hears_nothing(told):
+    webhook = make_webhook(events=["order.created", "file.*"])
+    told.clear()
+    services.delete_webhook(webhook=webhook)
+    stored = Webhook.objects.get(pk=webhook.pk)
+    assert stored.deleted_at is not None
+    assert not stored.is_enabled
+    assert [row.ended_at is not None for row in stored.subscriptions.all()] == [True, True]
+    assert not Webhook.objects.alive().exists()
+    assert told == ["deleted"]
+
+
+def test_deleting_twice_is_harmless(told):
+    webhook = make_webhook()
+    services.delete_webhook(webhook=webhook)
+    moment = webhook.deleted_at
+    services.delete_webhook(webhook=webhook)
+    assert webhook.deleted_at == moment
+    assert told == ["created", "deleted"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda webhook: services.update_webhook(webhook=webhook, name="x"),
+        lambda webhook: services.pause(webhook=webhook, by="x"),
+        lambda webhook: services.resume(webhook=webhook, by="x"),
+        lambda webhook: services.enable(webhook=webhook),
+        lambda webhook: services.disable(webhook=webhook, reason="x"),
+        lambda webhook: services.rotate_secret(webhook=webhook),
+        lambda webhook: services.switch_secret(webhook=webhook),
+    ],
+    ids=["update", "pause", "resume", "enable", "disable", "rotate", "switch"],
+)
+def test_a_deleted_webhook_cannot_be_changed_even_by_a_copy_read_before(change, told):
+    webhook = make_webhook()
+    stale = Webhook.objects.get(pk=webhook.pk)
+    services.delete_webhook(webhook=webhook)
+    told.clear()
+    with pytest.raises(ValidationError) as caught:
+        change(stale)
+    assert webhook.public_id in caught.value.message_dict["webhook"][0]
+    assert told == []
+
+
+def test_a_change_locks_the_row_without_holding_up_publishing():
+    if not connection.features.has_select_for_no_key_update:
+        pytest.skip("SQLite has no row locks: its transactions are IMMEDIATE")
+    webhook = make_webhook()
+    with CaptureQueriesContext(connection) as captured:
+        services.enable(webhook=webhook)
+    reads = [query["sql"] for query in captured.captured_queries if query["sql"].startswith("SELECT")]
+    assert len(reads) == 1
+    assert reads[0].endswith("FOR NO KEY UPDATE")
