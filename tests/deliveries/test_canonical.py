@@ -164,7 +164,9 @@ def test_only_an_object_passes_as_an_object(text: str, kind: str) -> None:
 
 # --- against Node
 
-numbers = st.from_regex(r"-?(0|[1-9][0-9]{0,24})(\.[0-9]{1,24})?([eE][+-]?[0-9]{1,3})?", fullmatch=True)
+number_tokens = st.from_regex(r"-?(0|[1-9][0-9]{0,24})(\.[0-9]{1,24})?([eE][+-]?[0-9]{1,3})?", fullmatch=True)
+long_integers = st.integers(2**53 - 9, 2**53 + 99) | st.integers(-(10**17), -(10**15)) | st.integers(10**19, 10**23)
+numbers = number_tokens | long_integers.map(str)
 python_numbers = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
 clean_numbers = python_numbers.map(repr)
 characters = st.characters(exclude_categories=["Cs"], exclude_characters="\0")

@@ -75,9 +75,9 @@ def test_the_transport_takes_what_was_merged() -> None:
     ],
 )
 def test_a_header_that_would_break_the_request_is_refused(name: str, value: str) -> None:
-    with pytest.raises(ValueError, match="^headers: "):
+    with pytest.raises(ValueError, match=r"^headers: "):
         check_custom_headers({name: value})
-    with pytest.raises(ValueError, match="^headers: "):
+    with pytest.raises(ValueError, match=r"^headers: "):
         merge_headers(ENCODED, {name: value})
 
 

@@ -1,5 +1,7 @@
 """Our own receivers accept what the dialects send, and say what differs when it does not fit."""
 
+import hashlib
+import hmac
 import re
 
 import pytest
@@ -55,8 +57,8 @@ def test_a_missing_or_doubled_header_does_not_verify(name: str) -> None:
     without = {key: value for key, value in encoded.headers if key != header}
     with pytest.raises(SignatureError, match=f"{header} must be sent once, but came 0 times"):
         verify(name, without, encoded.body, SECRETS[name], now=SENT_AT)
-    doubled = dict(encoded.headers) | {header.upper(): "x"} | {header.title() + "": "x", header.swapcase(): "x"}
-    with pytest.raises(SignatureError, match=r"must be sent once, but came [234] times"):
+    doubled = dict(encoded.headers) | {header.swapcase(): "x"}
+    with pytest.raises(SignatureError, match="must be sent once, but came 2 times"):
         verify(name, doubled, encoded.body, SECRETS[name], now=SENT_AT)
 
 
@@ -79,9 +81,7 @@ def test_alvas_field_is_checked_by_itself() -> None:
         (forged, "signature field is 000000000000… but should be"),
         (unsigned, "does not end with"),
     ):
-        header = VERIFIERS["litestore"]  # any raw-body HMAC shows that the header alone would pass
-        mac = dialects.litestore.sign(body, SECRETS["alva"])
-        header({"X-Litestore-Signature": mac}, body, SECRETS["alva"])
+        mac = hmac.new(SECRETS["alva"].encode(), body, hashlib.sha256).hexdigest()  # the header alone would pass
         with pytest.raises(SignatureError, match=complaint):
             verify("alva", {"X-Alva-HMAC-SHA256": mac}, body, SECRETS["alva"])
 
@@ -89,7 +89,7 @@ def test_alvas_field_is_checked_by_itself() -> None:
 @pytest.mark.parametrize("skew", [TOLERANCE + 2, -TOLERANCE - 2])
 def test_a_stale_timestamp_does_not_verify_under_standard(skew: int) -> None:
     check("standard", sent("standard"), now=SENT_AT + TOLERANCE - 2)
-    with pytest.raises(SignatureError, match="webhook-timestamp lies -?30[0-9] s from now"):
+    with pytest.raises(SignatureError, match=r"webhook-timestamp lies -?30[0-9] s from now"):
         check("standard", sent("standard"), now=SENT_AT + skew)
 
 
