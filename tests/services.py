@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import os
 import signal
 import subprocess
 import sys
 from types import FrameType
 
+from webhooks_project import embedded
 from webhooks_project.embedded import EmbeddedServerError, EmbeddedValkey
 
 TEST_ENVIRONMENT = {
@@ -32,8 +34,7 @@ NOT_FOUND = 127  # as the shell says it
 def main(arguments: list[str]) -> int:
     """Start what is asked for and not given, run the command, return its exit code (128 + n for signal n)."""
     options = parse(arguments)
-    environment = TEST_ENVIRONMENT | os.environ
-    environment.pop("DJANGO_SETTINGS_MODULE", None)  # our imports set it; each command names it for itself
+    environment = _environment(options.development)
     with contextlib.ExitStack() as servers:
         try:
             if options.postgres and not environment.get("DATABASE_URL"):
@@ -42,11 +43,24 @@ def main(arguments: list[str]) -> int:
                 environment["DATABASE_URL"] = servers.enter_context(EmbeddedPostgres(fsync=options.fsync)).url
             if options.valkey and not environment.get("REDIS_URL"):
                 environment["REDIS_URL"] = servers.enter_context(EmbeddedValkey(appendonly=options.fsync)).url
+                if options.development:
+                    embedded.announce(environment["REDIS_URL"])
                 environment["CELERY_BROKER_URL"] = ""  # which makes it the broker, too
         except EmbeddedServerError as error:
             print(f"tests.services: {error}", file=sys.stderr)
             return 1
         return run(options.command, environment)
+
+
+def _environment(development: bool) -> dict[str, str]:
+    """Return the command's variables: for development ours and those of .env, else ours over the tests' fixed ones."""
+    if development:
+        importlib.import_module("webhooks_project.env")  # reads .env
+        environment = dict(os.environ)
+    else:
+        environment = {"DATABASE_URL": ""} | TEST_ENVIRONMENT | os.environ  # set to nothing, .env doesn't fill it
+    environment.pop("DJANGO_SETTINGS_MODULE", None)  # our imports set it; each command names it for itself
+    return environment
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -55,6 +69,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--postgres", action="store_true", help="PostgreSQL, unless DATABASE_URL is set")
     parser.add_argument("--valkey", action="store_true", help="Valkey, unless REDIS_URL is set")
     parser.add_argument("--fsync", action="store_true", help="both keep their promises on disk, as in production")
+    parser.add_argument(
+        "--development", action="store_true", help="leave settings alone, let other commands find Valkey"
+    )
     parser.add_argument("command", nargs="+", metavar="COMMAND", help="what to run, after `--`")
     return parser.parse_args(arguments)
 

@@ -1,0 +1,96 @@
+# Needs make and Python 3.11, nothing else. Each target installs what it needs into .venv first; after that, no network.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+ARGS ?=
+N ?= 1
+BENCH ?= $(filter $(basename $(notdir $(wildcard bench/*.py))),ingest drain latency isolation growth)
+MAX_LINES := 300
+GRACE := 30
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run test test-sqlite test-postgres slow faults browser bench lint format clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.runtime ## the whole product on this machine, with five receivers; ARGS=--once checks itself and ends
+	@$(PY) manage.py demo $(ARGS)
+
+run: $(VENV)/.runtime ## the Procfile's processes, a worker a core, with SQLite and Valkey of our own unless set otherwise
+	@$(PY) manage.py migrate --verbosity 0
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" WEB_HOST=127.0.0.1 $(PY) -m tests.services --valkey --development -- \
+		$(PY) -c 'import honcho.command, honcho.manager as m; m.KILL_WAIT = $(GRACE); honcho.command.main()' \
+		start --port 8000 --concurrency worker=$$($(PY) -c 'import os; print(os.cpu_count())') $(ARGS)
+
+test: test-sqlite test-postgres ## the tests on SQLite, then on PostgreSQL; ARGS are pytest's
+
+test-sqlite: $(VENV)/.dev ## the tests on SQLite
+	DATABASE_URL= $(PY) -m pytest $(ARGS)
+
+test-postgres: $(VENV)/.dev ## the tests on PostgreSQL: DATABASE_URL's, or our own
+	$(PY) -m tests.services --postgres -- $(PY) -m pytest $(ARGS)
+
+# Suites that .ci/run adds. pytest says 5 when it finds no such test; that is no failure of a suite still to be written.
+define suite
+	@set -x; $(PY) -m tests.services --postgres -- $(PY) -m pytest -m $@ $(ARGS) || { code=$$?; set +x; \
+		[ $$code -eq 5 ] || exit $$code; echo "No test is marked '$@' yet."; }
+endef
+
+slow: $(VENV)/.dev ## the tests that wait out the retry schedule
+	$(suite)
+
+faults: export FAULT_ROUNDS := $(N)
+faults: $(VENV)/.dev ## the tests that kill workers and servers; N=rounds
+	$(suite)
+
+browser: $(VENV)/.dev ## the tests that drive Chromium
+	$(suite)
+
+bench: $(VENV)/.dev ## the benchmarks, on PostgreSQL and Valkey that keep their promises on disk; BENCH="drain latency" picks
+	@for name in $(BENCH); do echo "--- bench/$$name.py"; \
+		$(PY) -m tests.services --postgres --valkey --fsync -- $(PY) -m bench.$$name $(ARGS) || exit; done
+
+lint: $(VENV)/.dev ## style, types, import contracts, missing migrations, module length
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports --no-logo
+	$(PY) -m tests.services -- $(VENV)/bin/mypy
+	DATABASE_URL=sqlite://:memory: $(PY) -m tests.services -- $(PY) manage.py makemigrations --check --dry-run
+	@find . -name '*.py' -not -path './$(VENV)/*' -not -path '*/migrations/*' -exec wc -l {} + | awk \
+		'$$2 != "total" && $$1 > $(MAX_LINES) {print $$2 " has " $$1 " lines; the limit is $(MAX_LINES): split it by stage"; bad = 1} \
+		END {exit bad}'
+
+format: $(VENV)/.dev ## put the code into the house style
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+clean: ## remove what was installed and cached; var/ (the embedded database) stays
+	rm -rf $(VENV) staticfiles .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- installing: only the dependencies, at the versions of constraints.txt; the product runs from its checkout -----------
+
+FIND_PYTHON := for python in "$$PYTHON" python3.11 python3; do [ -n "$$python" ] && \
+	"$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && break; python=; done
+LIST := import sys, tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+	print(*p["dependencies"] if sys.argv[1] == "runtime" else p["optional-dependencies"]["dev"], sep="\n")
+
+$(VENV)/.created:
+	@$(FIND_PYTHON); [ -n "$$python" ] || { echo "Python 3.11 is needed, and neither python3.11 nor python3 is that." \
+		"Install it, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; }; \
+	"$$python" -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.runtime: $(VENV)/.created pyproject.toml constraints.txt
+	$(call install,runtime)
+
+$(VENV)/.dev: $(VENV)/.runtime
+	$(call install,dev)
+
+define install
+	@echo "Installing the $(1) packages into $(VENV)"
+	@$(PY) -c '$(LIST)' $(1) > $(VENV)/$(1).txt
+	@$(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --requirement $(VENV)/$(1).txt
+	@touch $@
+endef
