@@ -62,6 +62,7 @@ class _Dialing:
     idle_since = 0.0
     peer: str | None = None
     sock: Any
+    _pieces: list[bytes] | None = None
 
     def _new_conn(self) -> socket.socket:
         exchange = active.exchange
@@ -80,11 +81,20 @@ class _Dialing:
         """Whether the connection has been idle for too long at `now` (`time.monotonic`)."""
         return now - self.idle_since > KEEP_IDLE_SECONDS
 
+    def send(self, data: Any) -> None:
+        """Collect head and body, so that they leave in one packet and one TLS record where they fit."""
+        assert self._pieces is not None
+        self._pieces.append(data)
+
     def request(self, *args: Any, **kwargs: Any) -> None:
         exchange = active.exchange
         if self.sock is not None:
             exchange.address = self.peer
+        pieces: list[bytes] = []
+        self._pieces = pieces
         super().request(*args, **kwargs)  # type: ignore[misc]
+        self._pieces = None
+        super().send(b"".join(pieces))  # type: ignore[misc]
         exchange.sent = time.monotonic()
         if QUICK_ACK is not None:
             # Many receivers write head and body apart with Nagle's algorithm on: the body then waits for our

@@ -1,5 +1,6 @@
 """What leaves the house, and what comes back from receivers that behave."""
 
+import socket
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -41,6 +42,33 @@ def test_header_names_keep_their_case_and_a_default_user_agent_is_ours(post: Pos
         post(server.url, headers=[("X-Alva-HMAC-SHA256", "ab")])
     assert b"X-Alva-HMAC-SHA256: ab\r\n" in server.requests[0].head + b"\r\n"
     assert server.requests[0].headers["user-agent"].startswith("Merchant-Webhooks")
+
+
+def test_head_and_body_leave_together(post: Post):
+    """Apart, the body of many a small request would wait for a receiver's delayed acknowledgement of the head."""
+    first = []
+
+    def handler(connection: Connection) -> None:
+        first.append(connection.sock.recv(65536))
+        connection.answer()
+
+    with HostileServer(handler) as server:
+        assert post(server.url, body=b"the body").delivered
+    assert first[0].endswith(b"\r\n\r\nthe body")
+
+
+def test_a_receiver_that_writes_head_and_body_apart_is_not_kept_waiting_for_acknowledgements(post: Post):
+    def handler(connection: Connection) -> None:
+        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)  # Nagle's algorithm on, as by default
+        while True:
+            connection.read_request()
+            connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n")
+            connection.send(b"\r\n")
+            connection.send(b"ok")
+
+    with HostileServer(handler) as server:
+        waits = sorted(outcome.total_ms - outcome.first_byte_ms for outcome in (post(server.url) for _ in range(21)))
+    assert waits[len(waits) // 2] < 35  # Linux delays an acknowledgement by 40 ms
 
 
 def test_a_large_body_arrives_whole(post: Post):
