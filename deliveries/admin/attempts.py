@@ -1,0 +1,99 @@
+"""Attempts, one line a request: when sent, when answered, the status, and the reason of the retry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from unfold.contrib.filters.admin import DropdownFilter
+from unfold.decorators import display
+
+from deliveries.admin import log_filters, words
+from deliveries.admin.cursor import CursorAdmin
+from deliveries.models import Attempt
+from subscriptions.admin import moments
+from subscriptions.admin.scoping import OwnRowsFilter
+
+
+class ResultFilter(DropdownFilter):
+    """Delivered, failed or interrupted."""
+
+    title, parameter_name = "result", "result"
+
+    def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
+        """Offer the results."""
+        return [(str(value), str(label)) for value, label in Attempt.Result.choices]
+
+    def queryset(self, request: Any, queryset: Any) -> Any:
+        """Keep the chosen result."""
+        return queryset.filter(result=self.value()) if self.value() else queryset
+
+
+class AttemptErrorFilter(log_filters.ErrorFilter):
+    """The error of the attempt."""
+
+    lookup = "error"
+
+
+@admin.register(Attempt)
+class AttemptAdmin(CursorAdmin):
+    """Cryptlex's event log. An attempt's page is its delivery's."""
+
+    merchant_path = "webhook__merchant_id"
+    list_display = ["sent", "answered", "event", "address", "http", "took", "outcome", "reason"]
+    list_display_links = ["sent"]
+    list_select_related = ["delivery"]
+    list_filter = [ResultFilter, ("webhook", OwnRowsFilter), AttemptErrorFilter]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Leave bodies and headers where they are."""
+        return super().get_queryset(request).defer("request_headers", "response_headers", "response_body")
+
+    def change_view(self, request: HttpRequest, object_id: str, *_: Any, **__: Any) -> HttpResponse:
+        """Lead to the delivery."""
+        attempt = self.get_object(request, object_id)
+        page = reverse("admin:deliveries_delivery_change", args=[attempt.delivery_id])
+        return HttpResponseRedirect(f"{page}#attempt-{attempt.pk}")
+
+    @display(description="Sent at")
+    def sent(self, row: Attempt) -> str:
+        """Return when the request left."""
+        return moments.moment(row.started_at)
+
+    @display(description="Answered at")
+    def answered(self, row: Attempt) -> str:
+        """Return when the answer was complete, or given up."""
+        return moments.moment(row.answered_at)
+
+    @display(description="Event type")
+    def event(self, row: Attempt) -> str:
+        """Return the event's name and the attempt's number."""
+        return f"{row.delivery.event_type}, attempt {row.number}"
+
+    @display(description="Endpoint URL")
+    def address(self, row: Attempt) -> str:
+        """Return where it went."""
+        return row.url
+
+    @display(description="HTTP status")
+    def http(self, row: Attempt) -> str:
+        """Return the status, or the error."""
+        return str(row.status_code or (words.error_title(row.error) if row.error else moments.DASH))
+
+    @display(description="Response time")
+    def took(self, row: Attempt) -> str:
+        """Return how long it took."""
+        return words.milliseconds(row.total_ms)
+
+    @display(description="Result", label={"delivered": "success", "failed": "danger", "interrupted": "warning"})
+    def outcome(self, row: Attempt) -> tuple[str, str]:
+        """Return the result."""
+        return row.result, row.get_result_display()
+
+    @display(description="What follows")
+    def reason(self, row: Attempt) -> str:
+        """Return the reason of the retry, or of the end."""
+        return row.decision or moments.DASH

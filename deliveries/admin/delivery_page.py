@@ -1,0 +1,94 @@
+"""The page of one delivery: a timeline of its attempts, each with the exact request, the answer and the timings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from deliveries.admin import curl, payloads, requests_made, words
+from deliveries.models import Attempt, Delivery
+
+ATTEMPTS_MAX = 50
+"""The most attempts a page shows, the newest."""
+
+PHASES = (
+    ("dns_ms", "Name lookup", "dns"),
+    ("connect_ms", "Connect", "connect"),
+    ("tls_ms", "TLS", "tls"),
+)
+
+
+def context(delivery: Delivery) -> dict[str, Any]:
+    """Return what the page's template shows."""
+    attempts = list(delivery.attempts.order_by("-id")[:ATTEMPTS_MAX])
+    return {
+        "delivery": delivery,
+        "webhook": delivery.webhook,
+        "event": delivery.event,
+        "tone": words.TONES.get(delivery.status, "default"),
+        "payload": payloads.pretty(delivery.event.data),
+        "attempts": _entries(delivery, attempts),
+        "letters": list(delivery.dead_letters.select_related("assignee")),
+        "retries": max(0, delivery.attempt_count - 1),
+    }
+
+
+def _entries(delivery: Delivery, attempts: list[Attempt]) -> list[dict[str, Any]]:
+    bodies = requests_made.bodies(delivery, attempts) if attempts else {}
+    return [_entry(attempt, bodies.get(attempt.pk)) for attempt in attempts]
+
+
+def _entry(attempt: Attempt, body: requests_made.Body | None) -> dict[str, Any]:
+    headers = payloads.pairs(attempt.request_headers)
+    return {
+        "attempt": attempt,
+        "tone": {"delivered": "success", "failed": "danger"}.get(attempt.result, "warning"),
+        "error": words.error_title(attempt.error) if attempt.error else "",
+        "advice": words.advice(attempt.error, attempt.status_code),
+        "request_headers": payloads.as_lines(headers),
+        "response_headers": payloads.as_lines(payloads.pairs(attempt.response_headers)),
+        "response_body": payloads.text_of(attempt.response_body),
+        "body": payloads.pretty(body.text) if body else "",
+        "body_is_exact": bool(body and body.is_exact),
+        "curl": curl.command(attempt.url, headers, body.text) if body else "",
+        "took": words.milliseconds(attempt.total_ms),
+        "late": words.milliseconds(attempt.lateness_ms),
+        "bars": bars(attempt),
+    }
+
+
+def bars(timed: Any) -> list[dict[str, Any]]:
+    """Return the phases of a request (an Attempt or an Outcome) as bars: label, duration, offset and width in percent.
+
+    `first_byte_ms` and `total_ms` count from the start; the other phases follow each other.
+    """
+    total = timed.total_ms or 0.0
+    if total <= 0:
+        return []
+    found, at = [], 0.0
+    for name, label, style in PHASES:
+        length = getattr(timed, name)
+        if length is not None:
+            found.append((label, style, at, length))
+            at += length
+    if timed.first_byte_ms is not None:
+        found.append(("Waiting for the answer", "wait", at, max(0.0, timed.first_byte_ms - at)))
+        at = max(at, timed.first_byte_ms)
+    found.append(
+        (
+            "Reading the answer" if timed.first_byte_ms is not None else "Until it failed",
+            "read",
+            at,
+            max(0.0, total - at),
+        )
+    )
+    return [
+        {
+            "label": label,
+            "style": style,
+            "text": words.milliseconds(length),
+            # The drawing is 1000 units wide: whole numbers, whatever language the page is in.
+            "x": round(1000 * min(start, total) / total),
+            "width": max(4, round(1000 * min(length, total) / total)),
+        }
+        for label, style, start, length in found
+    ]

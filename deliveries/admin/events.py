@@ -1,0 +1,68 @@
+"""Events: what happened, and on each event's page why it reached a webhook or did not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from unfold.decorators import display
+
+from deliveries.admin import log_filters, payloads, search, why
+from deliveries.admin.cursor import CursorAdmin
+from deliveries.models import Event
+from subscriptions.admin import moments
+from subscriptions.admin.scoping import OwnRowsFilter
+
+
+class TypeFilter(log_filters.EventTypeFilter):
+    """One event of the catalogue."""
+
+    lookup = "type"
+
+
+@admin.register(Event)
+class EventAdmin(CursorAdmin):
+    """Events are facts: they are published by programs, and read here."""
+
+    list_display = ["when", "type", "public_id", "resource_id", "bytes", "merchant"]
+    list_display_links = ["when", "public_id"]
+    list_select_related = ["merchant"]
+    list_filter = [TypeFilter, ("merchant", OwnRowsFilter)]
+    search_fields = ["public_id"]
+    search_help_text = "An id, a resource's id, or any text of the payload such as an order number"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Leave payloads where they are, but on the event's page."""
+        return super().get_queryset(request).defer("data")
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
+        """Find by id, resource or text of the payload."""
+        if not search.clean(search_term):
+            return queryset, False
+        return queryset.filter(pk__in=search.events(self.get_queryset(request), search_term)), False
+
+    def change_view(self, request: HttpRequest, object_id: str, *_: Any, **__: Any) -> HttpResponse:
+        """Show the event, and each webhook with what became of it there."""
+        event = self.get_object(request, object_id)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": event.type,
+            "opts": self.opts,
+            "event": event,
+            "payload": payloads.pretty(event.data),
+            "reasons": why.reasons(event),
+        }
+        return TemplateResponse(request, "desk/event.html", context)
+
+    @display(description="Time")
+    def when(self, row: Event) -> str:
+        """Return when it was published."""
+        return moments.moment(row.created_at)
+
+    @display(description="Size")
+    def bytes(self, row: Event) -> str:
+        """Return the payload's size."""
+        return f"{row.size:,} bytes"

@@ -1,0 +1,104 @@
+/* The desk's own behaviour: times in the viewer's zone, copying, confirming, bulk progress. No dependencies. */
+(() => {
+  "use strict";
+  const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+  const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
+  const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+
+  const inWords = (seconds) => {
+    const [unit, size] = UNITS.find(([, each]) => Math.abs(seconds) >= each) || UNITS[3];
+    return relative.format(Math.trunc(seconds / size), unit);
+  };
+  const countdown = (seconds) => {
+    if (seconds <= 0) return "due now";
+    const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, Math.ceil(seconds) % 60];
+    return "in " + (parts[0] ? parts[0] + " h " : "") + (parts[0] || parts[1] ? parts[1] + " min " : "") + parts[2] + " s";
+  };
+  const tell = (element) => {
+    const when = new Date(element.getAttribute("datetime"));
+    if (Number.isNaN(when.getTime())) return;
+    const seconds = (when - Date.now()) / 1000;
+    const style = element.dataset.desk;
+    element.textContent = style === "ago" ? inWords(seconds) : style === "countdown" ? countdown(seconds) : moment.format(when);
+    element.title = when.toISOString();
+  };
+  const tellAll = (root) => root.querySelectorAll("time[data-desk]").forEach(tell);
+  const tick = () => document.querySelectorAll('time[data-desk="countdown"]').forEach(tell);
+
+  const copy = async (button) => {
+    const source = document.querySelector(button.dataset.copy);
+    const text = "value" in source ? source.value : source.textContent;
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      const area = document.createElement("textarea");
+      area.value = text;
+      document.body.append(area);
+      area.select();
+      document.execCommand("copy");
+      area.remove();
+    }
+    const label = button.lastChild.textContent;
+    button.lastChild.textContent = "Copied";
+    setTimeout(() => { button.lastChild.textContent = label; }, 1500);
+  };
+
+  const runBulk = async (form) => {
+    const bar = form.querySelector("progress");
+    const told = form.querySelector("[data-told]");
+    const button = form.querySelector("button[type=submit]");
+    const rate = Number(form.elements.rate?.value || 0);
+    button.disabled = true;
+    bar.hidden = false;
+    let after = 0, done = 0, passed = 0;
+    for (;;) {
+      const started = Date.now();
+      const body = new FormData(form);
+      body.set("after", after);
+      const answer = await fetch(window.location.pathname, { method: "POST", body, credentials: "same-origin" });
+      if (!answer.ok) {
+        told.textContent = `Stopped after ${done}: the server answered ${answer.status}. Reload the page to go on.`;
+        return;
+      }
+      const step = await answer.json();
+      done += step.done; passed += step.passed; after = step.after;
+      bar.value = Math.min(bar.max, done);
+      told.textContent = `${done} ${form.dataset.word}…`;
+      if (step.finished) break;
+      if (rate) await new Promise((wait) => setTimeout(wait, Math.max(0, 1000 - (Date.now() - started))));
+    }
+    bar.value = bar.max;
+    const left = passed - done;
+    told.textContent = `Done: ${done} ${form.dataset.word}.` + (left > 0 ? ` ${left} could not be: decided meanwhile, or their webhook is off.` : "");
+    form.querySelectorAll(".desk-field").forEach((field) => { field.hidden = true; });
+    button.hidden = true;
+  };
+
+  const preselect = () => {
+    const picker = document.querySelector(".desk-events");
+    const dialect = document.querySelector("#id_dialect");
+    if (!picker || !dialect || !document.querySelector("#id_merchant, #id_secret")) return;
+    const boxes = () => [...picker.querySelectorAll("input[type=checkbox]")];
+    dialect.addEventListener("change", () => {
+      if (dialect.value !== "alva" || boxes().some((box) => box.checked)) return;
+      const wanted = new Set(picker.dataset.preselected.split(","));
+      boxes().filter((box) => wanted.has(box.value)).forEach((box) => { box.checked = true; });
+    });
+  };
+
+  document.addEventListener("DOMContentLoaded", () => {
+    tellAll(document);
+    preselect();
+    setInterval(tick, 1000);
+    document.body.addEventListener("htmx:afterSwap", (event) => tellAll(event.target));
+    document.addEventListener("click", (event) => {
+      const button = event.target.closest("[data-copy]");
+      if (button) copy(button);
+    });
+    document.addEventListener("submit", (event) => {
+      const form = event.target;
+      if (form.dataset.confirm && !window.confirm(form.dataset.confirm)) event.preventDefault();
+      if ("bulk" in form.dataset) { event.preventDefault(); runBulk(form); }
+    });
+  });
+})();

@@ -1,0 +1,177 @@
+"""The one mechanism that keeps a merchant's rows its own, in every page, list, choice, action and guessed address.
+
+A person's memberships say which merchants they see and what they may do there; superusers (the platform's staff) see
+all. Every ModelAdmin of the desk is a MerchantScoped; a test walks the registry to see that none is forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.contrib.admin import FieldListFilter
+from django.contrib.auth import get_user_model
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import RelatedDropdownFilter
+
+from subscriptions.models import Membership, Merchant
+
+VIEWER, DEVELOPER, OWNER = Membership.Role.VIEWER.value, Membership.Role.DEVELOPER.value, Membership.Role.OWNER.value
+STAFF, NOBODY = "staff", "nobody"
+_RANK = {VIEWER: 0, DEVELOPER: 1, OWNER: 2}
+
+CHOICES_MAX = 200
+"""The most rows a filter offers; past that the search finds them."""
+
+
+def roles(request: HttpRequest) -> dict[int, str]:
+    """Return the signed-in person's role at each of their merchants, by primary key. One query a request.
+
+    At a merchant that isn't active everyone only looks.
+    """
+    found = getattr(request, "_desk_roles", None)
+    if found is None:
+        rows = Membership.objects.filter(user_id=request.user.pk)
+        rows = rows.values_list("merchant_id", "role", "merchant__is_active")
+        found = {merchant: role if is_active else VIEWER for merchant, role, is_active in rows}
+        request._desk_roles = found  # type: ignore[attr-defined]
+    return found
+
+
+def merchants_with(request: HttpRequest, role: str = VIEWER) -> list[int] | None:
+    """Return the merchants (primary keys) at which the person has at least `role`; None means every merchant."""
+    if request.user.is_superuser:
+        return None
+    if role not in _RANK:
+        return []
+    return [merchant for merchant, held in roles(request).items() if _RANK.get(held, -1) >= _RANK[role]]
+
+
+def own_merchants(request: HttpRequest, role: str = VIEWER) -> QuerySet[Merchant]:
+    """Return the merchants at which the person has at least `role`."""
+    keys = merchants_with(request, role)
+    return Merchant.objects.all() if keys is None else Merchant.objects.filter(pk__in=keys)
+
+
+def name_of(request: HttpRequest) -> str:
+    """Return how the record names the signed-in person."""
+    return request.user.get_username()
+
+
+class MerchantScoped(ModelAdmin):
+    """A ModelAdmin whose rows belong to merchants.
+
+    `merchant_path` is the lookup from a row to its merchant's key; None marks what all merchants share. `needs` names
+    the least role for each of view, add, change and delete: a role, STAFF (superusers only) or NOBODY.
+    """
+
+    merchant_path: ClassVar[str | None] = "merchant_id"
+    needs: ClassVar[Mapping[str, str]] = {}
+    list_filter_submit = True
+    show_full_result_count = False
+    list_per_page = 50
+    list_fullwidth = True
+
+    def may(self, request: HttpRequest, what: str, obj: Any = None) -> bool:
+        """Tell whether the person may `what` (view, add, change, delete) this row or, without one, some row."""
+        needed = self.needs.get(what, VIEWER if what == "view" else NOBODY)
+        if needed == NOBODY or not request.user.is_active:
+            return False
+        if request.user.is_superuser:
+            return True
+        keys = merchants_with(request, needed)
+        if self.merchant_path is None or not isinstance(obj, Model):
+            return bool(keys)
+        return self.merchant_key(obj) in (keys or [])
+
+    def merchant_key(self, obj: Any) -> Any:
+        """Return the primary key of the row's merchant."""
+        for step in (self.merchant_path or "").split("__"):
+            obj = getattr(obj, step)
+        return obj
+
+    def scope(self, request: HttpRequest, rows: QuerySet[Any], role: str = VIEWER) -> QuerySet[Any]:
+        """Leave only the rows of merchants at which the person has at least `role`."""
+        keys = merchants_with(request, role)
+        if keys is None or self.merchant_path is None:
+            return rows
+        return rows.filter(**{f"{self.merchant_path}__in": keys})
+
+    def changeable(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Leave only the rows the person may change: what an action on selected rows works on."""
+        return self.scope(request, rows, self.needs.get("change", NOBODY))
+
+    def related(self, request: HttpRequest, model: type[Model], role: str = VIEWER) -> QuerySet[Any]:
+        """Return the rows of another model that the person may point at."""
+        if issubclass(model, get_user_model()):
+            keys = merchants_with(request, role)
+            people = model._default_manager.all()
+            return people if keys is None else people.filter(memberships__merchant_id__in=keys).distinct()
+        admin = self.admin_site._registry.get(model)
+        if not isinstance(admin, MerchantScoped):
+            return model._default_manager.none()
+        return admin.scope(request, admin.get_queryset(request), role)
+
+    # --- what Django asks ---------------------------------------------------------------------------------------
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Return the person's own rows."""
+        return self.scope(request, super().get_queryset(request))
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Return the row. Raises Http404 for rows of others exactly as for rows that never were."""
+        found = super().get_object(request, object_id, from_field)
+        if found is None:
+            raise Http404(f"No {self.opts.verbose_name} with this address.")
+        return found
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Show the model to whoever may see some row of it."""
+        return self.may(request, "view")
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Tell whether the person may see it."""
+        return self.may(request, "view", obj)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Tell whether the person may add one."""
+        return self.may(request, "add")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Tell whether the person may change it."""
+        return self.may(request, "change", obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Tell whether the person may delete it."""
+        return self.may(request, "delete", obj)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Offer only rows of merchants where the person may write."""
+        kwargs.setdefault("queryset", self.related(request, db_field.remote_field.model, self._writing_role()))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Offer only rows of merchants where the person may write."""
+        kwargs.setdefault("queryset", self.related(request, db_field.remote_field.model, self._writing_role()))
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def _writing_role(self) -> str:
+        return next((self.needs[what] for what in ("add", "change") if what in self.needs), VIEWER)
+
+
+class OwnRowsFilter(RelatedDropdownFilter):
+    """A filter over a relation that offers the person's own rows; with one row or none it hides itself."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+        """Return (key, name) of each row on offer."""
+        rows = model_admin.related(request, field.remote_field.model)
+        return [(row.pk, str(row)) for row in rows.order_by("pk")[:CHOICES_MAX]]
+
+
+def is_scoped_filter(entry: Any) -> bool:
+    """Tell whether an entry of `list_filter` can't leak a foreign row: no plain filter over a relation."""
+    if isinstance(entry, tuple):
+        return issubclass(entry[1], OwnRowsFilter) or not issubclass(entry[1], RelatedDropdownFilter)
+    return isinstance(entry, type) and not issubclass(entry, FieldListFilter)

@@ -1,0 +1,58 @@
+"""Forms whose last check is doing it: the service validates, and its objections stand beside the fields."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.http import HttpRequest
+
+
+class ServiceForm(forms.ModelForm):
+    """A form that saves through a service.
+
+    The admin's own saving is skipped (`save` only hands the row over). There are no inlines beside such a form, so a
+    valid form is a saved one; the admin's transaction undoes everything if the page fails afterwards.
+    """
+
+    request: HttpRequest  # set by ServiceFormMixin.get_form
+
+    def serve(self, data: dict[str, Any]) -> Any:
+        """Call the service with the cleaned data and return the row. Raises ValidationError."""
+        raise NotImplementedError
+
+    def _post_clean(self) -> None:
+        if self.errors:
+            return
+        try:
+            self.instance = self.serve(dict(self.cleaned_data))
+        except ValidationError as error:
+            self.object_to(error)
+
+    def object_to(self, error: ValidationError) -> None:
+        """Put the service's objections beside the fields they name."""
+        problems = error.message_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error.messages}
+        for field, found in problems.items():
+            for message in found:
+                known = field in self.fields
+                self.add_error(
+                    field if known else None, message if known else f"{field}: {message}".removeprefix("__all__: ")
+                )
+
+    def save(self, commit: bool = True) -> Any:
+        """Return the row, saved already."""
+        self.save_m2m = lambda: None  # type: ignore[method-assign]
+        return self.instance
+
+
+class ServiceFormMixin:
+    """For ModelAdmins whose form is a ServiceForm: hands it the request, and leaves saving to it."""
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """Return the form's class with the request in it."""
+        form = super().get_form(request, obj, change, **kwargs)  # type: ignore[misc]
+        return type(form.__name__, (form,), {"request": request})
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Do nothing: the service saved."""

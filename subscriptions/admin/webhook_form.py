@@ -1,0 +1,159 @@
+"""The form of a webhook, for people who never heard the word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from unfold.widgets import (
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminExpandableTextareaWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
+
+from subscriptions import selectors, services, wire
+from subscriptions.admin import plain, shown_once
+from subscriptions.admin.event_picker import EventsField, on_offer
+from subscriptions.admin.service_forms import ServiceForm
+from subscriptions.models import Webhook
+
+_AREA = UnfoldAdminExpandableTextareaWidget
+
+
+class WebhookForm(ServiceForm):
+    """Name, address, dialect and events first; everything else has a default that works."""
+
+    url = forms.CharField(
+        label="URL",
+        widget=UnfoldAdminTextInputWidget(
+            attrs={"placeholder": "https://shop.example.com/webhooks", "inputmode": "url"}
+        ),
+        help_text="The address on your server that receives the events. It must start with https://.",
+    )
+    dialect = forms.ChoiceField(
+        widget=UnfoldAdminSelectWidget,
+        initial="standard",
+        help_text="How the message looks and is signed. Keep Standard Webhooks unless your receiver was written "
+        "for one of the others.",
+    )
+    events = EventsField(label="Events", required=False)
+    patterns = forms.CharField(
+        label="Other events",
+        required=False,
+        widget=_AREA(attrs={"rows": 2, "placeholder": "orders-*"}),
+        help_text="Names or patterns without a box above, one a line. order.* means all that starts with “order.”.",
+    )
+    secret = forms.CharField(
+        label="Secret",
+        required=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        help_text="Leave empty and we make one, shown to you once. Your server checks with it that a message is ours.",
+    )
+    is_enabled = forms.BooleanField(
+        label="Active",
+        required=False,
+        initial=True,
+        widget=UnfoldBooleanSwitchWidget,
+        help_text="Switched off, events are skipped and not sent later. To hold them back for a while, use Pause.",
+    )
+    retry_policy = forms.CharField(
+        label="Waits between attempts",
+        required=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "the dialect's own, or such as 5s, 25s, 2m"}),
+        help_text="After each failure we wait this long and try again; then the event goes to the review queue. "
+        'Litestore\'s form works too: {"maxAttempts": 5, "backoffMultiplier": 2, "initialDelay": 1000}.',
+    )
+    headers = forms.CharField(
+        label="Custom headers",
+        required=False,
+        widget=_AREA(attrs={"rows": 2, "placeholder": "X-Shop: 42"}),
+        help_text="Sent with every message, one a line.",
+    )
+    filter = forms.CharField(
+        label="Only if",
+        required=False,
+        widget=_AREA(attrs={"rows": 2, "placeholder": "data.order.total > `100`"}),
+        help_text="A JMESPath condition on the event. Events that don't meet it are skipped, and the log says so.",
+    )
+    fields = forms.CharField(
+        label="Only these fields",
+        required=False,
+        widget=_AREA(attrs={"rows": 2, "placeholder": "order.id\norder.customer.email"}),
+        help_text="Paths into the data, one a line. Empty sends everything.",
+    )
+
+    class Meta:
+        model = Webhook
+        fields = ["merchant", "name", "body_style", "api_version", "timeout", "max_in_flight", "rate_limit"]
+        labels = {
+            "max_in_flight": "Requests at a time",
+            "rate_limit": "Requests a second",
+            "timeout": "Timeout in seconds",
+            "api_version": "API version",
+        }
+        help_texts = {
+            "name": "For yourself, such as “CRM”. May stay empty.",
+            "body_style": "Keep compact, unless your receiver was written in Python after Alva's sample, which "
+            "serialises the message again before it checks the signature. Alva's Node sample then no longer fits.",
+            "timeout": "How long we wait for your answer, 0.5 to 30. Empty: the dialect's own.",
+            "max_in_flight": "How many messages we send you side by side, 1 to 500. Empty: the platform's default.",
+            "rate_limit": "The most messages we start in a second. Empty: no limit.",
+            "api_version": "Sent as “api_version” by the alva dialect.",
+        }
+        widgets = {"rate_limit": UnfoldAdminDecimalFieldWidget, "timeout": UnfoldAdminDecimalFieldWidget}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "dialect" not in self.fields:
+            return  # a viewer's page: nothing to edit
+        self.fields["dialect"].choices = wire.rules().dialects()
+        if self.instance.pk:
+            self._fill(self.instance)
+
+    def _fill(self, webhook: Webhook) -> None:
+        boxes, subscribed = on_offer(), selectors.patterns_of(webhook)
+        self.initial |= {
+            "events": [pattern for pattern in subscribed if pattern in boxes],
+            "patterns": plain.words_text(pattern for pattern in subscribed if pattern not in boxes),
+            "retry_policy": plain.policy_text(webhook.retry_policy),
+            "headers": plain.headers_text(webhook.headers),
+            "fields": plain.words_text(webhook.fields),
+            **{name: getattr(webhook, name) for name in ("url", "dialect", "filter", "is_enabled")},
+        }
+
+    def clean_retry_policy(self) -> dict[str, Any] | None:
+        """Read the waits."""
+        return _read(plain.policy_of, self.cleaned_data["retry_policy"])
+
+    def clean_headers(self) -> dict[str, str]:
+        """Read the lines."""
+        return _read(plain.headers_of, self.cleaned_data["headers"])
+
+    def clean_fields(self) -> list[str]:
+        """Read the paths."""
+        return plain.words_of(self.cleaned_data["fields"])
+
+    def clean(self) -> dict[str, Any]:
+        """Bring boxes and written patterns together."""
+        data = super().clean() or {}
+        data["events"] = list(dict.fromkeys([*data.get("events", []), *plain.words_of(data.pop("patterns", ""))]))
+        return data
+
+    def serve(self, data: dict[str, Any]) -> Webhook:
+        """Create the webhook and keep its secret for the page that shows it, or change it."""
+        if self.instance.pk:
+            stored = Webhook.objects.get(pk=self.instance.pk)
+            return services.update_webhook(webhook=stored, **data)
+        made = services.create_webhook(**data)
+        shown_once.keep(self.request, {"Signing secret": made.secret})
+        return made.webhook
+
+
+def _read(parse: Callable[[str], Any], text: str) -> Any:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise forms.ValidationError(str(error)) from error

@@ -1,0 +1,215 @@
+"""Webhooks: their list, their form, and what can be done to one. The deliveries app adds what it knows of them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.db.models import Prefetch, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+from django.urls.resolvers import URLPattern
+from unfold.contrib.filters.admin import DropdownFilter
+from unfold.decorators import display
+
+from subscriptions import services
+from subscriptions.admin import moments, shown_once
+from subscriptions.admin.deeds import WithDeeds, deed
+from subscriptions.admin.scoping import DEVELOPER, OwnRowsFilter, name_of
+from subscriptions.admin.service_forms import ServiceFormMixin
+from subscriptions.admin.webhook_form import WebhookForm
+from subscriptions.models import Subscription, Webhook
+
+PATTERNS_SHOWN = 3
+
+
+class StateFilter(DropdownFilter):
+    """Webhooks that are active, paused or off."""
+
+    title, parameter_name = "state", "state"
+
+    def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
+        """Offer the states."""
+        return [("active", "Active"), ("paused", "Paused"), ("off", "Off")]
+
+    def queryset(self, request: Any, queryset: Any) -> Any:
+        """Keep the chosen state."""
+        match self.value():
+            case "active":
+                return queryset.filter(is_enabled=True, paused_at=None)
+            case "paused":
+                return queryset.filter(is_enabled=True).exclude(paused_at=None)
+            case "off":
+                return queryset.filter(is_enabled=False)
+        return queryset
+
+
+class WebhookAdmin(ServiceFormMixin, WithDeeds):
+    """A merchant's webhooks."""
+
+    form = WebhookForm
+    needs = {"add": DEVELOPER, "change": DEVELOPER, "delete": DEVELOPER}
+    list_display = ["title", "address", "listens_to", "dialect", "state", "merchant"]
+    list_select_related = ["merchant"]
+    list_filter = [StateFilter, ("merchant", OwnRowsFilter)]
+    search_fields = ["name", "url", "public_id"]
+    search_help_text = "Search names and addresses"
+    change_form_template = "subscriptions/webhook_form.html"
+    readonly_fields = ["address", "state", "listens_to", "secrets_text"]
+    fieldsets = [
+        (None, {"fields": ["merchant", "name", "url", "dialect", "secret", "is_enabled"]}),
+        ("Events", {"fields": ["events", "patterns"]}),
+        ("Retries", {"classes": ["collapse"], "fields": ["retry_policy", "timeout"]}),
+        ("Message", {"classes": ["collapse"], "fields": ["filter", "fields", "headers", "body_style", "api_version"]}),
+        ("Limits", {"classes": ["collapse"], "fields": ["max_in_flight", "rate_limit"]}),
+    ]
+    viewer_fieldsets = [
+        (None, {"fields": ["name", "address", "dialect", "state", "listens_to", "secrets_text"]}),
+        ("Settings", {"fields": ["filter", "timeout", "max_in_flight", "rate_limit", "body_style", "api_version"]}),
+    ]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Leave out what makes no sense for this person, or once the webhook exists."""
+        if obj is None:
+            return self.fieldsets
+        if not self.has_change_permission(request, obj):
+            return self.viewer_fieldsets
+        gone = {"merchant", "secret"}
+        first = [name for name in self.fieldsets[0][1]["fields"] if name not in gone]
+        return [(None, {"fields": [*first, "secrets_text"]}), *self.fieldsets[1:]]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Leave out the deleted, and read along what each listens to."""
+        present = Prefetch("subscriptions", Subscription.objects.filter(ended_at=None))
+        return super().get_queryset(request).alive().prefetch_related(present)
+
+    # --- saving -------------------------------------------------------------------------------------------------
+
+    def response_add(self, request: HttpRequest, obj: Webhook, post_url_continue: str | None = None) -> HttpResponse:
+        """Lead to the page that shows the secret once."""
+        return self.redirect("shown", obj)
+
+    def response_change(self, request: HttpRequest, obj: Webhook) -> HttpResponse:
+        """Stay on the page, where Test is."""
+        if "_continue" not in request.POST and "_addanother" not in request.POST:
+            request.POST = request.POST.copy()
+            request.POST["_continue"] = "1"
+        return super().response_change(request, obj)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Say what happens instead of collecting the log: the row stays, and with it every delivery."""
+        names = [f"{webhook}: it stops receiving events; its log stays" for webhook in objs]
+        return names, {self.opts.verbose_name_plural: len(names)}, set(), []
+
+    def delete_model(self, request: HttpRequest, obj: Webhook) -> None:
+        """Delete through the service."""
+        services.delete_webhook(webhook=obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        """Delete the person's own among the selected through the service."""
+        for webhook in self.changeable(request, queryset):
+            services.delete_webhook(webhook=webhook)
+
+    # --- deeds --------------------------------------------------------------------------------------------------
+
+    @deed("Pause", icon="pause", when=lambda webhook: webhook.paused_at is None)
+    def pause(self, request: HttpRequest, webhook: Webhook) -> str:
+        """Hold what comes until somebody resumes."""
+        services.pause(webhook=webhook, by=name_of(request))
+        return "Paused. Events wait here and are delivered when you resume."
+
+    @deed("Resume", icon="play_arrow", when=lambda webhook: webhook.paused_at is not None)
+    def resume(self, request: HttpRequest, webhook: Webhook) -> str:
+        """Deliver what waited."""
+        services.resume(webhook=webhook, by=name_of(request))
+        return "Resumed. What waited is being delivered."
+
+    @deed("Switch on", icon="toggle_on", when=lambda webhook: not webhook.is_enabled)
+    def enable(self, request: HttpRequest, webhook: Webhook) -> str:
+        """Let it receive events again."""
+        services.enable(webhook=webhook)
+        return "Switched on. It receives events from now on; those skipped meanwhile are not sent."
+
+    @deed(
+        "Rotate secret",
+        icon="key",
+        confirm="A new secret is made and shown once. The present one goes on signing for the overlap, so that your "
+        "receiver has time to change.",
+    )
+    def rotate(self, request: HttpRequest, webhook: Webhook) -> HttpResponse:
+        """Make a new secret beside the present one."""
+        secret = services.rotate_secret(webhook=webhook)
+        shown_once.keep(request, {"New signing secret": secret})
+        return self.redirect("shown", webhook)
+
+    @deed(
+        "Switch to the new secret",
+        icon="sync_lock",
+        confirm="The old secret stops signing at once. Do this when your receiver knows the new one.",
+        when=lambda webhook: sum(secret.is_active() for secret in webhook.secrets.defer("value")) > 1,
+    )
+    def switch(self, request: HttpRequest, webhook: Webhook) -> str:
+        """End the overlap."""
+        services.switch_secret(webhook=webhook)
+        return "The new secret signs from now on; the old one is worthless."
+
+    # --- the page that shows a secret ---------------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the page that shows a new secret."""
+        view = self.admin_site.admin_view(self.shown)
+        return [path("<path:object_id>/shown/", view, name="subscriptions_webhook_shown"), *super().get_urls()]
+
+    def shown(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show the secret, once."""
+        webhook = self.get_object(request, object_id)
+        overlap = timedelta(seconds=settings.WEBHOOKS_SECRET_OVERLAP)
+        active = sum(secret.is_active() for secret in webhook.secrets.defer("value"))
+        context = {
+            "title": "Signing secret",
+            "subject": str(webhook),
+            "advice": "Put it into your receiver's configuration, which checks with it that a message comes from us."
+            + (f" The old secret goes on signing for at most {overlap}." if active > 1 else ""),
+            "back": self.page_url(webhook),
+        }
+        return shown_once.page(request, self.admin_site.each_context(request) | context)
+
+    # --- what lists and pages show ------------------------------------------------------------------------------
+
+    @display(description="Webhook", ordering="name")
+    def title(self, row: Webhook) -> str:
+        """Return the name, or the id where there is none."""
+        return row.name or row.public_id
+
+    @display(description="URL", ordering="url")
+    def address(self, row: Webhook) -> str:
+        """Return the address."""
+        return row.url
+
+    @display(description="Listens to")
+    def listens_to(self, row: Webhook) -> str:
+        """Return the first patterns and how many more there are."""
+        patterns = [subscription.pattern for subscription in row.subscriptions.all() if subscription.ended_at is None]
+        rest = len(patterns) - PATTERNS_SHOWN
+        return ", ".join(patterns[:PATTERNS_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+
+    @display(description="State", label={"active": "success", "paused": "warning", "off": "danger"})
+    def state(self, row: Webhook) -> str:
+        """Return active, paused or off."""
+        if not row.is_enabled:
+            return "off"
+        return "active" if row.paused_at is None else "paused"
+
+    @display(description="Secrets")
+    def secrets_text(self, row: Webhook) -> str:
+        """Say how many secrets sign, without showing any."""
+        active = [secret for secret in row.secrets.defer("value") if secret.is_active()]
+        if len(active) < 2:
+            return "One secret signs. It was shown once and can't be shown again; rotate it if you lost it."
+        ends = min(secret.expires_at for secret in active if secret.expires_at)
+        return moments.sentence("Two secrets overlap. The old one stops signing {}.", ends)
+
+
+admin.site.register(Webhook, WebhookAdmin)
