@@ -1,8 +1,25 @@
 """Every address the web process answers."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path, re_path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
+
+from subscriptions.api import shopery
+from subscriptions.api.base import NotFoundView
+from webhooks_project import health
 
 urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
+    path("health/live", health.live),
+    path("health/ready", health.ready),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("api/redoc/", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
+    path("api/v1/", include("subscriptions.api.urls")),
+    path("api/v1/", include("deliveries.api.urls")),
+    path("company/webhooks", shopery.CompanyWebhooks.as_view()),
+    path("company/webhooks/<str:id>", shopery.CompanyWebhook.as_view()),
+    re_path(r"^(?:api/v1|company)(?:/.*)?$", NotFoundView.as_view()),
 ]

@@ -1,0 +1,100 @@
+"""Publishing and reading events."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.core.exceptions import ValidationError as DjangoValidationError
+from rest_framework import status
+from rest_framework.exceptions import UnsupportedMediaType
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from deliveries import publishing
+from deliveries.api import documents, envelopes, why
+from deliveries.api.filters import EventFilter
+from deliveries.models import Event
+from subscriptions.api import lookups
+from subscriptions.api.base import ApiView
+from subscriptions.api.filters import filtered
+from subscriptions.api.pagination import PARAMETERS
+from subscriptions.api.schema import describe
+
+
+def represent(event: Event) -> dict[str, Any]:
+    """Return an event as the API shows it."""
+    return {
+        "id": event.public_id,
+        "event": event.type,
+        "data": json.loads(event.data),
+        "resource_id": event.resource_id,
+        "occurred_at": event.occurred_at,
+        "created_at": event.created_at,
+    }
+
+
+def raw_body(request: Request) -> bytes:
+    """Return the body's bytes. Raises UnsupportedMediaType (415) when they are announced as anything but JSON."""
+    media_type = (request.content_type or "").split(";")[0].strip().lower()
+    body = request._request.body
+    if media_type != "application/json" and (media_type or body):
+        raise UnsupportedMediaType(media_type or "(none)")
+    return body
+
+
+class EventList(ApiView):
+    """What happened."""
+
+    scopes = {"POST": "publish"}
+    limit_kinds = {"POST": "publish"}
+    query = (*PARAMETERS, *EventFilter.base_filters)
+
+    @describe("List events", responses={200: documents.EventDocument(many=True)}, pages=True, filters=EventFilter)
+    def get(self, request: Request) -> Response:
+        """Return a page, the newest first."""
+        return self.pages(filtered(EventFilter, request, Event.objects.filter(merchant=self.merchant)), represent)
+
+    @describe("Publish an event", request=documents.NewEvent, responses={201: documents.PublishedDocument})
+    def post(self, request: Request) -> Response:
+        """Publish one event. An `id` that was published before is answered with 200 and dropped."""
+        event = envelopes.single(raw_body(request))
+        try:
+            [published] = publishing.publish_many([event], merchant=self.merchant)
+        except DjangoValidationError as error:
+            raise DjangoValidationError(
+                {name.removeprefix("events.0."): texts for name, texts in error.message_dict.items()}  # type: ignore[arg-type]
+            ) from None
+        return Response(_receipt(published), status.HTTP_200_OK if published.duplicate else status.HTTP_201_CREATED)
+
+
+class EventBatch(ApiView):
+    """Many events at once."""
+
+    scopes = {"POST": "publish"}
+    limit_kinds = {"POST": "publish"}
+
+    @describe("Publish events", request=documents.NewBatch, responses={201: documents.BatchDocument})
+    def post(self, request: Request) -> Response:
+        """Publish up to 1,000 events in one transaction: all, or with an error none."""
+        published = publishing.publish_many(envelopes.batch(raw_body(request)), merchant=self.merchant)
+        return Response({"events": [_receipt(one) for one in published]}, status.HTTP_201_CREATED)
+
+
+class EventDetail(ApiView):
+    """One event."""
+
+    @describe("Read an event", responses={200: documents.EventDetailDocument})
+    def get(self, request: Request, id: str) -> Response:
+        """Return it with each webhook's delivery, or the reason why there is none."""
+        event = lookups.one(Event.objects.filter(merchant=self.merchant), id)
+        return self.answer(represent(event) | {"webhooks": why.explain(event)})
+
+
+def _receipt(published: publishing.Published) -> dict[str, Any]:
+    return {
+        "id": published.event_id,
+        "event": published.event,
+        "deliveries": published.deliveries,
+        "duplicate": published.duplicate,
+    }

@@ -1,0 +1,124 @@
+"""The view that every resource builds on: credentials, limits, idempotent POSTs, strict queries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.conf import settings
+from rest_framework import exceptions
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from subscriptions.api import idempotency, limits, pagination, shaping
+from subscriptions.api.authentication import BearerAuthentication
+from subscriptions.api.credentials import Credential
+from subscriptions.api.errors import InvalidQuery, LengthRequired, TooLarge
+from subscriptions.api.permissions import HasScope
+from subscriptions.models import Merchant
+
+
+class ApiView(APIView):
+    """A resource of one merchant.
+
+    Attributes:
+        scopes: Method → scope, where it differs from `read` for GET and `manage` for the rest.
+        limit_kinds: Method → the rate limit that counts it, where it isn't `api`: `publish` has its own, higher one.
+        query: Names of the query parameters each GET takes; others are refused, since a misspelt filter that is
+            ignored answers another question than the one asked.
+        sends: True when POST does something outside the database, so that it can't be undone with a transaction.
+    """
+
+    authentication_classes = [BearerAuthentication]
+    permission_classes = [HasScope]
+    scopes: ClassVar[Mapping[str, str]] = {}
+    limit_kinds: ClassVar[Mapping[str, str]] = {}
+    query: ClassVar[tuple[str, ...]] = ()
+    sends: ClassVar[bool] = False
+    format_kwarg = None
+    quota: limits.Quota | None = None
+
+    @property
+    def credential(self) -> Credential:
+        """Who asks."""
+        return self.request.auth
+
+    @property
+    def merchant(self) -> Merchant:
+        """The merchant whose rows this request sees: the only one."""
+        return self.credential.merchant
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Check who asks, how often and how, before anything is read or done."""
+        request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
+        self.perform_authentication(request)
+        if request.auth is not None:
+            self._count()
+        self.check_permissions(request)
+        self._check_query(request)
+        _check_length(request)
+        handler = getattr(self, (request.method or "").lower(), None)
+        if request.method == "POST" and handler is not None:
+            # Bound on the instance, so that REST framework's dispatch finds it in place of the plain one.
+            self.post = idempotency.once(self, handler)
+
+    def _count(self) -> None:
+        kind = self.limit_kinds.get(self.request.method or "", "api")
+        rates = limits.rates_of(self.merchant, kind)
+        if rates is None:
+            return
+        self.quota = limits.take(kind, self.credential.identity, rates)
+        if self.quota.blocked_for:
+            raise limits.LimitReached(self.quota)
+
+    def _check_query(self, request: Request) -> None:
+        allowed = {*self.query, shaping.PARAMETER}
+        for name in request.query_params:
+            if request.method not in {"GET", "HEAD"} or name not in allowed:
+                takes = ", ".join(sorted(allowed)) if request.method in {"GET", "HEAD"} else "none"
+                raise InvalidQuery({name[:60]: [f"There is no such query parameter here. There are: {takes}."]})
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        """Add what stands on every answer."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        if self.quota is not None:
+            for name, value in self.quota.headers().items():
+                response[name] = value
+        response["Cache-Control"] = "no-store" if response.status_code >= 400 else "private, no-cache"
+        return response
+
+    # --- answers ---------------------------------------------------------------------------------------------------
+
+    def answer(self, data: Any) -> Response:
+        """Return a single resource with its ETag, or 304 when the caller holds it already."""
+        etag = shaping.etag_of(data)
+        if shaping.has_it(self.request, etag):
+            return Response(status=304, headers={"ETag": etag})
+        return Response(shaping.reduce(data, shaping.chosen_fields(self.request)), headers={"ETag": etag})
+
+    def pages(self, rows: Any, represent: Any, *, newest_first: bool = True) -> Response:
+        """Return a page of a list."""
+        response = pagination.page(self.request, rows, represent, newest_first=newest_first)
+        response.data = shaping.reduce(response.data, shaping.chosen_fields(self.request))
+        return response
+
+
+class NotFoundView(ApiView):
+    """Addresses of the API that lead nowhere."""
+
+    schema = None
+
+    def _check_query(self, request: Request) -> None:
+        hint = " Leave out the slash at its end." if request.path.endswith("/") else ""
+        raise exceptions.NotFound(f"There is no such address in this API.{hint} See /api/docs/.")
+
+
+def _check_length(request: Request) -> None:
+    if request.META.get("HTTP_TRANSFER_ENCODING") and not request.META.get("CONTENT_LENGTH"):
+        raise LengthRequired
+    length, limit = request.META.get("CONTENT_LENGTH") or "0", settings.WEBHOOKS_REQUEST_BODY_MAX
+    if not length.isdigit():
+        raise exceptions.ParseError("The Content-Length is no number.")
+    if len(length) > 18 or int(length) > limit:
+        raise TooLarge(f"The body has {length[:20]} bytes; one request may have {limit}. Split it.")

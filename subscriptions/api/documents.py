@@ -1,0 +1,166 @@
+"""The shapes of the subscriptions' resources, for the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from subscriptions.models import ApiKey, Webhook
+from subscriptions.validators.settings import IN_FLIGHT_BOUNDS, RATE_BOUNDS, TIMEOUT_BOUNDS
+
+
+@extend_schema_field({"type": "object", "additionalProperties": {"type": "string"}})
+class Headers(serializers.DictField):
+    """Header names to values."""
+
+
+@extend_schema_field({"type": ["object", "null"], "additionalProperties": True})
+class Policy(serializers.JSONField):
+    """A retry policy; see the guide for its forms."""
+
+
+class WebhookSettings(serializers.Serializer[Any]):
+    """What may be changed of a webhook."""
+
+    name = serializers.CharField(max_length=200, allow_blank=True)
+    url = serializers.CharField(max_length=2048, help_text="https, and not inside a private network.")
+    events = serializers.ListField(
+        child=serializers.CharField(max_length=100),
+        min_length=1,
+        max_length=100,
+        help_text="Event names, prefixes such as `order.*`, or `*`.",
+    )
+    dialect = serializers.CharField(max_length=20, help_text="alva, litestore, cryptlex, shopery or standard.")
+    is_enabled = serializers.BooleanField(help_text="False: events are skipped, and the log says so.")
+    headers = Headers(help_text="Custom headers; they can't override ours.")
+    retry_policy = Policy(allow_null=True, help_text="Null: the dialect's own.")
+    timeout = serializers.FloatField(
+        allow_null=True,
+        min_value=TIMEOUT_BOUNDS[0],
+        max_value=TIMEOUT_BOUNDS[1],
+        help_text="Seconds for the whole request; null: the dialect's own.",
+    )
+    max_in_flight = serializers.IntegerField(
+        allow_null=True,
+        min_value=IN_FLIGHT_BOUNDS[0],
+        max_value=IN_FLIGHT_BOUNDS[1],
+        help_text="Open requests at once.",
+    )
+    rate_limit = serializers.FloatField(
+        allow_null=True, min_value=RATE_BOUNDS[0], max_value=RATE_BOUNDS[1], help_text="Requests a second."
+    )
+    filter = serializers.CharField(
+        max_length=2000, allow_blank=True, help_text="A JMESPath condition, such as `data.order.currency == 'EUR'`."
+    )
+    fields = serializers.ListField(  # type: ignore[assignment]
+        child=serializers.CharField(max_length=200), max_length=100, help_text="Only these fields are sent; empty: all."
+    )
+    body_style = serializers.ChoiceField(choices=Webhook.BodyStyle.values)
+    api_version = serializers.CharField(max_length=20)
+
+
+class WebhookDocument(WebhookSettings):
+    """A webhook as it stands."""
+
+    id = serializers.CharField()
+    disabled_reason = serializers.CharField(allow_blank=True)
+    paused_at = serializers.DateTimeField(allow_null=True)
+    paused_by = serializers.CharField(allow_blank=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class NewWebhookSettings(WebhookSettings):
+    """A webhook to create."""
+
+    secret = serializers.CharField(
+        max_length=256, required=False, allow_blank=True, help_text="Left out, one is made and shown once."
+    )
+
+
+class NewWebhookDocument(WebhookDocument):
+    """A webhook just created, with its secret: shown this once."""
+
+    secret = serializers.CharField()
+
+
+class Rotation(serializers.Serializer[Any]):
+    """A new secret: given or made, and for how long the old one stays."""
+
+    secret = serializers.CharField(max_length=256, required=False, allow_blank=True)
+    overlap = serializers.FloatField(
+        required=False, allow_null=True, min_value=0, max_value=30 * 86400, help_text="Seconds; 0 ends the old at once."
+    )
+
+
+class RotatedSecret(serializers.Serializer[Any]):
+    """The new secret: shown this once."""
+
+    id = serializers.CharField()
+    secret = serializers.CharField()
+    old_secret_expires_at = serializers.DateTimeField(allow_null=True)
+
+
+class EventTypeDocument(serializers.Serializer[Any]):
+    """An entry of the event catalogue."""
+
+    name = serializers.CharField()
+    aliases = serializers.ListField(child=serializers.CharField())
+    group = serializers.CharField()
+    description = serializers.CharField()
+    schema = serializers.DictField(help_text="JSON Schema (2020-12) of `data`.")
+    example = serializers.DictField(help_text="An example of `data`.")
+
+
+class NewApiKeyBody(serializers.Serializer[Any]):
+    """An API key to make."""
+
+    name = serializers.CharField(max_length=100, required=False, allow_blank=True)
+    scopes = serializers.ListField(
+        child=serializers.ChoiceField(choices=ApiKey.Scope.values), required=False, min_length=1
+    )
+    expires_at = serializers.DateTimeField(required=False, allow_null=True)
+    live = serializers.BooleanField(required=False, help_text="False: the key reads `ak_test_…`.")
+
+
+class ApiKeyDocument(serializers.Serializer[Any]):
+    """An API key, without its text."""
+
+    id = serializers.CharField()
+    name = serializers.CharField(allow_blank=True)
+    prefix = serializers.CharField(help_text="The key's first characters.")
+    scopes = serializers.ListField(child=serializers.ChoiceField(choices=ApiKey.Scope.values))
+    created_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField(allow_null=True)
+    last_used_at = serializers.DateTimeField(allow_null=True)
+    revoked_at = serializers.DateTimeField(allow_null=True)
+
+
+class NewApiKeyDocument(ApiKeyDocument):
+    """An API key just made, with its text: shown this once."""
+
+    key = serializers.CharField()
+
+
+class CompanyWebhookSettings(serializers.Serializer[Any]):
+    """A webhook under Shopery's names."""
+
+    name = serializers.CharField(max_length=200, allow_blank=True)
+    url = serializers.CharField(max_length=2048)
+    events = serializers.ListField(child=serializers.CharField(max_length=100), min_length=1, max_length=100)
+    isEnabled = serializers.BooleanField()
+
+
+class CompanyWebhookDocument(CompanyWebhookSettings):
+    """A webhook under Shopery's names, as it stands."""
+
+    id = serializers.CharField()
+
+
+class NewCompanyWebhookDocument(serializers.Serializer[Any]):
+    """What Shopery answers, and the secret: shown this once."""
+
+    id = serializers.CharField()
+    secret = serializers.CharField()

@@ -1,0 +1,82 @@
+"""One shape for every error: `{"type", "errors": [{"code", "detail", "attr"}]}` (drf-standardized-errors).
+
+400: not JSON, or a query parameter that makes no sense. 422: well-formed, but can't be done as asked; `attr` names the
+field. 404 covers what isn't there and what is somebody else's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import NON_FIELD_ERRORS, RequestDataTooBig
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.http import UnreadablePostError
+from drf_standardized_errors.handler import ExceptionHandler
+from rest_framework import exceptions, status
+
+
+class Conflict(exceptions.APIException):
+    """What is asked contradicts the present state."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_detail = "This contradicts the present state."
+    default_code = "conflict"
+
+
+class PreconditionFailed(exceptions.APIException):
+    """The resource changed since the caller read it."""
+
+    status_code = status.HTTP_412_PRECONDITION_FAILED
+    default_detail = "The resource has changed since you read it. Read it again, then repeat the change."
+    default_code = "precondition_failed"
+
+
+class TooLarge(exceptions.APIException):
+    """The request's body is over the limit."""
+
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_code = "too_large"
+
+
+class LengthRequired(exceptions.APIException):
+    """A body in chunks, whose size isn't known beforehand."""
+
+    status_code = status.HTTP_411_LENGTH_REQUIRED
+    default_detail = "Send the body with a Content-Length instead of in chunks."
+    default_code = "length_required"
+
+
+class InvalidQuery(exceptions.ValidationError):
+    """A query parameter that makes no sense."""
+
+
+class Handler(ExceptionHandler):
+    """Brings Django's and our own exceptions into the one shape."""
+
+    def convert_known_exceptions(self, exc: Exception) -> Exception:
+        """Return the REST framework exception that says the same as `exc`."""
+        match exc:
+            case DjangoValidationError():
+                exc = exceptions.ValidationError(_details(exc))
+            case RequestDataTooBig():
+                exc = TooLarge("The body is larger than one request may be. Split it.")
+            case UnreadablePostError():
+                exc = exceptions.ParseError("The body broke off before its announced end.")
+            case _:
+                exc = super().convert_known_exceptions(exc)
+        if isinstance(exc, exceptions.ValidationError) and not isinstance(exc, InvalidQuery):
+            exc.status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
+        return exc
+
+
+def _details(error: DjangoValidationError) -> Any:
+    if not hasattr(error, "error_dict"):
+        return [exceptions.ErrorDetail(text, "invalid") for text in error.messages]
+    fields = {
+        name: [exceptions.ErrorDetail(text, item.code or "invalid") for item in items for text in item.messages]
+        for name, items in error.error_dict.items()
+    }
+    general = fields.pop(NON_FIELD_ERRORS, None)
+    if general:
+        fields["non_field_errors"] = general
+    return fields

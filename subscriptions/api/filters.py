@@ -1,0 +1,93 @@
+"""Query parameters that select rows (django-filter); the bodies of bulk requests take the same ones."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django import forms
+from django.db.models import Model, Q, QuerySet
+from django_filters import filters
+from django_filters.rest_framework import FilterSet
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+
+from subscriptions.api.errors import InvalidQuery
+from subscriptions.models import Webhook
+
+
+class MomentField(forms.CharField):
+    """A moment in ISO 8601 with its zone."""
+
+    def clean(self, value: Any) -> datetime | None:
+        """Return the moment in UTC. Raises ValidationError for anything else."""
+        text = super().clean(value)
+        if not text:
+            return None
+        try:
+            # A plus sign that wasn't escaped in a query arrives as a space.
+            moment = datetime.fromisoformat(text.replace(" ", "+") if text.count(" ") == 1 and "T" in text else text)
+            if moment.tzinfo is None:
+                raise ValueError("no zone")
+            return moment.astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise forms.ValidationError("Give a moment with its zone, such as 2024-01-15T15:30:00Z.") from None
+
+
+class MomentFilter(filters.IsoDateTimeFilter):
+    """Compares with a moment."""
+
+    field_class = MomentField
+
+
+class FlagField(forms.CharField):
+    """`true` or `false`."""
+
+    def clean(self, value: Any) -> bool | None:
+        """Return the flag. Raises ValidationError for any other word."""
+        text = super().clean(value)
+        if text not in {"", "true", "false"}:
+            raise forms.ValidationError("Give true or false.")
+        return text == "true" if text else None
+
+
+class FlagFilter(filters.BooleanFilter):
+    """Compares with true or false."""
+
+    field_class = FlagField
+
+
+class WebhookFilter(FilterSet):
+    """Selects webhooks."""
+
+    is_enabled = FlagFilter(help_text="Only those that are enabled, or that aren't.")
+    event = filters.CharFilter(method="by_event", help_text="Only those with exactly this name or pattern.")
+    created_at_min = MomentFilter("created_at", "gte", help_text="Created then or later.")
+    updated_at_min = MomentFilter("updated_at", "gte", help_text="Changed then or later.")
+
+    class Meta:
+        model = Webhook
+        fields: list[str] = []
+
+    def by_event(self, rows: QuerySet[Webhook], name: str, value: str) -> QuerySet[Webhook]:
+        """Keep those that subscribe to exactly this."""
+        return rows.filter(Q(subscriptions__pattern=value, subscriptions__ended_at=None)).distinct()
+
+
+def filtered(filterset: type[FilterSet], request: Request, rows: QuerySet[Any]) -> QuerySet[Any]:
+    """Return the rows that the query selects. Raises InvalidQuery (400) naming the wrong parameters."""
+    found = filterset(data=request.query_params, queryset=rows, request=request)
+    if not found.is_valid():
+        raise InvalidQuery({name: list(errors) for name, errors in found.errors.items()})
+    return found.qs
+
+
+def selected(filterset: type[FilterSet], values: dict[str, Any], rows: QuerySet[Model]) -> QuerySet[Any]:
+    """Return the rows that the members of a body select. Raises ValidationError (422) naming the wrong ones."""
+    wrong = {name: ["This must be text."] for name, value in values.items() if not isinstance(value, str)}
+    if wrong:
+        raise ValidationError(wrong)
+    found = filterset(data=values, queryset=rows)
+    if not found.is_valid():
+        raise ValidationError({name: list(errors) for name, errors in found.errors.items()})
+    return found.qs

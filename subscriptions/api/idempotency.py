@@ -1,0 +1,142 @@
+"""`Idempotency-Key`: a POST that is sent again under the same key is carried out once (IETF draft of that name).
+
+The key's row is written in the transaction of what the request does, so both stand or neither. A twin that arrives
+meanwhile waits on the row's uniqueness for that transaction's end, then finds the answer or, after a failure, its own
+turn. Only successes are kept: a refused request did nothing and may be mended and sent again under the same key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from django.db import transaction
+from django.utils import timezone
+from rest_framework import exceptions
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from subscriptions.api.errors import Conflict
+from subscriptions.models import IdempotencyKey
+
+if TYPE_CHECKING:
+    from subscriptions.api.base import ApiView
+
+KEPT_FOR: Final = timedelta(hours=24)
+GIVEN_UP_AFTER: Final = timedelta(minutes=2)
+"""When a request that sends something and never ended (its process died) stops holding its key."""
+REPLAYED: Final = "Idempotent-Replayed"
+
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+class InProgress(Conflict):
+    """The twin is still being carried out."""
+
+    default_detail = "A request with this Idempotency-Key is still being carried out. Ask again in a second."
+    default_code = "idempotency_key_in_progress"
+    wait = 1
+
+
+def once(view: ApiView, handler: Callable[..., Response]) -> Callable[..., Response]:
+    """Return `handler` (a view's post) so that requests with an Idempotency-Key are carried out once."""
+
+    def post(request: Request, *args: Any, **kwargs: Any) -> Response:
+        key = request.META.get("HTTP_IDEMPOTENCY_KEY", "").strip()
+        if not key:
+            return handler(request, *args, **kwargs)
+        if not _KEY.fullmatch(key):
+            raise exceptions.ParseError("An Idempotency-Key has 1 to 255 visible ASCII characters, such as a UUID.")
+        claim = _Claim(view.merchant.pk, key, _fingerprint(request))
+        run = _in_parts if view.sends else _in_one_transaction
+        return run(claim, lambda: handler(request, *args, **kwargs))
+
+    return post
+
+
+class _Claim:
+    """A request's hold on its key."""
+
+    def __init__(self, merchant_id: int, key: str, fingerprint: str) -> None:
+        self.row = IdempotencyKey(merchant_id=merchant_id, key=key, claim=uuid.uuid4().hex, fingerprint=fingerprint)
+
+    def take(self) -> Response | None:
+        """Return None when this request is to be carried out, else the first one's answer. Raises Conflict (409)."""
+        mine = self.row
+        IdempotencyKey.objects.bulk_create([mine], ignore_conflicts=True)
+        row = IdempotencyKey.objects.filter(merchant_id=mine.merchant_id, key=mine.key).first()
+        if row is None:  # its twin failed between the two statements
+            raise InProgress
+        if row.claim == mine.claim or self._take_over(row):
+            self.row.pk = row.pk
+            return None
+        if row.fingerprint != mine.fingerprint:
+            raise Conflict(
+                "This Idempotency-Key was used for another request. Use a new key for each.", "idempotency_key_reused"
+            )
+        if row.status is None:
+            raise InProgress
+        return Response(json.loads(row.answer) if row.answer else None, row.status, headers={REPLAYED: "true"})
+
+    def _take_over(self, row: IdempotencyKey) -> bool:
+        kept = GIVEN_UP_AFTER if row.status is None else KEPT_FOR
+        now = timezone.now()
+        if row.created_at > now - kept:
+            return False
+        fresh = {"claim": self.row.claim, "fingerprint": self.row.fingerprint, "status": None, "created_at": now}
+        # Twins may find the old row at once; the condition on its claim lets one of them have it.
+        return IdempotencyKey.objects.filter(pk=row.pk, claim=row.claim).update(**fresh) == 1
+
+    def keep(self, response: Response) -> None:
+        """Keep a success; give the key back otherwise."""
+        held = IdempotencyKey.objects.filter(pk=self.row.pk, claim=self.row.claim)
+        if response.status_code < 400:
+            answer = "" if response.data is None else JSONRenderer().render(response.data).decode()
+            held.update(status=response.status_code, answer=answer)
+        else:
+            held.delete()
+
+    def give_back(self) -> None:
+        """Let the key be used again."""
+        IdempotencyKey.objects.filter(pk=self.row.pk, claim=self.row.claim).delete()
+
+
+def _in_one_transaction(claim: _Claim, carry_out: Callable[[], Response]) -> Response:
+    with transaction.atomic():
+        answer = claim.take()
+        if answer is None:
+            answer = carry_out()
+            claim.keep(answer)
+        return answer
+
+
+def _in_parts(claim: _Claim, carry_out: Callable[[], Response]) -> Response:
+    """Carry out a request that talks to the outside: no transaction stays open meanwhile, and twins are turned away."""
+    answer = claim.take()
+    if answer is not None:
+        return answer
+    try:
+        answer = carry_out()
+    except Exception:
+        claim.give_back()
+        raise
+    claim.keep(answer)
+    return answer
+
+
+def _fingerprint(request: Request) -> str:
+    digest = hashlib.sha256(f"{request.method} {request.path}\n".encode())
+    digest.update(request._request.body)
+    return digest.hexdigest()
+
+
+def purge_expired(*, limit: int = 10_000) -> int:
+    """Delete up to `limit` rows older than KEPT_FOR and return how many; housekeeping calls it until 0."""
+    old = IdempotencyKey.objects.filter(created_at__lt=timezone.now() - KEPT_FOR).values("pk")[:limit]
+    return IdempotencyKey.objects.filter(pk__in=list(old.values_list("pk", flat=True))).delete()[0]

@@ -1,0 +1,90 @@
+"""Cursor pages by identity: stable while rows are added, and as quick on the last page as on the first."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from django.db.models import Model, QuerySet
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from subscriptions.api.errors import InvalidQuery
+
+PAGE_DEFAULT: Final = 50
+PAGE_MAX: Final = 200
+PARAMETERS: Final = ("cursor", "limit")
+
+_POSITION: Final = re.compile(r"([ab])([0-9]{1,19})")
+_BIGINT_MAX: Final = 2**63 - 1
+
+
+def page(
+    request: Request,
+    rows: QuerySet[Any],
+    represent: Callable[[Any], Any],
+    *,
+    newest_first: bool = True,
+) -> Response:
+    """Return one page as `{"next", "previous", "results"}`, by the query's `cursor` and `limit`.
+
+    Pages go by the primary key: newest first unless told otherwise. Raises InvalidQuery (400).
+    """
+    limit = _limit(request)
+    direction, key = _position(request)
+    # "a": after the key in the list's order; "b": before it, read backwards and turned round.
+    backwards = direction == "b"
+    descending = newest_first != backwards
+    if key is not None:
+        rows = rows.filter(**{"pk__lt" if descending else "pk__gt": key})
+    found: list[Model] = list(rows.order_by("-pk" if descending else "pk")[: limit + 1])
+    more, found = len(found) > limit, found[:limit]
+    if backwards:
+        found.reverse()
+    has_next = bool(found) and (more or backwards)
+    has_previous = bool(found) and (key is not None if not backwards else more)
+    return Response(
+        {
+            "next": _link(request, "a", found[-1].pk) if has_next else None,
+            "previous": _link(request, "b", found[0].pk) if has_previous else None,
+            "results": [represent(row) for row in found],
+        }
+    )
+
+
+def _limit(request: Request) -> int:
+    raw = request.query_params.get("limit", "")
+    if raw == "":
+        return PAGE_DEFAULT
+    if not (raw.isascii() and raw.isdigit() and len(raw) < 6 and 1 <= int(raw) <= PAGE_MAX):
+        raise InvalidQuery({"limit": [f"Give a whole number from 1 to {PAGE_MAX}."]})
+    return int(raw)
+
+
+def _position(request: Request) -> tuple[str, int | None]:
+    raw = request.query_params.get("cursor", "")
+    if raw == "":
+        return "a", None
+    try:
+        text = base64.urlsafe_b64decode(raw + "=" * (-len(raw) % 4)).decode("ascii")
+    except (ValueError, binascii.Error):
+        text = ""
+    match = _POSITION.fullmatch(text)
+    if match is None or int(match[2]) > _BIGINT_MAX:
+        raise InvalidQuery({"cursor": ["This is no cursor of ours. Take it from `next` or `previous` as it stands."]})
+    return match[1], int(match[2])
+
+
+def cursor_for(direction: str, key: int) -> str:
+    """Return the opaque text of a place in a list."""
+    return base64.urlsafe_b64encode(f"{direction}{key}".encode()).decode().rstrip("=")
+
+
+def _link(request: Request, direction: str, key: int) -> str:
+    query = request.query_params.copy()
+    query["cursor"] = cursor_for(direction, key)
+    return request.build_absolute_uri(f"{request.path}?{urlencode(list(query.lists()), doseq=True)}")

@@ -1,0 +1,33 @@
+"""What a credential may do: each view names the scope that each method needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.permissions import BasePermission
+
+if TYPE_CHECKING:
+    from rest_framework.request import Request
+
+    from subscriptions.api.base import ApiView
+
+
+class HasScope(BasePermission):
+    """Lets a request pass when its credential holds the scope that the view names for the method."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Return False for anonymous requests (401). Raises PermissionDenied (403) naming the missing scope."""
+        credential = request.auth
+        if credential is None:
+            return False
+        scope = scope_of(view, request.method or "GET")
+        if scope in credential.scopes:
+            return True
+        held = ", ".join(sorted(credential.scopes)) or "none"
+        raise PermissionDenied(f'This needs the scope "{scope}"; the credential has: {held}.', code="missing_scope")
+
+
+def scope_of(view: ApiView, method: str) -> str:
+    """Return the scope that `method` needs: the view's own word, else `read` for reading and `manage` for the rest."""
+    return view.scopes.get(method, "read" if method in {"GET", "HEAD"} else "manage")

@@ -1,0 +1,57 @@
+"""What callers may choose of an answer: only some fields (`fields=id,status`), nothing when they have it (ETags)."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Final
+
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+
+from subscriptions.api.errors import InvalidQuery, PreconditionFailed
+
+PARAMETER: Final = "fields"
+
+
+def chosen_fields(request: Request) -> list[str]:
+    """Return the top-level fields that the query chooses; empty for all of them."""
+    raw = request.query_params.get(PARAMETER, "")
+    return [name.strip() for name in raw.split(",") if name.strip()]
+
+
+def reduce(data: Any, names: list[str]) -> Any:
+    """Keep only the named fields of a resource, or of each resource of a page. Raises InvalidQuery for unknown ones."""
+    if not names:
+        return data
+    if isinstance(data, dict) and isinstance(data.get("results"), list):
+        return data | {"results": [_pick(item, names) for item in data["results"]]}
+    return _pick(data, names) if isinstance(data, dict) else data
+
+
+def _pick(item: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    unknown = [name for name in names if name not in item]
+    if unknown:
+        raise InvalidQuery({PARAMETER: [f"There is no field {unknown[0][:60]!r} here. There are: {', '.join(item)}."]})
+    return {name: item[name] for name in names}
+
+
+def etag_of(data: Any) -> str:
+    """Return the entity tag (RFC 9110, section 8.8.3) of a resource's whole representation."""
+    return f'"{hashlib.sha256(JSONRenderer().render(data)).hexdigest()[:32]}"'
+
+
+def has_it(request: Request, etag: str) -> bool:
+    """Tell whether the caller already holds this representation (If-None-Match)."""
+    return _names(request.META.get("HTTP_IF_NONE_MATCH", ""), etag)
+
+
+def check_match(request: Request, data: Any) -> None:
+    """Raise PreconditionFailed (412) when the caller's If-Match names another state than `data`."""
+    wanted = request.META.get("HTTP_IF_MATCH", "")
+    if wanted and not _names(wanted, etag_of(data)):
+        raise PreconditionFailed
+
+
+def _names(header: str, etag: str) -> bool:
+    tags = [tag.strip().removeprefix("W/") for tag in header.split(",")]
+    return etag in tags or "*" in tags

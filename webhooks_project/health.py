@@ -1,0 +1,44 @@
+"""Health for load balancers: alive means the process answers; ready means that it can accept events."""
+
+from __future__ import annotations
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.http import require_safe
+
+
+@require_safe
+def live(request: HttpRequest) -> JsonResponse:
+    """Answer 200: the process runs. Asks nobody else, so that an outage elsewhere doesn't restart every process."""
+    return JsonResponse({"status": "ok"})
+
+
+@require_safe
+def ready(request: HttpRequest) -> JsonResponse:
+    """Answer 200 when events can be stored, 503 when not.
+
+    Redis away is reported but keeps the process ready: events are accepted and delivered when it is back.
+    """
+    database = _database()
+    body = {"status": "ok" if database == "ok" else "unavailable", "database": database, "redis": _redis()}
+    return JsonResponse(body, status=200 if database == "ok" else 503)
+
+
+def _database() -> str:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        return "unreachable"
+    return "ok"
+
+
+def _redis() -> str:
+    try:
+        with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=0.3, socket_connect_timeout=0.3) as client:
+            client.ping()
+    except redis.RedisError:
+        return "unreachable"
+    return "ok"
