@@ -165,7 +165,8 @@ DUE_LANES = """
     )
     SELECT w.id, w.is_enabled AND w.deleted_at IS NULL
     FROM lane JOIN subscriptions_webhook w ON w.id = lane.webhook_id LEFT JOIN deliveries_lane l ON l.webhook_id = w.id
-    WHERE w.paused_at IS NULL AND (l.blocked_until IS NULL OR l.blocked_until <= now())
+    WHERE (NOT w.is_enabled OR w.deleted_at IS NOT NULL
+           OR (w.paused_at IS NULL AND (l.blocked_until IS NULL OR l.blocked_until <= now())))
       AND EXISTS (SELECT 1 FROM deliveries_delivery d WHERE d.webhook_id = lane.webhook_id AND d.due_at <= now())
 """
 

@@ -12,38 +12,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
 
-from deliveries import claim_sql, dialects, interruptions
+from deliveries import claim_sql, interruptions
 from deliveries.claim_sql import Row
 from deliveries.database import as_datetime, borrowed, clock, is_postgres, sqlite_time
-from subscriptions import encryption
-
-
-@dataclass(slots=True)
-class Target:
-    """A webhook as it stood at the claim: URL, policy, secrets and state are read anew each time."""
-
-    webhook_id: int
-    merchant_id: int
-    merchant: str
-    domain: str
-    webhook: str
-    url: str
-    dialect: str
-    body_style: str
-    api_version: str
-    headers: dict[str, str]
-    retry_policy: dict[str, Any] | None
-    timeout: float
-    cap: int
-    rate_limit: float | None
-    fields: list[str]
-    window: int
-    secrets: list[str]
+from deliveries.targets import Target, target_of
 
 
 @dataclass(slots=True)
@@ -68,7 +44,7 @@ class Claimed:
 
 @dataclass(slots=True)
 class Batch:
-    """What one claim brought. `busy`: lanes another claim is at; `full`: it took all it was allowed, more may be due."""
+    """What one claim brought. `busy`: lanes that another claim is at; `full`: more may be due than it could take."""
 
     rows: list[Claimed] = field(default_factory=list)
     busy: list[int] = field(default_factory=list)
@@ -80,9 +56,9 @@ def claim(webhook_ids: Sequence[int], *, limit: int, max_bytes: int) -> Batch:
 
     A lane gives at most its free in-flight places. Paused, disabled, deleted and rate-limited lanes give nothing.
     """
-    asked_at = time.monotonic()
     token = secrets.randbits(62)
     with borrowed(), transaction.atomic():
+        asked_at = time.monotonic()  # after waiting for a connection, before the database looks at its clock
         targets, busy = _lock_lanes(webhook_ids)
         if not targets:
             return Batch(busy=busy)
@@ -90,11 +66,12 @@ def claim(webhook_ids: Sequence[int], *, limit: int, max_bytes: int) -> Batch:
         if rows:
             clock.set(rows[0].now, asked_at)
         died = [row for row in rows if row.was_interrupted]
-        buried = interruptions.log(died, {pk: target.url for pk, target in targets.items()}) if died else set()
+        buried = interruptions.log(died, targets) if died else set()
     claimed = [_claimed(row, targets[row.webhook_id], token) for row in rows if row.delivery_id not in buried]
     claimed.sort(key=lambda row: (row.due_at, row.delivery_id))  # RETURNING promises no order
     total = sum(row.size for row in claimed)
-    return Batch(claimed, busy, full=len(rows) >= limit or total >= max_bytes // 2)
+    full = bool(buried) or len(rows) >= limit or total >= max_bytes // 2
+    return Batch(claimed, busy, full=full)
 
 
 def release(rows: Sequence[Claimed], *, delay: float = 0.0) -> None:
@@ -131,7 +108,7 @@ def _lock_lanes(webhook_ids: Sequence[int]) -> tuple[dict[int, Target], list[int
             cursor.execute(claim_sql.LANES_SQLITE, {"lanes": json.dumps(ids)})
         for *row, locked in cursor.fetchall():
             if locked:
-                targets[row[0]] = _target(row)
+                targets[row[0]] = target_of(row)
             else:
                 busy.append(row[0])
     return targets, busy
@@ -159,25 +136,6 @@ def _as_updated(row: Row) -> Row:
     """Bring a row that SQLite read before its update to what PostgreSQL's RETURNING gives after it."""
     died = int(row.was_interrupted)
     return row._replace(attempt_count=row.attempt_count + died, interruptions=row.interruptions + died)
-
-
-def _target(row: Sequence[Any]) -> Target:
-    *columns, window, values = row
-    (pk, merchant_id, merchant, domain, webhook, url, dialect, body_style, api_version, headers, policy, timeout, cap,
-     rate_limit, fields) = columns  # fmt: skip
-    if isinstance(values, str):  # SQLite's JSON text
-        values = json.loads(values)
-    return Target(
-        pk, merchant_id, merchant, domain, webhook, url, dialect, body_style, api_version,
-        _parsed(headers) or {}, _parsed(policy), timeout or dialects.get(dialect).timeout,
-        cap or settings.WEBHOOKS_MAX_IN_FLIGHT, rate_limit, _parsed(fields) or [], window,
-        [encryption.decrypt(value) for value in values],
-    )  # fmt: skip
-
-
-def _parsed(value: Any) -> Any:
-    """Return a JSON column that a raw cursor gave as text."""
-    return json.loads(value) if isinstance(value, str) else value
 
 
 def _claimed(row: Row, target: Target, token: int) -> Claimed:

@@ -33,14 +33,15 @@ def borrowed() -> Iterator[None]:
 
 
 @connection_created.connect
-def _teach_sqlite_now(connection: Any, **_kwargs: Any) -> None:
-    """Give SQLite a `now()` in Django's own text form, so that one statement serves both databases."""
+def _teach_sqlite(connection: Any, **_kwargs: Any) -> None:
+    """Give SQLite a `now()` in Django's own text form and `from_hex()`, so that one statement serves both databases."""
     if connection.vendor == "sqlite":
         connection.connection.create_function("now", 0, lambda: sqlite_time(datetime.now(UTC)))
+        connection.connection.create_function("from_hex", 1, bytes.fromhex, deterministic=True)
 
 
 def sqlite_time(moment: datetime) -> str:
-    """Return the text Django stores for `moment` in SQLite, always with microseconds, so that text order is time order."""
+    """Return the text Django stores for `moment` in SQLite; always with microseconds: text order is time order."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
@@ -102,13 +103,16 @@ def insert_rows(
         source = f"unnest({arrays}) AS r({names})"
         parameters = [list(column) for column in zip(*rows, strict=True)]
     else:
-        fields = ", ".join(f"value ->> {index} AS {name}" for index, name in enumerate(columns))
+        fields = ", ".join(
+            f"from_hex(value ->> {index}) AS {name}" if kind == "bytea" else f"value ->> {index} AS {name}"
+            for index, (name, kind) in enumerate(columns.items())
+        )
         source = f"(SELECT {fields} FROM json_each(%s)) AS r WHERE true"
         parameters = [json.dumps([list(row) for row in rows], default=_sqlite_value)]
     expressions = "".join(f", {expression}" for expression in computed.values())
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {table} ({', '.join([*columns, *computed])}) SELECT {names}{expressions} FROM {source} {tail}",  # noqa: S608
+            f"INSERT INTO {table} ({', '.join([*columns, *computed])}) SELECT {names}{expressions} FROM {source} {tail}",
             parameters,
         )
         return cursor.fetchall() if "RETURNING" in tail else []
@@ -117,6 +121,8 @@ def insert_rows(
 def _sqlite_value(value: Any) -> Any:
     if isinstance(value, datetime):
         return sqlite_time(value)
+    if isinstance(value, bytes):
+        return value.hex()
     raise TypeError(f"{type(value).__name__} can't be inserted")
 
 

@@ -1,4 +1,4 @@
-"""This process' transport, made from the settings: the one way out."""
+"""The transport of a process, made from the settings: the one way out."""
 
 from __future__ import annotations
 

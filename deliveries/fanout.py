@@ -6,8 +6,10 @@ from typing import Any
 
 from django.db import transaction
 from django.dispatch import receiver
+from django.utils import timezone
 
-from deliveries import filters, lanes
+from deliveries import counters, filters, lanes, stats
+from deliveries.counters import Count
 from deliveries.database import insert_rows
 from deliveries.models import Delivery
 from deliveries.signals import Batch, StoredEvent, events_published
@@ -55,6 +57,11 @@ def fan_out(batch: Batch, **_kwargs: Any) -> None:
                 batch.deliveries[event.pk] = batch.deliveries.get(event.pk, 0) + 1
                 woken.add(match.webhook_id)
     insert_rows("deliveries_delivery", _COLUMNS, rows, computed=_COMPUTED)
+    counters.add(
+        Count(batch.merchant_id, webhook_id, timezone.now(), stats.SKIPPED)
+        for _id, _merchant, webhook_id, _event, _type, _status, reason in rows
+        if reason
+    )
     if woken:
         webhook_ids = sorted(woken)
         transaction.on_commit(lambda: lanes.wake(webhook_ids), robust=True)

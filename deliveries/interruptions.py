@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from django.conf import settings
 
-from deliveries import burial
+from deliveries import burial, counters
 from deliveries.burial import Death
 from deliveries.claim_sql import Row
+from deliveries.counters import Count
 from deliveries.models import Attempt
+from deliveries.targets import Target
 
 DETAIL = (
     "The worker that was sending this died or lost the database before the answer was recorded; "
@@ -18,7 +20,7 @@ DETAIL = (
 LAST = "Its worker died {times} times in a row while sending it; it waits for review."
 
 
-def log(rows: Sequence[Row], urls: Mapping[int, str]) -> set[int]:
+def log(rows: Sequence[Row], targets: Mapping[int, Target]) -> set[int]:
     """Log an interrupted attempt for each claim that ran out; return the ids of deliveries that went to review.
 
     Runs inside the claim's transaction. An interruption costs none of the policy's attempts, but
@@ -37,10 +39,11 @@ def log(rows: Sequence[Row], urls: Mapping[int, str]) -> set[int]:
             error="interrupted",
             detail=DETAIL,
             decision=last if row.delivery_id in ends else "It is sent again now.",
-            url=urls[row.webhook_id],
+            url=targets[row.webhook_id].url,
         )
         for row in rows
     )
+    counters.add(Count(targets[row.webhook_id].merchant_id, row.webhook_id, row.now, "interrupted") for row in rows)
     if worn_out:
         burial.bury([Death(row.delivery_id, last, "interrupted", None) for row in worn_out])
     return ends

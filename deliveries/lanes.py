@@ -14,7 +14,7 @@ import redis
 from celery import current_app
 from django.conf import settings
 from kombu import Connection
-from kombu.exceptions import OperationalError
+from kombu.exceptions import KombuError
 from kombu.pools import producers
 
 from deliveries import keys, scripts
@@ -113,7 +113,7 @@ def mark_slow(webhook_ids: Sequence[int]) -> None:
 
 
 def elect(seconds: float) -> bool:
-    """Try to be the one pacemaker for the next `seconds`; whoever holds the office keeps it. False when Redis is away."""
+    """Try to be the pacemaker for the next `seconds`; whoever holds the office keeps it. False when Redis is away."""
     client, office = keys.client(), keys.name("pacemaker")
     milliseconds = int(seconds * 1000)
 
@@ -185,5 +185,5 @@ def _enqueue(webhook_ids: Sequence[int], queue: str, *, countdown: float | None 
     try:
         with producers[_broker()].acquire(block=True, timeout=PUBLISH_TIMEOUT) as producer:
             task.apply_async(producer=producer, retry=False, **options)
-    except (OperationalError, OSError, redis.RedisError) as error:
+    except (KombuError, OSError, redis.RedisError) as error:
         keys.fuse.blow(error)

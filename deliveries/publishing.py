@@ -1,4 +1,4 @@
-"""Publishing: validate, store the events in the caller's transaction, tell the listeners.
+"""Publishing: store checked events in the caller's transaction and tell the listeners.
 
     from deliveries.publishing import publish
 
@@ -9,44 +9,24 @@ When it returns, the events and their deliveries are rows; Redis and the workers
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.utils import timezone
 
-from deliveries import canonical
-from deliveries.database import insert_rows
+from deliveries import incoming
+from deliveries.database import as_datetime, insert_rows
+from deliveries.incoming import JsonText, NewEvent
 from deliveries.models import Event
 from deliveries.signals import Batch, StoredEvent, events_published
-from subscriptions import ids
-from subscriptions.matching import known_event_types, suggestion
-from subscriptions.models import EventType, Merchant
+from subscriptions.matching import known_event_types
+from subscriptions.models import Merchant
 
-ENVELOPE_MAX = 2048
-"""Bytes kept free for the largest envelope, so that data that was accepted always fits the whole body's limit."""
-RESOURCE_ID_MAX = 200
-
-
-class JsonText(str):
-    """Event data that is JSON text already; it is parsed strictly and stored in canonical form."""
-
-    __slots__ = ()
-
-
-@dataclass(frozen=True, slots=True)
-class NewEvent:
-    """An event to publish. `data`: an object as Python data or JsonText. `id`: the caller's own, for deduplication."""
-
-    event: str
-    data: Any
-    id: str | None = None
-    occurred_at: datetime | None = None
-    resource_id: str = ""
+__all__ = ["JsonText", "NewEvent", "Published", "publish", "publish_many"]
 
 
 @dataclass(slots=True)
@@ -57,7 +37,6 @@ class Published:
     event: str
     deliveries: int = 0
     duplicate: bool = False
-    pk: int = 0
 
 
 def publish(
@@ -84,12 +63,10 @@ def publish(
     """
     tenant = _merchant(merchant)
     try:
-        [published] = publish_many([NewEvent(event, data, id, occurred_at, resource_id)], merchant=tenant)
+        [(published, stored)] = _publish([NewEvent(event, data, id, occurred_at, resource_id)], tenant)
     except ValidationError as error:
         raise _without_position(error) from None
-    if published.duplicate:
-        return Event.objects.get(merchant=tenant, public_id=published.event_id)
-    return Event.objects.get(pk=published.pk)
+    return stored or Event.objects.get(merchant=tenant, public_id=published.event_id)
 
 
 def publish_many(events: Iterable[NewEvent | Mapping[str, Any]], *, merchant: Merchant | str) -> list[Published]:
@@ -98,31 +75,35 @@ def publish_many(events: Iterable[NewEvent | Mapping[str, Any]], *, merchant: Me
     Raises:
         ValidationError: Every wrong field of every event, as `events.3.data`; nothing is stored.
     """
-    items = [item if isinstance(item, NewEvent) else NewEvent(**item) for item in events]
+    items = incoming.new_events(events)
     tenant = _merchant(merchant)
     if len(items) > settings.WEBHOOKS_BATCH_MAX:
         raise ValidationError(
             {"events": [f"{len(items)} events in one batch; send at most {settings.WEBHOOKS_BATCH_MAX} at a time."]}
         )
-    if not items:
-        return []
+    return [published for published, _stored in _publish(items, tenant)] if items else []
+
+
+def _publish(items: Sequence[NewEvent], merchant: Merchant) -> list[tuple[Published, Event | None]]:
     entries = known_event_types({item.event for item in items if isinstance(item.event, str)})
-    rows = _validated(items, entries, tenant)
+    rows = incoming.check(items, entries, merchant.pk)
+    batch = Batch(merchant.pk, entries, [])
+    results: list[tuple[Published, Event | None]] = []
     with transaction.atomic():
         keys = _store(rows)
-        batch = Batch(tenant.pk, entries, [])
-        published = []
         for row in rows:
-            public_id, name = row[0], row[2]
-            pk = keys.pop(public_id, 0)  # popped: an id given twice in one batch counts once
-            published.append(Published(public_id, name, duplicate=not pk, pk=pk))
+            pk, created_at = keys.pop(row.public_id, (0, None))  # popped: an id given twice in one batch counts once
+            event = Event(**row._asdict(), id=pk, created_at=created_at) if pk else None
             if pk:
-                batch.events.append(StoredEvent(pk, name, row[3], row[5]))
+                batch.events.append(StoredEvent(pk, row.type, row.data, row.resource_id))
+            results.append((Published(row.public_id, row.type, duplicate=not pk), event))
         if batch.events:
             events_published.send(sender=Event, batch=batch)
-    for result in published:
-        result.deliveries = batch.deliveries.get(result.pk, 0)
-    return published
+    for published, event in results:
+        if event is not None:
+            event._state.adding = False
+            published.deliveries = batch.deliveries.get(event.pk, 0)
+    return results
 
 
 _COLUMNS = {
@@ -136,77 +117,16 @@ _COLUMNS = {
 }
 
 
-def _store(rows: list[tuple[Any, ...]]) -> dict[str, int]:
-    """Insert the events and return public id → key of those that were new."""
+def _store(rows: Sequence[incoming.Row]) -> dict[str, tuple[int, datetime]]:
+    """Insert the events and return public id → (key, time stored) of those that were new."""
     inserted = insert_rows(
         "deliveries_event",
         _COLUMNS,
         rows,
         computed={"created_at": "now()"},
-        tail="ON CONFLICT (merchant_id, public_id) DO NOTHING RETURNING public_id, id",
+        tail="ON CONFLICT (merchant_id, public_id) DO NOTHING RETURNING public_id, id, created_at",
     )
-    return dict(inserted)
-
-
-def _validated(items: list[NewEvent], entries: dict[str, EventType], merchant: Merchant) -> list[tuple[Any, ...]]:
-    errors: dict[str, list[str]] = {}
-    rows = []
-    now = timezone.now()
-    for position, item in enumerate(items):
-        wrong = {}
-        if item.event not in entries:
-            wrong["event"] = _unknown(item.event)
-        try:
-            data, size = _canonical_data(item.data)
-        except ValueError as error:
-            wrong["data"] = str(error)
-            data, size = "", 0
-        if item.id is not None and not (isinstance(item.id, str) and ids.CALLER_ID.fullmatch(item.id)):
-            wrong["id"] = "An event's id holds 1 to 64 letters, digits, '_' or '-'; leave it out to have one made."
-        if item.occurred_at is not None and timezone.is_naive(item.occurred_at):
-            wrong["occurred_at"] = "The time has no zone; give an aware time such as 2024-01-15T15:30:00Z."
-        if len(item.resource_id) > RESOURCE_ID_MAX or "\0" in item.resource_id:
-            wrong["resource_id"] = f"A resource id has at most {RESOURCE_ID_MAX} characters and no NUL."
-        if wrong:
-            errors.update({f"events.{position}.{name}": [message] for name, message in wrong.items()})
-            continue
-        rows.append(
-            (
-                item.id or ids.new_id(ids.EVENT),
-                merchant.pk,
-                entries[item.event].name,
-                data,
-                size,
-                item.resource_id,
-                (item.occurred_at or now).astimezone(UTC),
-            )
-        )
-    if errors:
-        raise ValidationError(errors)  # type: ignore[arg-type]
-    return rows
-
-
-def _canonical_data(data: Any) -> tuple[str, int]:
-    """Return the canonical text of an object and its size in bytes. Raises ValueError with the place and the mend."""
-    if isinstance(data, JsonText):
-        text = canonical.canonical_object(data)
-    elif isinstance(data, Mapping):
-        text = canonical.dump(data)
-    else:
-        raise ValueError(f'The data is a {type(data).__name__}; publish an object, such as {{"order": {{…}}}}.')
-    size = len(text.encode())
-    limit = settings.WEBHOOKS_BODY_MAX - ENVELOPE_MAX
-    if size > limit:
-        raise ValueError(
-            f"The data has {size} bytes; at most {limit} are sent. Send ids and let the receiver fetch the rest."
-        )
-    return text, size
-
-
-def _unknown(name: Any) -> str:
-    if not isinstance(name, str):
-        return "An event's name is text, such as order.created."
-    return f"No event is named {name[:100]!r}. {suggestion(name[:100])}"
+    return {public_id: (pk, as_datetime(created_at)) for public_id, pk, created_at in inserted}
 
 
 def _merchant(merchant: Merchant | str) -> Merchant:

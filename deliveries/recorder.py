@@ -95,15 +95,16 @@ class Recorder:
                 log.warning("record_failed", outcomes=len(chunk), error=str(error)[:200])
                 time.sleep(RETRY_AFTER[min(tries, len(RETRY_AFTER) - 1)])
                 tries += 1
-            except Exception:
+            except Exception:  # noqa: BLE001 - logged there, one by one
                 self._write_singly(chunk)
                 return
-        self.blocked = False
-        self._writing = 0
-        lanes.wake(recorded.still_due)
-        for delay, webhook_ids in recorded.countdowns.items():
-            lanes.wake_later(webhook_ids, delay)
-        self._progressed()
+        self._done()
+        try:
+            lanes.wake(recorded.still_due)
+            for delay, webhook_ids in recorded.countdowns.items():
+                lanes.wake_later(webhook_ids, delay)
+        except Exception:
+            log.exception("hint_failed")  # hints only: the sweep finds these lanes; this thread must go on
 
     def _write_singly(self, chunk: list[Sent]) -> None:
         """Keep one bad outcome (its delivery was purged, say) from holding up the others; its claim runs out."""
@@ -112,5 +113,9 @@ class Recorder:
                 self._write([sent])
             return
         log.exception("outcome_lost", delivery=chunk[0].row.public_id)
+        self._done()
+
+    def _done(self) -> None:
+        self.blocked = False
         self._writing = 0
         self._progressed()

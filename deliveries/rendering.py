@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from deliveries import dialects, filters
-from deliveries.claims import Claimed, Target
+from deliveries.claims import Claimed
 from deliveries.dialects import Message, merge_headers
+from deliveries.targets import Target
 from deliveries.transport import Request
 
 

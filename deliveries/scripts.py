@@ -34,14 +34,15 @@ WAKE = f"""{_NOW}{_ROOM}
 -- KEYS ready shifts called workers; ARGV per_worker stale call_life call_id wanted ids…
 -- Marks lanes ready, then counts: the shift that ends looks in the other order (unregister, then look).
 add(KEYS[1], ARGV, 6)
-local n = math.min(room(KEYS[2], KEYS[3], KEYS[4], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])), tonumber(ARGV[5]))
+local free = room(KEYS[2], KEYS[3], KEYS[4], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]))
+local n = math.min(free, tonumber(ARGV[5]))
 for i = 1, n do redis.call('ZADD', KEYS[3], now, ARGV[4] .. ':' .. i) end
 return math.max(0, n)
 """
 
 BEGIN = f"""{_NOW}{_ROOM}
 -- KEYS ready shifts called workers; ARGV per_worker stale call_life shift_id ids…
--- A wake-up has arrived: its call is answered, its lanes are ready. Returns 1 when this becomes a shift, 0 when enough are on.
+-- A wake-up has arrived: its call is answered, its lanes are ready. Returns 1 for a new shift, 0 when enough are on.
 redis.call('ZPOPMIN', KEYS[3])
 add(KEYS[1], ARGV, 5)
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - tonumber(ARGV[2]))

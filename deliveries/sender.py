@@ -87,7 +87,7 @@ class Sender:
             self._executor.submit(self._work, row)
 
     def newly_slow(self) -> list[int]:
-        """Return webhooks that have had a send open for over WEBHOOKS_SLOW_AFTER, each about once in WEBHOOKS_SLOW_FOR."""
+        """Return webhooks with a send open for over WEBHOOKS_SLOW_AFTER, each about once in WEBHOOKS_SLOW_FOR."""
         now = time.monotonic()
         with self._lock:
             slow = {

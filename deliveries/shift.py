@@ -34,7 +34,7 @@ def work(webhook_ids: Sequence[int], *, slow: bool) -> None:
     parts = engine()
     shift_id = secrets.token_hex(8)
     if parts.stopping:
-        lanes.give_back(webhook_ids, slow=slow)
+        lanes.wake(webhook_ids, slow=slow)  # another worker's to do
         return
     try:
         if not lanes.begin(shift_id, webhook_ids, slow=slow):
@@ -45,7 +45,8 @@ def work(webhook_ids: Sequence[int], *, slow: bool) -> None:
         log.warning("shift_lost_redis", error=str(error)[:200])  # the sweep wakes its lanes when Redis is back
     finally:
         parts.shifts.discard(shift_id)
-        lanes.end(shift_id, slow=slow)
+        if lanes.end(shift_id, slow=slow) and parts.stopping:
+            lanes.call_another(slow=slow)  # lanes that were marked ready because this shift was seen
 
 
 def _run(parts: Engine, shift_id: str, *, slow: bool) -> None:
@@ -92,9 +93,19 @@ def _work_lanes(parts: Engine, webhook_ids: Sequence[int], free: int, max_bytes:
         return
     lanes.give_back(webhook_ids if batch.full else batch.busy, slow=slow)
     rows, suspects = _one_suspect(parts, batch.rows)
-    if suspects:
-        claims.release(suspects, delay=PAUSE)
     parts.sender.submit(rows)
+    if suspects:
+        _hold(suspects)
+
+
+def _hold(suspects: list[claims.Claimed]) -> None:
+    """Give suspects back for a moment. If that fails, their claims run out."""
+    try:
+        claims.release(suspects, delay=PAUSE)
+    except (DatabaseError, InterfaceError) as error:
+        log.warning("release_failed", error=str(error)[:200])
+        return
+    lanes.wake_later({row.target.webhook_id for row in suspects}, PAUSE)
 
 
 def _one_suspect(parts: Engine, rows: list[claims.Claimed]) -> tuple[list[claims.Claimed], list[claims.Claimed]]:

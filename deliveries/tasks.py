@@ -11,7 +11,7 @@ from deliveries import lanes, shift
 
 @shared_task(bind=True, name=lanes.TASK, ignore_result=True, acks_late=False, max_retries=0)
 def deliver(self: Task[Any, Any], webhook_ids: list[int]) -> None:
-    """Work the lanes of these webhooks and whatever else is ready. The ids are a hint: doubled or lost, nothing breaks."""
+    """Work the lanes of these webhooks and whatever else is ready. The ids are a hint: it may be doubled or lost."""
     shift.work(webhook_ids, slow=_queue(self) == lanes.SLOW)
 
 

@@ -52,7 +52,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON; PRAGMA cache_size=-32000",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32000",
     }
 elif env.flag("DATABASE_POOL", default=True):  # set it to false for Celery's prefork pool: the two don't go together
     # The pool lends a session for one statement batch; threads that wait on the network hold none.
@@ -119,6 +119,7 @@ WEBHOOKS_SWEEP_INTERVAL = env.seconds("WEBHOOKS_SWEEP_INTERVAL", 1.0, minimum=0.
 # --- what may be published, and where it may go -------------------------------------------------------------------
 
 WEBHOOKS_BODY_MAX = env.whole("WEBHOOKS_BODY_MAX", 1024**2, minimum=1024)
+WEBHOOKS_PER_MERCHANT_MAX = env.whole("WEBHOOKS_PER_MERCHANT_MAX", 1000, minimum=1)
 WEBHOOKS_BATCH_MAX = env.whole("WEBHOOKS_BATCH_MAX", 1000, minimum=1)
 WEBHOOKS_REQUEST_BODY_MAX = env.whole("WEBHOOKS_REQUEST_BODY_MAX", 8 * 1024**2, minimum=1024)
 WEBHOOKS_REQUIRE_HTTPS = env.flag("WEBHOOKS_REQUIRE_HTTPS", default=True)
