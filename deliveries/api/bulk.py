@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django.db.models import QuerySet
-from django_filters.rest_framework import FilterSet
+from django_filters.rest_framework import FilterSet  # type: ignore[import-untyped]
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response

@@ -73,7 +73,7 @@ def batch(body: bytes) -> list[NewEvent]:
         try:
             events.append(_event(values, f"events.{position}."))
         except ValidationError as error:
-            problems.update(error.detail)  # type: ignore[call-overload, arg-type]
+            problems.update(error.detail)  # type: ignore[arg-type]
     if problems:
         raise ValidationError(problems)
     return events

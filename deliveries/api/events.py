@@ -63,7 +63,7 @@ class EventList(ApiView):
             [published] = publishing.publish_many([event], merchant=self.merchant)
         except DjangoValidationError as error:
             raise DjangoValidationError(
-                {name.removeprefix("events.0."): texts for name, texts in error.message_dict.items()}  # type: ignore[arg-type]
+                {name.removeprefix("events.0."): texts for name, texts in error.message_dict.items()}
             ) from None
         return Response(_receipt(published), status.HTTP_200_OK if published.duplicate else status.HTTP_201_CREATED)
 

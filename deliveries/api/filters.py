@@ -6,8 +6,8 @@ from typing import Any
 
 from django import forms
 from django.db.models import Q, QuerySet
-from django_filters import filters
-from django_filters.rest_framework import FilterSet
+from django_filters import filters  # type: ignore[import-untyped]
+from django_filters.rest_framework import FilterSet  # type: ignore[import-untyped]
 
 from deliveries.models import DeadLetter, Delivery, Event
 from subscriptions.api.filters import MomentFilter

@@ -43,7 +43,7 @@ class WebhookStats(ApiView):
     def get(self, request: Request, id: str) -> Response:
         """Return the attempts of a window ending now, summed and as a time series."""
         window, text = window_of(request)
-        webhook = lookups.one(self.merchant.webhooks.alive(), id)  # type: ignore[attr-defined]
+        webhook = lookups.one(self.merchant.webhooks.alive(), id)
         return Response(_figures(window, text, webhook=webhook))
 
 

@@ -58,14 +58,14 @@ def _by_token(token: str, request: Request) -> Credential:
     if not token.isascii():
         raise AuthenticationFailed("The token holds characters that no token has.")
     try:
-        user = JWTAuthentication().get_user(AccessToken(token))
+        user = JWTAuthentication().get_user(AccessToken(token))  # type: ignore[arg-type]  # the stubs expect bytes
     except (TokenError, TokenRefused) as error:
         raise AuthenticationFailed("The token is not valid here, or has expired. Get a new one.") from error
     tenant = request.META.get("HTTP_X_TENANT_ID", "").strip()
     if not tenant:
         raise AuthenticationFailed(f"A token needs the header {TENANT_HEADER} with the merchant's mch_… id beside it.")
     merchant = Merchant.objects.filter(public_id=tenant).first() if CALLER_ID.fullmatch(tenant) else None
-    credential = merchant and credentials.of_member(user, merchant)
+    credential = merchant and credentials.of_member(user, merchant)  # type: ignore[arg-type]
     if not credential:
         # One answer for a tenant that isn't there and for somebody else's: neither is confirmed.
         raise PermissionDenied(f"You don't belong to the tenant named in {TENANT_HEADER}.", code="not_a_member")

@@ -42,7 +42,8 @@ class ApiView(APIView):
     @property
     def credential(self) -> Credential:
         """Who asks."""
-        return self.request.auth
+        credential: Any = self.request.auth
+        return credential
 
     @property
     def merchant(self) -> Merchant:
@@ -58,8 +59,8 @@ class ApiView(APIView):
         self.check_permissions(request)
         self._check_query(request)
         _check_length(request)
-        handler = getattr(self, (request.method or "").lower(), None)
-        if request.method == "POST" and handler is not None:
+        handler = getattr(self, "post", None)
+        if request.method == "POST" and handler is not None and request.auth is not None:
             # Bound on the instance, so that REST framework's dispatch finds it in place of the plain one.
             self.post = idempotency.once(self, handler)
 

@@ -164,3 +164,28 @@ class NewCompanyWebhookDocument(serializers.Serializer[Any]):
 
     id = serializers.CharField()
     secret = serializers.CharField()
+
+
+class SignIn(serializers.Serializer[Any]):
+    """A person's name and password."""
+
+    username = serializers.CharField(max_length=150)
+    password = serializers.CharField(max_length=4096)
+
+
+class AccessToken(serializers.Serializer[Any]):
+    """A token for `Authorization: Bearer`, with `X-tenant-ID` beside it."""
+
+    access = serializers.CharField()
+
+
+class Tokens(AccessToken):
+    """A token, and one that refreshes it."""
+
+    refresh = serializers.CharField()
+
+
+class RefreshToken(serializers.Serializer[Any]):
+    """The token that refreshes."""
+
+    refresh = serializers.CharField(max_length=4096)

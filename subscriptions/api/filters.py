@@ -7,8 +7,8 @@ from typing import Any
 
 from django import forms
 from django.db.models import Model, Q, QuerySet
-from django_filters import filters
-from django_filters.rest_framework import FilterSet
+from django_filters import filters  # type: ignore[import-untyped]
+from django_filters.rest_framework import FilterSet  # type: ignore[import-untyped]
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 

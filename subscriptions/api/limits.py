@@ -151,8 +151,8 @@ def rates_of(merchant: Merchant, kind: str) -> Rates | None:
     for window in ("hour", "minute"):
         value = getattr(own, f"{prefix}per_{window}", None)
         values.append(getattr(settings, f"WEBHOOKS_{kind.upper()}_RATE_{window.upper()}") if value is None else value)
-    hour, minute = (value or _UNLIMITED for value in values)
-    return None if hour == minute == _UNLIMITED else Rates(hour, minute)
+    hour, minute = (value or UNLIMITED for value in values)
+    return None if hour == minute == UNLIMITED else Rates(hour, minute)
 
 
 def _own_rates(merchant_id: int) -> ApiRates | None:
@@ -171,4 +171,4 @@ def forget_rates() -> None:
     _remembered.clear()
 
 
-_UNLIMITED: Final = 10**9
+UNLIMITED: Final = 10**9

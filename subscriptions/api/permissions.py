@@ -18,7 +18,7 @@ class HasScope(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Return False for anonymous requests (401). Raises PermissionDenied (403) naming the missing scope."""
-        credential = request.auth
+        credential: Any = request.auth
         if credential is None:
             return False
         scope = scope_of(view, request.method or "GET")

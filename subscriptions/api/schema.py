@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cache
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from django_filters import filters as django_filters
-from django_filters.rest_framework import FilterSet
+from django_filters import filters as django_filters  # type: ignore[import-untyped]
+from django_filters.rest_framework import FilterSet  # type: ignore[import-untyped]
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
@@ -19,6 +19,9 @@ from subscriptions.api import idempotency
 from subscriptions.api.examples import example_of
 from subscriptions.api.pagination import PAGE_DEFAULT, PAGE_MAX
 from subscriptions.api.permissions import scope_of
+
+if TYPE_CHECKING:
+    from subscriptions.api.base import ApiView
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -91,7 +94,7 @@ def describe(
         responses = {code: page_of(serializer) for code, serializer in responses.items()}
         found += _PAGE_PARAMETERS
     if request is not None and required is not None:
-        request = body_of(type(request), tuple(required))
+        request = body_of(cast("Hashable", type(request)), tuple(required))
     if etag:
         found.append(OpenApiParameter("If-Match", str, "header", description="The ETag read before: else 412."))
     return extend_schema(
@@ -135,14 +138,16 @@ def page_of(row: Any) -> type[serializers.Serializer[Any]]:
 
 
 @cache
-def body_of(document: type[serializers.Serializer[Any]], required: tuple[str, ...]) -> Any:
+def body_of(document: Any, required: tuple[str, ...]) -> Any:
     """Return the serializer of a body with the document's fields, of which only `required` must be given."""
     fields = {}
     for name, field in document().get_fields().items():
         twin = copy.deepcopy(field)
+        # Fields copy themselves from the arguments they were made with.
         twin._kwargs = {**twin._kwargs, "required": name in required}
         fields[name] = twin
-    return type(f"{document.__name__}{'Body' if required else 'Patch'}", (serializers.Serializer,), {"__doc__": document.__doc__, **fields})
+    name = f"{document.__name__}{'Body' if required else 'Patch'}"
+    return type(name, (serializers.Serializer,), {"__doc__": document.__doc__, **fields})
 
 
 def _filter_parameters(filterset: type[FilterSet]) -> list[OpenApiParameter]:
@@ -186,10 +191,14 @@ class ApiSchema(AutoSchema):
             found.append(OpenApiParameter("fields", str, description="Only these fields, separated by commas."))
         return found
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]
         """Name the scope."""
         text = super().get_description()
-        return f"{text}\n\nScope: `{scope_of(self.view, self.method)}`." if hasattr(self.view, "scopes") else text
+        return (
+            f"{text}\n\nScope: `{scope_of(cast('ApiView', self.view), self.method)}`."
+            if hasattr(self.view, "scopes")
+            else text
+        )
 
     def _get_request_body(self, direction: Any = "request") -> Any:
         body = super()._get_request_body(direction)
@@ -222,11 +231,11 @@ class ApiSchema(AutoSchema):
         return component.ref
 
 
-class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class BearerScheme(OpenApiAuthenticationExtension):
     """Tells the document of the two ways in."""
 
     target_class = "subscriptions.api.authentication.BearerAuthentication"
-    name = ["apiKey", "token", "tenant"]  # type: ignore[assignment]
+    name = ["apiKey", "token", "tenant"]
 
     def get_security_requirement(self, auto_schema: Any) -> Any:
         """Return: an API key, or a token and a tenant."""

@@ -21,7 +21,7 @@ from subscriptions.api import documents, lookups, webhooks
 from subscriptions.api.base import ApiView
 from subscriptions.api.pagination import PARAMETERS
 from subscriptions.api.schema import describe
-from subscriptions.models import Webhook
+from subscriptions.models import Merchant, Webhook
 
 NAMES: Final = {"name": "name", "url": "url", "events": "events", "isEnabled": "is_enabled"}
 
@@ -50,7 +50,12 @@ def shoperys_names() -> Iterator[None]:
     except ValidationError as error:
         theirs = {ours: name for name, ours in NAMES.items()}
         problems = {theirs.get(name, name): texts for name, texts in error.message_dict.items()}
-        raise ValidationError(problems) from None  # type: ignore[arg-type]
+        raise ValidationError(problems) from None
+
+
+def rows_of(merchant: Merchant) -> QuerySet[Webhook]:
+    """Return the merchant's webhooks of this dialect."""
+    return webhooks.webhooks_of(merchant).filter(dialect="shopery")
 
 
 class CompanyWebhooks(ApiView):
@@ -58,15 +63,10 @@ class CompanyWebhooks(ApiView):
 
     query = PARAMETERS
 
-    @property
-    def rows(self) -> QuerySet[Webhook]:
-        """The merchant's webhooks of this dialect."""
-        return webhooks.webhooks_of(self.merchant).filter(dialect="shopery")
-
     @describe("List company webhooks", responses={200: documents.CompanyWebhookDocument(many=True)}, pages=True)
     def get(self, request: Request) -> Response:
         """Return a page, the newest first."""
-        return self.pages(self.rows, represent)
+        return self.pages(rows_of(self.merchant), represent)
 
     @describe(
         "Create a company webhook",
@@ -85,12 +85,10 @@ class CompanyWebhooks(ApiView):
 class CompanyWebhook(ApiView):
     """One of a company's webhooks."""
 
-    rows = CompanyWebhooks.rows
-
     @describe("Read a company webhook", responses={200: documents.CompanyWebhookDocument})
     def get(self, request: Request, id: str) -> Response:
         """Return it."""
-        return self.answer(represent(lookups.one(self.rows, id)))
+        return self.answer(represent(lookups.one(rows_of(self.merchant), id)))
 
     @describe(
         "Change a company webhook",
@@ -100,11 +98,11 @@ class CompanyWebhook(ApiView):
     )
     def patch(self, request: Request, id: str) -> Response:
         """Change the settings given."""
-        webhook = lookups.one(self.rows, id)
+        webhook = lookups.one(rows_of(self.merchant), id)
         body = lookups.members(request.data, known=NAMES)
         with shoperys_names():
             services.update_webhook(webhook=webhook, **settings_of(body))
-        return Response(represent(lookups.one(self.rows, id)))
+        return Response(represent(lookups.one(rows_of(self.merchant), id)))
 
     @describe(
         "Replace a company webhook",
@@ -114,14 +112,14 @@ class CompanyWebhook(ApiView):
     )
     def put(self, request: Request, id: str) -> Response:
         """Set all four; those left out become empty, or enabled."""
-        webhook = lookups.one(self.rows, id)
+        webhook = lookups.one(rows_of(self.merchant), id)
         body = lookups.members(request.data, known=NAMES, required=("url", "events"))
         with shoperys_names():
             services.update_webhook(webhook=webhook, **settings_of({"name": "", "isEnabled": True} | body))
-        return Response(represent(lookups.one(self.rows, id)))
+        return Response(represent(lookups.one(rows_of(self.merchant), id)))
 
     @describe("Delete a company webhook", responses={204: None})
     def delete(self, request: Request, id: str) -> Response:
         """Delete it."""
-        services.delete_webhook(webhook=lookups.one(self.rows, id))
+        services.delete_webhook(webhook=lookups.one(rows_of(self.merchant), id))
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -2,9 +2,13 @@
 
 from django.urls import path
 
-from subscriptions.api import event_types, webhooks
+from subscriptions.api import api_keys, event_types, tokens, webhooks
 
 urlpatterns = [
+    path("api-keys", api_keys.ApiKeyList.as_view()),
+    path("api-keys/<str:id>", api_keys.ApiKeyDetail.as_view()),
+    path("token", tokens.TokenPair.as_view()),
+    path("token/refresh", tokens.TokenRefresh.as_view()),
     path("event-types", event_types.EventTypeList.as_view()),
     path("webhooks", webhooks.WebhookList.as_view()),
     path("webhooks/<str:id>", webhooks.WebhookDetail.as_view()),

@@ -49,7 +49,7 @@ _PLAIN: Final = (
 def webhooks_of(merchant: Merchant) -> QuerySet[Webhook]:
     """Return the merchant's webhooks with what `represent` reads."""
     live = Subscription.objects.filter(ended_at=None)
-    return merchant.webhooks.alive().prefetch_related(Prefetch("subscriptions", live))  # type: ignore[attr-defined]
+    return merchant.webhooks.alive().prefetch_related(Prefetch("subscriptions", live))
 
 
 def represent(webhook: Webhook) -> dict[str, Any]:

@@ -1,0 +1,121 @@
+"""Rate limits, on a real Valkey."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from typing import Any
+
+import pytest
+import redis
+from django.conf import settings as django_settings
+
+from subscriptions.api import limits
+from subscriptions.api.limits import Limiter, Rates
+from subscriptions.models import ApiRates
+from subscriptions.services import NewMerchant
+from tests.api import Client
+
+PATH = "/api/v1/webhooks"
+
+
+def test_every_answer_says_where_the_credential_stands(api: Client, settings: Any) -> None:
+    settings.WEBHOOKS_API_RATE_HOUR = 10
+    before = time.time()
+    answers = [api.get(PATH), api.post(PATH, {}), api.get("/api/v1/nothing"), api.post(PATH, "{"), api.put(PATH, {})]
+
+    assert [answer.status_code for answer in answers] == [200, 422, 404, 400, 405]
+    assert [answer["X-RateLimit-Limit"] for answer in answers] == ["10"] * 5
+    assert [answer["X-RateLimit-Remaining"] for answer in answers] == ["9", "8", "7", "6", "5"]
+    assert {int(answer["X-RateLimit-Reset"]) - round(before + 3600) for answer in answers} <= {-1, 0, 1, 2}
+
+
+def test_past_the_hours_limit_requests_are_429_until_the_window_ends(
+    api: Client, settings: Any, empty_redis: redis.Redis
+) -> None:
+    settings.WEBHOOKS_API_RATE_HOUR = 3
+    for _ in range(3):
+        assert api.get(PATH).status_code == 200
+
+    refused = api.get(PATH)
+    assert refused.status_code == 429
+    assert refused.json()["errors"][0]["code"] == "rate_limited"
+    assert refused["X-RateLimit-Remaining"] == "0"
+    assert 3590 <= int(refused["Retry-After"]) <= 3600
+    [window] = empty_redis.keys("*:rate:api:*:hour")
+    empty_redis.pexpire(window, 1)
+    time.sleep(0.01)
+    assert api.get(PATH)["X-RateLimit-Remaining"] == "2"
+
+
+def test_the_minutes_limit_bounds_bursts_and_refused_requests_do_not_count(api: Client, settings: Any) -> None:
+    settings.WEBHOOKS_API_RATE_MINUTE = 2
+    answers = [api.get(PATH) for _ in range(5)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429, 429, 429]
+    assert {int(answer["Retry-After"]) for answer in answers[2:]} <= {59, 60}
+    assert answers[-1]["X-RateLimit-Remaining"] == "998"
+
+
+def test_each_credential_has_its_own_limit(api: Client, stranger: Client, settings: Any) -> None:
+    settings.WEBHOOKS_API_RATE_HOUR = 1
+
+    assert [client.get(PATH).status_code for client in (api, api, stranger)] == [200, 429, 200]
+
+
+def test_publishing_has_a_limit_of_its_own(api: Client, settings: Any) -> None:
+    settings.WEBHOOKS_API_RATE_HOUR, settings.WEBHOOKS_PUBLISH_RATE_HOUR = 1, 7
+    assert api.get(PATH).status_code == 200
+
+    answer = api.post("/api/v1/events", {"event": "order.created", "data": {}})
+
+    assert answer.status_code == 201
+    assert (answer["X-RateLimit-Limit"], answer["X-RateLimit-Remaining"]) == ("7", "6")
+    assert api.get("/api/v1/events").status_code == 429
+
+
+def test_a_merchants_own_rates_go_before_the_platforms(shop: NewMerchant, api: Client) -> None:
+    ApiRates.objects.create(merchant=shop.merchant, per_hour=5, publish_per_minute=1)
+
+    assert api.get(PATH)["X-RateLimit-Limit"] == "5"
+    statuses = [api.post("/api/v1/events", {"event": "order.created", "data": {}}).status_code for _ in range(2)]
+    assert statuses == [201, 429]
+
+
+def test_zero_means_no_limit_and_no_headers(api: Client, settings: Any) -> None:
+    settings.WEBHOOKS_API_RATE_HOUR = settings.WEBHOOKS_API_RATE_MINUTE = 0
+
+    assert "X-RateLimit-Limit" not in api.get(PATH)
+
+
+def test_with_redis_away_requests_pass_which_is_logged_and_counted(
+    api: Client, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    before = limits.UNCOUNTED._value.get()
+
+    answers = [api.get(PATH) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    assert answers[-1]["X-RateLimit-Remaining"] == "1000"
+    assert limits.UNCOUNTED._value.get() == before + 3
+    assert len([record for record in caplog.records if "Redis is away" in record.getMessage()]) == 1
+
+
+def _take_many(url: str, passed: Any) -> None:
+    limiter = Limiter(url)
+    quotas = [limiter.take("test", "one", Rates(500, 500)) for _ in range(100)]
+    passed.put([quota.remaining for quota in quotas if not quota.blocked_for])
+
+
+def test_twelve_processes_together_let_exactly_the_limit_pass() -> None:
+    context = multiprocessing.get_context("fork")
+    passed = context.Queue()
+    workers = [context.Process(target=_take_many, args=(django_settings.REDIS_URL, passed)) for _ in range(12)]
+    for worker in workers:
+        worker.start()
+    remaining = [count for _ in workers for count in passed.get(timeout=60)]
+    for worker in workers:
+        worker.join(timeout=60)
+
+    assert sorted(remaining) == list(range(500))
