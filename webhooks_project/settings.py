@@ -215,6 +215,8 @@ WEBHOOKS_PUBLISH_RATE_MINUTE = env.whole("WEBHOOKS_PUBLISH_RATE_MINUTE", 100_000
 WEBHOOKS_SIGN_IN_RATE_HOUR = env.whole("WEBHOOKS_SIGN_IN_RATE_HOUR", 100)
 WEBHOOKS_SIGN_IN_RATE_MINUTE = env.whole("WEBHOOKS_SIGN_IN_RATE_MINUTE", 10)
 
+CELERY_IMPORTS = ["deliveries.api.running"]  # bulk jobs
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["subscriptions.api.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["subscriptions.api.permissions.HasScope"],

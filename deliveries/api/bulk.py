@@ -2,75 +2,63 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
-from django.db.models import QuerySet
-from django_filters.rest_framework import FilterSet  # type: ignore[import-untyped]
-from rest_framework.exceptions import ValidationError
+from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from deliveries import review
-from deliveries.api import dead_letters, deliveries, documents
-from deliveries.api.filters import DeadLetterFilter, DeliveryFilter
-from deliveries.models import Delivery
+from deliveries.api import documents, jobs, running, selection
+from deliveries.api.dead_letters import NOTE_MAX
+from deliveries.models import Job
 from subscriptions.api import lookups
 from subscriptions.api.base import ApiView
-from subscriptions.api.filters import selected
 from subscriptions.api.schema import describe
 
-IDS_MAX: Final = 1000
-_OPTIONS: Final = ("ids", "note", "dry_run")
+_ANSWERS: dict[int, Any] = {200: documents.BulkDocument, 202: documents.BulkDocument}
 
 
 class DeliveryReplay(ApiView):
     """Replays from the log."""
 
-    @describe("Replay deliveries", request=documents.DeliverySelection, responses={200: documents.BulkDocument})
+    @describe("Replay deliveries", request=documents.DeliverySelection, responses=_ANSWERS)
     def post(self, request: Request) -> Response:
-        """Send again what the filters select; without `status`, what waits for review. `dry_run` only counts."""
-        body = lookups.members(request.data, known=(*_OPTIONS, *DeliveryFilter.base_filters))
-        if not body.get("ids"):
-            body = {"status": Delivery.Status.DEAD.value} | body
-        rows = _rows(body, DeliveryFilter, deliveries.deliveries_of(self.merchant), "public_id")
-        return _carry_out(self, body, rows, review.replay_all)
+        """Send again what the filters select; without `status` or `ids`, what waits for review.
+
+        `dry_run` only counts. Large selections are answered with 202 and a job that goes on.
+        """
+        return _carry_out(self, Job.Kind.REPLAY, Job.Source.LOG)
 
 
 class DeadLettersReplay(ApiView):
     """Second chances by the hundred."""
 
-    @describe("Replay dead letters", request=documents.DeadLetterSelection, responses={200: documents.BulkDocument})
+    @describe("Replay dead letters", request=documents.DeadLetterSelection, responses=_ANSWERS)
     def post(self, request: Request) -> Response:
         """Send again what the filters select of the review queue; without any, all of it."""
-        return _of_queue(self, request, review.replay_all)
+        return _carry_out(self, Job.Kind.REPLAY, Job.Source.QUEUE)
 
 
 class DeadLettersDiscard(ApiView):
     """Closing by the hundred."""
 
-    @describe("Discard dead letters", request=documents.DeadLetterSelection, responses={200: documents.BulkDocument})
+    @describe("Discard dead letters", request=documents.DeadLetterSelection, responses=_ANSWERS)
     def post(self, request: Request) -> Response:
         """Close for good what the filters select of the review queue; without any, all of it."""
-        return _of_queue(self, request, review.discard_all)
+        return _carry_out(self, Job.Kind.DISCARD, Job.Source.QUEUE)
 
 
-def _of_queue(view: ApiView, request: Request, action: Any) -> Response:
-    body = lookups.members(request.data, known=(*_OPTIONS, *DeadLetterFilter.base_filters))
-    rows = _rows(body, DeadLetterFilter, dead_letters.dead_letters_of(view.merchant), "delivery__public_id")
-    return _carry_out(view, body, rows, action)
-
-
-def _rows(body: dict[str, Any], filterset: type[FilterSet], rows: QuerySet[Any], id_field: str) -> QuerySet[Any]:
-    ids = body.get("ids")
-    if ids is not None:
-        if not isinstance(ids, list) or len(ids) > IDS_MAX or not all(isinstance(one, str) for one in ids):
-            raise ValidationError({"ids": [f"This must be a list of at most {IDS_MAX} dlv_… ids."]})
-        rows = rows.filter(**{f"{id_field}__in": ids})
-    return selected(filterset, {name: value for name, value in body.items() if name not in _OPTIONS}, rows)
-
-
-def _carry_out(view: ApiView, body: dict[str, Any], rows: QuerySet[Any], action: Any) -> Response:
+def _carry_out(view: ApiView, kind: Job.Kind, source: Job.Source) -> Response:
+    choosing = selection.members(source)
+    body = lookups.members(view.request.data, known={*choosing, "note", "dry_run"})
     dry_run = lookups.flag(body, "dry_run")
-    note = lookups.text(body, "note", limit=dead_letters.NOTE_MAX)
-    count = action(rows, by=view.credential.by, note=note, dry_run=dry_run)
-    return Response({"count": count, "dry_run": dry_run})
+    note = lookups.text(body, "note", limit=NOTE_MAX)
+    chosen = {name: value for name, value in body.items() if name in choosing}
+    if dry_run:
+        count = running.count(selection.rows(view.merchant, source, chosen), kind)
+        return Response({"count": count, "dry_run": True, "job": None})
+    job = running.start(view.merchant, kind=kind, source=source, chosen=chosen, by=view.credential.by, note=note)
+    finished = job.status == Job.Status.DONE
+    count = job.done if finished else job.total
+    code = status.HTTP_200_OK if finished else status.HTTP_202_ACCEPTED
+    return Response({"count": count, "dry_run": False, "job": jobs.represent(job)}, code)

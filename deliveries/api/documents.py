@@ -8,7 +8,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiParameter, extend_schema_field
 from rest_framework import serializers
 
-from deliveries.models import Attempt, Delivery, Event
+from deliveries.models import Attempt, Delivery, Event, Job
 from subscriptions.ids import CALLER_ID
 
 WINDOW = OpenApiParameter(
@@ -205,11 +205,37 @@ class DeadLetterSelection(_Selection):
     error = serializers.CharField(required=False)
 
 
+class JobDocument(serializers.Serializer[Any]):
+    """A bulk request and its progress."""
+
+    id = serializers.CharField()
+    kind = serializers.ChoiceField(choices=Job.Kind.values)
+    source = serializers.ChoiceField(choices=Job.Source.values)  # type: ignore[assignment]
+    selection = Data(help_text="The filters as they were given.")
+    note = serializers.CharField(allow_blank=True)
+    by = serializers.CharField(help_text="Who asked for it.")
+    status = serializers.ChoiceField(choices=Job.Status.values)
+    total = serializers.IntegerField(help_text="Rows selected when the request came.")
+    done = serializers.IntegerField(help_text="Rows changed so far.")
+    error = serializers.CharField(allow_blank=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+
 class BulkDocument(serializers.Serializer[Any]):
-    """How many were changed, or would be."""
+    """How many rows were changed, will be (202), or would be (dry_run)."""
 
     count = serializers.IntegerField()
     dry_run = serializers.BooleanField()
+    job = JobDocument(allow_null=True)
+
+
+class UndeliveredDocument(DeliveryDocument):
+    """A delivery that hasn't arrived, with its event's data."""
+
+    occurred_at = serializers.DateTimeField()
+    data = Data()  # type: ignore[assignment]
 
 
 class SourceIpsDocument(serializers.Serializer[Any]):

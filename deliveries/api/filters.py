@@ -85,6 +85,17 @@ class DeliveryFilter(FilterSet):
         return rows.filter(Q(created_at__gte=value) | Q(last_attempt_at__gte=value) | Q(closed_at__gte=value))
 
 
+class UndeliveredFilter(FilterSet):
+    """Selects what hasn't arrived."""
+
+    event = filters.CharFilter("event_type", help_text="Only events of this name.")
+    webhook = filters.CharFilter("webhook__public_id", help_text="A webhook's id.")
+
+    class Meta:
+        model = Delivery
+        fields: list[str] = []
+
+
 class DeadLetterFilter(FilterSet):
     """Selects dead letters that wait for a person."""
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from deliveries.api import bulk, dead_letters, deliveries, events, reference, stats
+from deliveries.api import bulk, dead_letters, deliveries, events, jobs, reference, stats, undelivered
 
 urlpatterns = [
     path("events", events.EventList.as_view()),
@@ -19,6 +19,9 @@ urlpatterns = [
     path("dead-letters/<str:id>", dead_letters.DeadLetterDetail.as_view()),
     path("dead-letters/<str:id>/replay", dead_letters.DeadLetterReplay.as_view()),
     path("dead-letters/<str:id>/discard", dead_letters.DeadLetterDiscard.as_view()),
+    path("jobs", jobs.JobList.as_view()),
+    path("jobs/<str:id>", jobs.JobDetail.as_view()),
+    path("undelivered", undelivered.Undelivered.as_view()),
     path("source-ips", reference.SourceIps.as_view()),
     path("stats", stats.Stats.as_view()),
     path("webhooks/<str:id>/stats", stats.WebhookStats.as_view()),

@@ -3,7 +3,8 @@
 from deliveries.models.attempts import Attempt
 from deliveries.models.deliveries import Delivery
 from deliveries.models.events import Event
+from deliveries.models.jobs import Job
 from deliveries.models.lanes import Counter, Lane
 from deliveries.models.review import DeadLetter
 
-__all__ = ["Attempt", "Counter", "DeadLetter", "Delivery", "Event", "Lane"]
+__all__ = ["Attempt", "Counter", "DeadLetter", "Delivery", "Event", "Job", "Lane"]

@@ -1,0 +1,131 @@
+"""Carrying jobs out: small ones within their request, the others by a worker, in steps that can be taken up again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any, Final
+
+import structlog
+from celery import current_app, shared_task
+from django.db import transaction
+from django.db.models import F, Max, Q, QuerySet
+from django.utils import timezone
+from kombu import Connection
+from kombu.exceptions import KombuError
+from kombu.pools import producers
+from redis import RedisError
+
+from deliveries import review
+from deliveries.api import selection
+from deliveries.models import Job
+from subscriptions.models import Merchant
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE_MAX: Final = 200
+"""Rows up to which a job is carried out within its request."""
+STEP: Final = 500
+"""Rows after which the progress is written."""
+STALLED_AFTER: Final = timedelta(seconds=60)
+"""When a job without progress is taken up again: its worker died, or its wake-up was lost."""
+_SEND_TIMEOUT: Final = 0.5
+
+_ACTIONS: Final = {Job.Kind.REPLAY: review.replay_all, Job.Kind.DISCARD: review.discard_all}
+
+
+def count(rows: QuerySet[Any], kind: str) -> int:
+    """Return how many of the rows a job of this kind would change."""
+    return _ACTIONS[Job.Kind(kind)](rows, by="", dry_run=True)
+
+
+def start(merchant: Merchant, *, kind: str, source: str, chosen: dict[str, Any], by: str, note: str) -> Job:
+    """Make a job; carry it out now when it is small, else tell a worker on commit."""
+    rows = selection.rows(merchant, source, chosen)
+    job = Job.objects.create(
+        merchant=merchant,
+        kind=kind,
+        source=source,
+        selection=chosen,
+        by=by[:150],
+        note=note,
+        total=count(rows, kind),
+        last=rows.aggregate(last=Max("pk"))["last"] or 0,
+    )
+    if job.total <= AT_ONCE_MAX:
+        run(job.pk)
+    else:
+        transaction.on_commit(lambda: _tell(job.pk), robust=True)
+    job.refresh_from_db()
+    return job
+
+
+def run(pk: int) -> None:
+    """Carry a job out from where it stands, unless somebody else is at it."""
+    now = timezone.now()
+    free = Q(status=Job.Status.QUEUED) | Q(status=Job.Status.RUNNING, updated_at__lt=now - STALLED_AFTER)
+    if not Job.objects.filter(free, pk=pk).update(status=Job.Status.RUNNING, updated_at=now):
+        return
+    job = Job.objects.select_related("merchant").get(pk=pk)
+    try:
+        while _step(job):
+            pass
+    except Exception:
+        ended = {"status": Job.Status.FAILED, "error": "It broke off; the log of the process tells why. Start it anew."}
+        Job.objects.filter(pk=pk).update(**ended, finished_at=timezone.now())
+        raise
+    Job.objects.filter(pk=pk).update(status=Job.Status.DONE, finished_at=timezone.now())
+
+
+def _step(job: Job) -> bool:
+    """Work the next rows and write how far it is; False when none are left."""
+    rows = selection.rows(job.merchant, job.source, job.selection).order_by("pk")
+    keys = list(rows.filter(pk__gt=job.position, pk__lte=job.last).values_list("pk", flat=True)[:STEP])
+    if not keys:
+        return False
+    changed = _ACTIONS[Job.Kind(job.kind)](rows.model._default_manager.filter(pk__in=keys), by=job.by, note=job.note)
+    job.position = keys[-1]
+    Job.objects.filter(pk=job.pk).update(done=F("done") + changed, position=job.position, updated_at=timezone.now())
+    return True
+
+
+def wake_stalled(jobs: QuerySet[Job]) -> int:
+    """Tell workers of those jobs that make no progress; returns how many. Reading a job does this for it."""
+    still = [Job.Status.QUEUED, Job.Status.RUNNING]
+    stalled = jobs.filter(status__in=still, updated_at__lt=timezone.now() - STALLED_AFTER)
+    found = list(stalled.values_list("pk", flat=True)[:STEP])
+    for pk in found:
+        _tell(pk)
+    return len(found)
+
+
+@shared_task(name="deliveries.run_job", ignore_result=True)
+def run_job(pk: int) -> None:
+    """Carry a job out."""
+    run(pk)
+
+
+@lru_cache(maxsize=1)
+def _broker() -> Connection:
+    connection = current_app.connection_for_write(connect_timeout=_SEND_TIMEOUT)
+    connection.transport_options = {
+        **(connection.transport_options or {}),
+        "socket_timeout": _SEND_TIMEOUT,
+        "socket_connect_timeout": _SEND_TIMEOUT,
+        "max_retries": 1,
+        "interval_start": 0,
+        "interval_step": 0,
+    }
+    return connection
+
+
+def _tell(pk: int) -> None:
+    """Enqueue a hint; without a broker the job waits until somebody asks for it again."""
+    if current_app.conf.task_always_eager:
+        run_job.apply_async(args=(pk,))
+        return
+    try:
+        with producers[_broker()].acquire(block=True, timeout=_SEND_TIMEOUT) as producer:
+            run_job.apply_async(args=(pk,), producer=producer, retry=False)
+    except (KombuError, OSError, RedisError) as error:
+        log.warning("job_not_told", job=pk, error=str(error)[:200])
