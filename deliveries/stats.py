@@ -32,6 +32,10 @@ ATTEMPTS = ("delivered", "failed", "dead", "interrupted")
 SKIPPED, LATENESS = "skipped", "lateness"
 
 
+Whose = Merchant | Iterable[Merchant | int] | None
+"""One merchant, several (or their primary keys), or all."""
+
+
 def band_of(ms: float) -> int:
     """Return the index into BANDS of a duration in milliseconds."""
     return min(bisect_left(BANDS, ms), len(BANDS) - 1)
@@ -114,9 +118,7 @@ class Summary:
         return percentile(self.lateness, share)
 
 
-def summary(
-    *, window: timedelta, merchant: Merchant | Iterable[Merchant] | None = None, webhook: Webhook | None = None
-) -> Summary:
+def summary(*, window: timedelta, merchant: Whose = None, webhook: Webhook | None = None) -> Summary:
     """Sum the counters of the last `window`: of one webhook, of one or several merchants, or of all. One query."""
     total = Summary()
     rows = _cells(window, merchant, webhook).values_list("result", "band")
@@ -129,7 +131,7 @@ def series(
     *,
     window: timedelta,
     points: int = 24,
-    merchant: Merchant | Iterable[Merchant] | None = None,
+    merchant: Whose = None,
     webhook: Webhook | None = None,
 ) -> list[tuple[datetime, Summary]]:
     """Cut the last `window` into about `points` equal steps, oldest first, each with its Summary. One query.
@@ -150,9 +152,18 @@ def series(
     return list(steps.items())
 
 
-def worst(
-    *, window: timedelta, merchant: Merchant | Iterable[Merchant] | None = None, limit: int = 5
-) -> list[tuple[int, Summary]]:
+def total(steps: Iterable[tuple[datetime, Summary]]) -> Summary:
+    """Add up what `series` returned."""
+    whole = Summary()
+    for _at, step in steps:
+        whole.counts = _sum(whole.counts, step.counts)
+        whole.bands = _sum(whole.bands, step.bands)
+        whole.lateness = _sum(whole.lateness, step.lateness)
+        whole.total_ms += step.total_ms
+    return whole
+
+
+def worst(*, window: timedelta, merchant: Whose = None, limit: int = 5) -> list[tuple[int, Summary]]:
     """Return the `limit` webhooks (primary keys) with the most failed attempts in the last `window`. One query."""
     webhooks: dict[int, Summary] = {}
     rows = _cells(window, merchant, None).values_list("webhook_id", "result")
@@ -160,6 +171,10 @@ def worst(
         webhooks.setdefault(webhook_id, Summary()).add(result, 0, count, 0.0)
     failing = [(pk, each) for pk, each in webhooks.items() if each.failed]
     return sorted(failing, key=lambda pair: -pair[1].failed)[:limit]
+
+
+def _sum(one: dict[Any, int], other: dict[Any, int]) -> dict[Any, int]:
+    return {key: one.get(key, 0) + other.get(key, 0) for key in one.keys() | other.keys()}
 
 
 def _cells(window: timedelta, merchant: Any, webhook: Webhook | None) -> QuerySet[Counter]:

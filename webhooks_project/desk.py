@@ -26,6 +26,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_SYMBOL": "webhook",
     "SITE_URL": None,
     "SHOW_HISTORY": True,
+    "DASHBOARD_CALLBACK": "deliveries.admin.dashboard.fill",
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "8px",
     "COLORS": {

@@ -1,7 +1,7 @@
 """Lists that stay quick at any length: pages by key instead of by number, no COUNT(*), and a bound on what is read.
 
 A filter may match one row in a million. Each page reads at most SCAN_MAX rows, shows what it found among them, and
-says so; "Older" goes on from there.
+says so; the next page goes on from there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from unfold.views import ChangeList
 
 from subscriptions.admin.scoping import MerchantScoped
 
-OLDER, NEWER = "before", "after"
+NEXT, PREVIOUS = "after", "before"
 SCAN_MAX = 50_000
 """Rows that a filtered page reads at most."""
 
@@ -29,66 +29,59 @@ class PageOfRows(Paginator):
 
 
 class CursorChangeList(ChangeList):
-    """The newest rows first; `?before=KEY` and `?after=KEY` lead to older and newer pages."""
+    """Rows in the order of their keys; `?after=KEY` and `?before=KEY` lead to the next and the previous page."""
 
-    older_url = newer_url = None
+    next_url = previous_url = None
     scanned: int | None = None
 
     def get_filters_params(self, params: Any = None) -> Any:
         """Leave the cursor out of the filters."""
-        return {key: value for key, value in super().get_filters_params(params).items() if key not in {OLDER, NEWER}}
+        return {key: value for key, value in super().get_filters_params(params).items() if key not in {NEXT, PREVIOUS}}
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str]:
-        """Order by identity, newest first: what the indexes and the cursor go by."""
-        return ["-pk"]
+        """Order by identity: what the indexes and the cursor go by."""
+        return ["-pk"] if self.model_admin.newest_first else ["pk"]
 
     def get_results(self, request: HttpRequest) -> None:
         """Read one page, and one row more to know whether another follows."""
-        before, after = (_key(request.GET.get(name)) for name in (OLDER, NEWER))
-        self.result_list = rows = self._newer(after) if after is not None else self._older(before)
+        after, before = (_key(request.GET.get(name)) for name in (NEXT, PREVIOUS))
+        if before is None:
+            rows, goes_on = self._walk(after, descending=self.model_admin.newest_first)
+            self.next_url = None if goes_on is None else self._url(NEXT, goes_on)
+            self.previous_url = None if after is None else self._url(PREVIOUS, rows[0].pk if rows else None)
+        else:
+            rows, goes_on = self._walk(before, descending=not self.model_admin.newest_first)
+            rows = rows[::-1]
+            self.next_url = self._url(NEXT, rows[-1].pk if rows else None)
+            self.previous_url = None if goes_on is None else self._url(PREVIOUS, goes_on)
+        self.result_list = rows
         self.model_admin.read_along(rows)
         self.result_count = self.full_result_count = len(rows)
         self.show_full_result_count = self.can_show_all = self.multi_page = False
         self.show_admin_actions = bool(rows)
         self.paginator = PageOfRows(rows, self.list_per_page)
 
-    def _older(self, before: int | None) -> list[Any]:
-        size = self.list_per_page
+    def _walk(self, start: int | None, *, descending: bool) -> tuple[list[Any], int | None]:
+        """Return a page of rows past `start` in this direction, and the key the walk goes on from, if it does."""
+        size, order = self.list_per_page, "-pk" if descending else "pk"
         rows, everything = self.queryset, self.model_admin.scanned_rows(self.root_queryset, self.filter_params)
-        if before is not None:
-            rows, everything = rows.filter(pk__lt=before), everything.filter(pk__lt=before)
-        floor = None
+        past, not_beyond = ("pk__lt", "pk__gte") if descending else ("pk__gt", "pk__lte")
+        if start is not None:
+            rows, everything = rows.filter(**{past: start}), everything.filter(**{past: start})
+        end = None
         if self.has_active_filters or self.query:
-            floor = everything.order_by("-pk").values_list("pk", flat=True)[SCAN_MAX : SCAN_MAX + 1].first()
-        found = list((rows if floor is None else rows.filter(pk__gt=floor))[: size + 1])
-        page = found[:size]
+            end = everything.order_by(order).values_list("pk", flat=True)[SCAN_MAX - 1 : SCAN_MAX].first()
+            rows = rows if end is None else rows.filter(**{not_beyond: end})
+        found = list(rows.order_by(order)[: size + 1])
         if len(found) > size:
-            self.older_url = self._url(OLDER, page[-1].pk)
-        elif floor is not None:
-            self.older_url, self.scanned = self._url(OLDER, floor + 1), SCAN_MAX
-        if before is not None:
-            self.newer_url = self._url(NEWER, page[0].pk if page else before - 1)
-        return page
+            return found[:size], found[size - 1].pk
+        if end is not None:
+            self.scanned = SCAN_MAX
+        return found, end
 
-    def _newer(self, after: int) -> list[Any]:
-        size = self.list_per_page
-        rows, everything = self.queryset, self.model_admin.scanned_rows(self.root_queryset, self.filter_params)
-        ceiling = None
-        if self.has_active_filters or self.query:
-            above = everything.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)
-            ceiling = above[SCAN_MAX : SCAN_MAX + 1].first()
-        rows = rows.filter(pk__gt=after) if ceiling is None else rows.filter(pk__gt=after, pk__lt=ceiling)
-        found = list(rows.order_by("pk")[: size + 1])
-        page = found[:size][::-1]
-        if len(found) > size:
-            self.newer_url = self._url(NEWER, page[0].pk)
-        elif ceiling is not None:
-            self.newer_url, self.scanned = self._url(NEWER, ceiling - 1), SCAN_MAX
-        self.older_url = self._url(OLDER, page[-1].pk if page else after + 1)
-        return page
-
-    def _url(self, name: str, key: int) -> str:
-        return self.get_query_string({name: key}, [NEWER if name == OLDER else OLDER])
+    def _url(self, name: str, key: int | None) -> str:
+        """Return the address of the page past `key`; of the first page where there is no key to go by."""
+        return self.get_query_string({} if key is None else {name: key}, [NEXT, PREVIOUS])
 
 
 def _key(text: str | None) -> int | None:
@@ -99,6 +92,7 @@ class CursorAdmin(MerchantScoped):
     """A scoped ModelAdmin over a table that grows for ever: cursor pages, no sorting by columns, nothing to edit."""
 
     sortable_by = ()
+    newest_first = True
     list_per_page = 50
     list_disable_select_all = True
     list_before_template = "desk/list_note.html"

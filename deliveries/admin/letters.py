@@ -55,6 +55,7 @@ class DeadLetterAdmin(WithDeeds, CursorAdmin):
     """Who decided what stays with each letter: an audit trail."""
 
     needs = {"change": DEVELOPER}
+    newest_first = False
     list_display = ["when", "event", "address", "died_of", "why", "assignee", "decided", "merchant"]
     list_display_links = ["when"]
     list_select_related = ["delivery", "webhook", "assignee", "merchant"]

@@ -20,7 +20,7 @@ from deliveries.models import Attempt, Delivery, Event
 from subscriptions import ids
 from subscriptions.admin import moments
 from subscriptions.admin.deeds import WithDeeds, deed
-from subscriptions.admin.scoping import DEVELOPER, OwnRowsFilter, merchants_with, name_of
+from subscriptions.admin.scoping import DEVELOPER, OwnRowsFilter, name_of
 
 ATTEMPTS_SHOWN = 25
 """The most attempts of a delivery that an opened row lists."""
@@ -67,10 +67,6 @@ class DeliveryAdmin(WithDeeds, CursorAdmin):
     def has_retry_permission(self, request: HttpRequest) -> bool:
         """Tell whether the person may send something again."""
         return self.may(request, "change")
-
-    def get_list_display(self, request: HttpRequest) -> list[str]:
-        """Name the merchant only to whoever sees several."""
-        return [name for name in super().get_list_display(request) if name != "merchant" or _sees_several(request)]
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
         """Find by an id of a delivery or event, a resource's id, or text of the payload."""
@@ -193,8 +189,3 @@ class DeliveryAdmin(WithDeeds, CursorAdmin):
     def tried(self, row: Delivery) -> int:
         """Return how many attempts followed the first."""
         return max(0, row.attempt_count - 1)
-
-
-def _sees_several(request: HttpRequest) -> bool:
-    keys = merchants_with(request)
-    return keys is None or len(keys) > 1

@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from django.conf import settings
 
 from deliveries import dialects
-from deliveries.claims import Target
 from deliveries.dialects import Message
 from deliveries.models import Attempt, Delivery
 from deliveries.rendering import request_of
+from deliveries.targets import Target
+from subscriptions import encryption
 from subscriptions.models import Webhook
 from subscriptions.selectors import signing_secrets
 
@@ -44,7 +45,7 @@ def target_of(webhook: Webhook, secrets: list[str]) -> Target:
         rate_limit=webhook.rate_limit,
         fields=webhook.fields,
         window=1,
-        secrets=secrets,
+        sealed=[encryption.encrypt(secret) for secret in secrets],
     )
 
 

@@ -1,15 +1,103 @@
-"""A webhook's page, with what the deliveries app knows of it: health, test, preview, log."""
+"""A webhook's page, with what the deliveries app knows of it: health, preview, test, verification, addresses."""
 
 from __future__ import annotations
 
-from django.contrib import admin
+from typing import Any
 
+from django.conf import settings
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.urls.resolvers import URLPattern
+
+from deliveries import dialects
+from deliveries.admin import delivery_page, health, payloads, snippets, trial
+from subscriptions import patterns
+from subscriptions.admin.scoping import DEVELOPER, own_merchants
 from subscriptions.admin.webhooks import WebhookAdmin
-from subscriptions.models import Webhook
+from subscriptions.models import EventType, Webhook
 
 admin.site.unregister(Webhook)
+
+NEW = "new"
+"""Stands for the key of a webhook that isn't saved yet."""
 
 
 @admin.register(Webhook)
 class DeskWebhookAdmin(WebhookAdmin):
     """Webhooks with health and test."""
+
+    change_form_template = "desk/webhook.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add preview and test, of saved and unsaved webhooks."""
+        view, own = self.admin_site.admin_view, "subscriptions_webhook"
+        return [
+            path("<str:object_id>/preview/", view(self.preview), name=f"{own}_preview"),
+            path("<str:object_id>/test/", view(self.test), name=f"{own}_test"),
+            *super().get_urls(),
+        ]
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> Any:
+        """Put health, test and verification onto the page."""
+        webhook = kwargs.get("obj")
+        key = webhook.pk if webhook else NEW
+        names = list(EventType.objects.filter(is_active=True).values_list("name", flat=True))
+        context |= {
+            "health": health.of(webhook) if webhook else None,
+            "may_try": self.may(request, "change", webhook),
+            "samples": names,
+            "sample": _sample(webhook, names),
+            "preview_url": reverse("admin:subscriptions_webhook_preview", args=[key]),
+            "test_url": reverse("admin:subscriptions_webhook_test", args=[key]),
+            "snippets": snippets.of(webhook.dialect) if webhook else None,
+            "dialect": dialects.get(webhook.dialect) if webhook else None,
+            "source_ips": settings.WEBHOOKS_SOURCE_IPS,
+        }
+        return super().render_change_form(request, context, **kwargs)
+
+    def preview(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show what the form's values would send."""
+        return self._try(request, object_id, "desk/preview.html", is_sent=False)
+
+    def test(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Send a sample event as the form's values say, and show the whole exchange."""
+        return self._try(request, object_id, "desk/test.html", is_sent=True)
+
+    def _try(self, request: HttpRequest, object_id: str, template: str, *, is_sent: bool) -> HttpResponse:
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        webhook = None if object_id == NEW else self.get_object(request, object_id)
+        if not self.may(request, "change", webhook):
+            raise PermissionDenied
+        try:
+            tried = trial.prepare(request.POST, webhook=webhook, merchant=self._merchant(request))
+        except ValidationError as error:
+            return TemplateResponse(request, "desk/not_yet.html", {"problems": error.message_dict})
+        context: dict[str, Any] = {"trial": tried, "body": payloads.pretty(tried.body)}
+        if is_sent:
+            outcome = trial.send(tried).outcome
+            tone, text = trial.diagnosis(outcome)
+            context |= {
+                "outcome": outcome,
+                "tone": tone,
+                "diagnosis": text,
+                "bars": delivery_page.bars(outcome),
+                "answer_headers": payloads.as_lines(outcome.headers),
+                "answer": payloads.text_of(outcome.body),
+            }
+        return TemplateResponse(request, template, context)
+
+    def _merchant(self, request: HttpRequest) -> Any:
+        key = request.POST.get("merchant", "")
+        mine = own_merchants(request, DEVELOPER)
+        return mine.filter(pk=int(key)).first() if key.isascii() and key.isdigit() and len(key) < 19 else None
+
+
+def _sample(webhook: Webhook | None, names: list[str]) -> str:
+    """Return the event a test offers first: one the webhook listens to."""
+    subscribed = [each.pattern for each in webhook.subscriptions.all() if each.ended_at is None] if webhook else []
+    heard = (name for name in names if any(patterns.matches(pattern, name) for pattern in subscribed))
+    return next(heard, "order.created")

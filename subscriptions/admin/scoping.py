@@ -55,6 +55,12 @@ def own_merchants(request: HttpRequest, role: str = VIEWER) -> QuerySet[Merchant
     return Merchant.objects.all() if keys is None else Merchant.objects.filter(pk__in=keys)
 
 
+def sees_several(request: HttpRequest) -> bool:
+    """Tell whether the person's rows may be of several merchants."""
+    keys = merchants_with(request)
+    return keys is None or len(keys) > 1
+
+
 def name_of(request: HttpRequest) -> str:
     """Return how the record names the signed-in person."""
     return request.user.get_username()
@@ -114,6 +120,11 @@ class MerchantScoped(ModelAdmin):
             return model._default_manager.none()
         return admin.scope(request, admin.get_queryset(request), role)
 
+    def get_list_display(self, request: HttpRequest) -> list[str]:
+        """Name the merchant only to whoever sees several."""
+        columns = list(super().get_list_display(request))
+        return columns if sees_several(request) else [name for name in columns if name != "merchant"]
+
     # --- what Django asks ---------------------------------------------------------------------------------------
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -150,12 +161,23 @@ class MerchantScoped(ModelAdmin):
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Offer only rows of merchants where the person may write."""
         kwargs.setdefault("queryset", self.related(request, db_field.remote_field.model, self._writing_role()))
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if db_field.name == "merchant":
+            self._preselect(request, field)
+        return field
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Offer only rows of merchants where the person may write."""
         kwargs.setdefault("queryset", self.related(request, db_field.remote_field.model, self._writing_role()))
         return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def _preselect(self, request: HttpRequest, field: Any) -> None:
+        """Choose the person's merchant where they have but one; adding merchants is another page's."""
+        field.widget.can_add_related = field.widget.can_change_related = field.widget.can_view_related = False
+        field.widget.can_delete_related = False
+        keys = merchants_with(request, self._writing_role())
+        if keys is not None and len(keys) == 1:
+            field.initial, field.empty_label = keys[0], None
 
     def _writing_role(self) -> str:
         return next((self.needs[what] for what in ("add", "change") if what in self.needs), VIEWER)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
@@ -16,6 +17,8 @@ class ServiceForm(forms.ModelForm):
     valid form is a saved one; the admin's transaction undoes everything if the page fails afterwards.
     """
 
+    shown_as: ClassVar[Mapping[str, str]] = {}
+    """The service's name of a field → the form's, where they differ."""
     request: HttpRequest  # set by ServiceFormMixin.get_form
 
     def serve(self, data: dict[str, Any]) -> Any:
@@ -33,12 +36,12 @@ class ServiceForm(forms.ModelForm):
     def object_to(self, error: ValidationError) -> None:
         """Put the service's objections beside the fields they name."""
         problems = error.message_dict if hasattr(error, "error_dict") else {NON_FIELD_ERRORS: error.messages}
-        for field, found in problems.items():
+        for name, found in problems.items():
+            field = self.shown_as.get(name, name)
+            known = field in self.fields
+            prefix = "" if known or name == NON_FIELD_ERRORS else f"{name}: "
             for message in found:
-                known = field in self.fields
-                self.add_error(
-                    field if known else None, message if known else f"{field}: {message}".removeprefix("__all__: ")
-                )
+                self.add_error(field if known else None, prefix + message)
 
     def save(self, commit: bool = True) -> Any:
         """Return the row, saved already."""

@@ -26,6 +26,8 @@ _AREA = UnfoldAdminExpandableTextareaWidget
 class WebhookForm(ServiceForm):
     """Name, address, dialect and events first; everything else has a default that works."""
 
+    shown_as = {"fields": "chosen_fields"}  # a form's `fields` are its own
+
     url = forms.CharField(
         label="URL",
         widget=UnfoldAdminTextInputWidget(
@@ -78,7 +80,7 @@ class WebhookForm(ServiceForm):
         widget=_AREA(attrs={"rows": 2, "placeholder": "data.order.total > `100`"}),
         help_text="A JMESPath condition on the event. Events that don't meet it are skipped, and the log says so.",
     )
-    fields = forms.CharField(
+    chosen_fields = forms.CharField(
         label="Only these fields",
         required=False,
         widget=_AREA(attrs={"rows": 2, "placeholder": "order.id\norder.customer.email"}),
@@ -120,7 +122,7 @@ class WebhookForm(ServiceForm):
             "patterns": plain.words_text(pattern for pattern in subscribed if pattern not in boxes),
             "retry_policy": plain.policy_text(webhook.retry_policy),
             "headers": plain.headers_text(webhook.headers),
-            "fields": plain.words_text(webhook.fields),
+            "chosen_fields": plain.words_text(webhook.fields),
             **{name: getattr(webhook, name) for name in ("url", "dialect", "filter", "is_enabled")},
         }
 
@@ -132,9 +134,9 @@ class WebhookForm(ServiceForm):
         """Read the lines."""
         return _read(plain.headers_of, self.cleaned_data["headers"])
 
-    def clean_fields(self) -> list[str]:
+    def clean_chosen_fields(self) -> list[str]:
         """Read the paths."""
-        return plain.words_of(self.cleaned_data["fields"])
+        return plain.words_of(self.cleaned_data["chosen_fields"])
 
     def clean(self) -> dict[str, Any]:
         """Bring boxes and written patterns together."""
@@ -144,6 +146,7 @@ class WebhookForm(ServiceForm):
 
     def serve(self, data: dict[str, Any]) -> Webhook:
         """Create the webhook and keep its secret for the page that shows it, or change it."""
+        data["fields"] = data.pop("chosen_fields")
         if self.instance.pk:
             stored = Webhook.objects.get(pk=self.instance.pk)
             return services.update_webhook(webhook=stored, **data)

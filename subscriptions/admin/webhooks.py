@@ -62,7 +62,10 @@ class WebhookAdmin(ServiceFormMixin, WithDeeds):
         (None, {"fields": ["merchant", "name", "url", "dialect", "secret", "is_enabled"]}),
         ("Events", {"fields": ["events", "patterns"]}),
         ("Retries", {"classes": ["collapse"], "fields": ["retry_policy", "timeout"]}),
-        ("Message", {"classes": ["collapse"], "fields": ["filter", "fields", "headers", "body_style", "api_version"]}),
+        (
+            "Message",
+            {"classes": ["collapse"], "fields": ["filter", "chosen_fields", "headers", "body_style", "api_version"]},
+        ),
         ("Limits", {"classes": ["collapse"], "fields": ["max_in_flight", "rate_limit"]}),
     ]
     viewer_fieldsets = [

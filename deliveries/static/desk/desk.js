@@ -22,7 +22,16 @@
     element.textContent = style === "ago" ? inWords(seconds) : style === "countdown" ? countdown(seconds) : moment.format(when);
     element.title = when.toISOString();
   };
-  const tellAll = (root) => root.querySelectorAll("time[data-desk]").forEach(tell);
+  const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
+  const hour = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+  const label = (element) => {
+    const at = new Date(element.dataset.at);
+    element.textContent = (["1h", "24h"].includes(element.dataset.window) ? hour : day).format(at);
+  };
+  const tellAll = (root) => {
+    root.querySelectorAll("time[data-desk]").forEach(tell);
+    root.querySelectorAll("text[data-at]").forEach(label);
+  };
   const tick = () => document.querySelectorAll('time[data-desk="countdown"]').forEach(tell);
 
   const copy = async (button) => {

@@ -46,7 +46,7 @@ def test_every_registered_admin_is_scoped_and_its_filters_are(model: Any) -> Non
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("model", OWN, ids=lambda model: model._meta.label)
 def test_a_list_shows_nothing_of_another_merchant(model: Any, role: str, shops: tuple[Shop, Shop]) -> None:
-    aster, borage = shops
+    aster, _borage = shops
     answer = sign_in(aster.people[role]).get(url_of(model, "changelist"))
     if answer.status_code == 403:  # not for this role at all
         return

@@ -1,0 +1,116 @@
+"""Verification in Node and Python for each dialect, ready to paste, with the dialect's own header name.
+
+The tests run every one of them against our own requests.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deliveries import dialects
+
+_NODE_HMAC = """const crypto = require('node:crypto');
+
+// rawBody: the bytes as they arrived, e.g. express.raw({ type: '*/*' }). Don't parse and write them again first.
+function verify(headers, rawBody, secret) {
+  const given = Buffer.from(String(headers['HEADER'] || ''));
+  const expected = Buffer.from(crypto.createHmac('sha256', secret).update(rawBody).digest('DIGEST'));
+  return given.length === expected.length && crypto.timingSafeEqual(given, expected);
+}
+"""
+
+_PYTHON_HMAC = """import hashlib
+import hmac
+IMPORT
+
+def verify(headers, raw_body, secret):
+    \"\"\"raw_body: the bytes as they arrived, e.g. request.get_data() in Flask or request.body in Django.\"\"\"
+    given = headers.get("HEADER", "")
+    mac = hmac.new(secret.encode(), raw_body, hashlib.sha256)
+    return hmac.compare_digest(given.encode(), EXPECTED)
+"""
+
+_NODE_SHARED = """const crypto = require('node:crypto');
+
+// This dialect sends the secret itself: accept it over https only.
+function verify(headers, rawBody, secret) {
+  const given = Buffer.from(String(headers['HEADER'] || ''));
+  const expected = Buffer.from(secret);
+  return given.length === expected.length && crypto.timingSafeEqual(given, expected);
+}
+"""
+
+_PYTHON_SHARED = """import hmac
+
+
+def verify(headers, raw_body, secret):
+    \"\"\"This dialect sends the secret itself: accept it over https only.\"\"\"
+    return hmac.compare_digest(headers.get("HEADER", "").encode(), secret.encode())
+"""
+
+_NODE_STANDARD = """const crypto = require('node:crypto');
+
+// rawBody: the bytes as they arrived, e.g. express.raw({ type: '*/*' }). Don't parse and write them again first.
+function verify(headers, rawBody, secret) {
+  const id = headers['webhook-id'], timestamp = headers['webhook-timestamp'];
+  if (Math.abs(Date.now() / 1000 - Number(timestamp)) > 300) return false; // an old message, played again
+  const key = Buffer.from(secret.replace('whsec_', ''), 'base64');
+  const mac = crypto.createHmac('sha256', key).update(`${id}.${timestamp}.`).update(rawBody).digest('base64');
+  const expected = Buffer.from('v1,' + mac);
+  // While a secret is being rotated there are two signatures; one that fits is enough.
+  return String(headers['HEADER'] || '').split(' ').some((each) => {
+    const given = Buffer.from(each);
+    return given.length === expected.length && crypto.timingSafeEqual(given, expected);
+  });
+}
+"""
+
+_PYTHON_STANDARD = """import base64
+import hashlib
+import hmac
+import time
+
+
+def verify(headers, raw_body, secret):
+    \"\"\"raw_body: the bytes as they arrived, e.g. request.get_data() in Flask or request.body in Django.\"\"\"
+    message_id, timestamp = headers["webhook-id"], headers["webhook-timestamp"]
+    if abs(time.time() - int(timestamp)) > 300:  # an old message, played again
+        return False
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    mac = hmac.new(key, f"{message_id}.{timestamp}.".encode() + raw_body, hashlib.sha256)
+    expected = b"v1," + base64.b64encode(mac.digest())
+    # While a secret is being rotated there are two signatures; one that fits is enough.
+    return any(hmac.compare_digest(given.encode(), expected) for given in headers["HEADER"].split(" "))
+"""
+
+
+@dataclass(frozen=True)
+class Snippets:
+    """Code for one dialect."""
+
+    header: str
+    node: str
+    python: str
+
+
+def of(dialect: str) -> Snippets:
+    """Return the snippets of a dialect by its name. Raises ValueError when there is no such dialect."""
+    header = dialects.get(dialect).signature_header
+    node, python = {
+        "standard": (_NODE_STANDARD, _PYTHON_STANDARD),
+        "shopery": (_NODE_SHARED, _PYTHON_SHARED),
+        "cryptlex": (
+            _NODE_HMAC.replace("DIGEST", "base64"),
+            _PYTHON_HMAC.replace("IMPORT\n", "from base64 import b64encode\n\n").replace(
+                "EXPECTED", "b64encode(mac.digest())"
+            ),
+        ),
+    }.get(
+        dialect,
+        (
+            _NODE_HMAC.replace("DIGEST", "hex"),
+            _PYTHON_HMAC.replace("IMPORT\n", "\n").replace("EXPECTED", "mac.hexdigest().encode()"),
+        ),
+    )
+    # Node's HTTP server lower-cases header names; Python's frameworks look them up in any case.
+    return Snippets(header, node.replace("HEADER", header.lower()), python.replace("HEADER", header))
