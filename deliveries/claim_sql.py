@@ -140,18 +140,11 @@ CLAIM_SQLITE = """
     WHERE deliveries_delivery.id = chosen.id
 """
 
-RELEASE_POSTGRES = """
-    UPDATE deliveries_delivery d
+RELEASED = {"id": "bigint", "due_at": "timestamptz"}
+RELEASE = """
+    UPDATE deliveries_delivery AS d
     SET status = CASE WHEN d.tries + d.replays > 0 THEN 'retrying' ELSE 'pending' END, claim = NULL, due_at = r.due_at
-    FROM unnest(%(ids)s::bigint[], %(dues)s::timestamptz[]) AS r(id, due_at)
-    WHERE d.id = r.id AND d.claim = %(token)s
-"""
-
-RELEASE_SQLITE = """
-    UPDATE deliveries_delivery
-    SET status = CASE WHEN tries + replays > 0 THEN 'retrying' ELSE 'pending' END, claim = NULL, due_at = r.due_at
-    FROM (SELECT value ->> 0 AS id, value ->> 1 AS due_at FROM json_each(%(rows)s)) AS r
-    WHERE deliveries_delivery.id = r.id AND claim = %(token)s
+    FROM {source} WHERE d.id = r.id AND d.claim = %s
 """
 
 # One index probe a lane, however many rows are open (DISTINCT would read them all).

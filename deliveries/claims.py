@@ -18,7 +18,7 @@ from django.db import connection, transaction
 
 from deliveries import claim_sql, interruptions
 from deliveries.claim_sql import Row
-from deliveries.database import as_datetime, borrowed, clock, is_postgres, sqlite_time
+from deliveries.database import as_datetime, borrowed, clock, is_postgres, rows_source, sqlite_time
 from deliveries.targets import Target, target_of
 
 
@@ -82,12 +82,9 @@ def release(rows: Sequence[Claimed], *, delay: float = 0.0) -> None:
     later = clock.at(time.monotonic()) + timedelta(seconds=delay) if delay else None
     with borrowed(), transaction.atomic(), connection.cursor() as cursor:
         for token, group in by_token.items():
-            ids, dues = [row.delivery_id for row in group], [later or row.due_at for row in group]
-            if is_postgres():
-                cursor.execute(claim_sql.RELEASE_POSTGRES, {"token": token, "ids": ids, "dues": dues})
-            else:
-                pairs = json.dumps([[pk, sqlite_time(due)] for pk, due in zip(ids, dues, strict=True)])
-                cursor.execute(claim_sql.RELEASE_SQLITE, {"token": token, "rows": pairs})
+            dues = [(row.delivery_id, later or row.due_at) for row in group]
+            source, parameters = rows_source("r", claim_sql.RELEASED, dues)
+            cursor.execute(claim_sql.RELEASE.format(source=source), [*parameters, token])
 
 
 def due_lanes() -> tuple[list[int], list[int]]:

@@ -88,41 +88,49 @@ def insert_rows(
         rows: Values in the order of `columns`; an empty list does nothing.
         computed: Further columns → SQL expressions over the given ones and `now()`.
         tail: The end of the statement.
-
-    One array a column (PostgreSQL) or one JSON document (SQLite): no limit on parameters, and a tenth of the time that
-    model instances take.
     """
     if not rows:
         return []
     computed = computed or {}
-    names = ", ".join(columns)
-    source: str
-    parameters: list[Any]
-    if is_postgres():
-        arrays = ", ".join(f"%s::{kind}[]" for kind in columns.values())
-        source = f"unnest({arrays}) AS r({names})"
-        parameters = [list(column) for column in zip(*rows, strict=True)]
-    else:
-        fields = ", ".join(
-            f"from_hex(value ->> {index}) AS {name}" if kind == "bytea" else f"value ->> {index} AS {name}"
-            for index, (name, kind) in enumerate(columns.items())
-        )
-        source = f"(SELECT {fields} FROM json_each(%s)) AS r WHERE true"
-        parameters = [json.dumps([list(row) for row in rows], default=_sqlite_value)]
-    expressions = "".join(f", {expression}" for expression in computed.values())
+    source, parameters = rows_source("r", columns, rows)
+    names = ", ".join(map(quoted, columns))
+    targets = ", ".join([names, *computed])
+    values = ", ".join([names, *computed.values()])
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {table} ({', '.join([*columns, *computed])}) SELECT {names}{expressions} FROM {source} {tail}",
-            parameters,
-        )
+        # WHERE true: SQLite would read ON CONFLICT as a join's condition
+        cursor.execute(f"INSERT INTO {table} ({targets}) SELECT {values} FROM {source} WHERE true {tail}", parameters)
         return cursor.fetchall() if "RETURNING" in tail else []
 
 
-def _sqlite_value(value: Any) -> Any:
+def rows_source(alias: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
+    """Return rows as something to select FROM, with its parameters: one JSON document, whatever the number of rows.
+
+    No limit on parameters, and written and read in C: a tenth of the time that model instances take, and a third of
+    that of arrays, whose elements psycopg quotes one by one.
+    """
+    document = json.dumps(
+        [dict(zip(columns, row, strict=True)) for row in rows], default=_json_value, ensure_ascii=False
+    )
+    if is_postgres():
+        types = ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items())
+        return f"json_to_recordset(%s::json) AS {alias}({types})", [document]
+    values = ", ".join(
+        f"{'from_hex' if kind == 'bytea' else ''}(value ->> '{name}') AS {quoted(name)}"
+        for name, kind in columns.items()
+    )
+    return f"(SELECT {values} FROM json_each(%s)) AS {alias}", [document]
+
+
+def quoted(name: str) -> str:
+    """Return a column's name for SQL; `window` is a keyword."""
+    return f'"{name}"'
+
+
+def _json_value(value: Any) -> Any:
     if isinstance(value, datetime):
-        return sqlite_time(value)
+        return sqlite_time(value) + ("+00" if is_postgres() else "")
     if isinstance(value, bytes):
-        return value.hex()
+        return ("\\x" if is_postgres() else "") + value.hex()
     raise TypeError(f"{type(value).__name__} can't be inserted")
 
 

@@ -42,12 +42,8 @@ def update(judged: Sequence[Judged]) -> None:
     for each in judged:
         by_webhook[each.sent.row.target.webhook_id].append(each)
     rows = [_lane_row(pk, sorted(group, key=lambda each: each.answered_at)) for pk, group in sorted(by_webhook.items())]
-    insert_rows("deliveries_lane", {_quoted(name): kind for name, kind in _LANE.items()}, rows, tail=_LANE_CONFLICT)
+    insert_rows("deliveries_lane", _LANE, rows, tail=_LANE_CONFLICT)
     counters.add(_counts(judged))
-
-
-def _quoted(name: str) -> str:
-    return f'"{name}"' if name == "window" else name
 
 
 def _lane_row(webhook_id: int, group: Sequence[Judged]) -> tuple[object, ...]:

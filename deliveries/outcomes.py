@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from deliveries import burial, claim_sql, dialects, lane_state, retry
-from deliveries.database import borrowed, clock, insert_rows, is_postgres, sqlite_time
+from deliveries.database import borrowed, clock, insert_rows, rows_source
 from deliveries.lanes import WORKER_ID
 from deliveries.models import Attempt, Delivery
 from deliveries.retry import Dead, Decision, Delivered, Retry, RetryPolicy
@@ -115,15 +115,7 @@ _COLUMNS = {
 
 def _move(judged: Sequence[Judged]) -> set[int]:
     """Move the deliveries on and return the keys of those that moved; late outcomes of the others are only logged."""
-    rows = [_moved(each) for each in judged]
-    names = ", ".join(_COLUMNS)
-    if is_postgres():
-        arrays = ", ".join(f"%s::{kind}[]" for kind in _COLUMNS.values())
-        source, parameters = f"unnest({arrays}) AS o({names})", [list(column) for column in zip(*rows, strict=True)]
-    else:
-        fields = ", ".join(f"value ->> {index} AS {name}" for index, name in enumerate(_COLUMNS))
-        text = json.dumps(rows, default=sqlite_time)
-        source, parameters = f"(SELECT {fields} FROM json_each(%s)) AS o", [text]  # type: ignore[list-item]
+    source, parameters = rows_source("o", _COLUMNS, [_moved(each) for each in judged])
     with connection.cursor() as cursor:
         cursor.execute(_MOVE.format(source=source), parameters)
         return {pk for (pk,) in cursor.fetchall()}

@@ -98,13 +98,13 @@ class Recorder:
             except Exception:  # noqa: BLE001 - logged there, one by one
                 self._write_singly(chunk)
                 return
-        self._done()
         try:
-            lanes.wake(recorded.still_due)
+            lanes.wake(recorded.still_due)  # before the news is told: a shift that waits for it looks at the lanes next
             for delay, webhook_ids in recorded.countdowns.items():
                 lanes.wake_later(webhook_ids, delay)
         except Exception:
             log.exception("hint_failed")  # hints only: the sweep finds these lanes; this thread must go on
+        self._done()
 
     def _write_singly(self, chunk: list[Sent]) -> None:
         """Keep one bad outcome (its delivery was purged, say) from holding up the others; its claim runs out."""
