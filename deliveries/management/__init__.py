@@ -1,0 +1,1 @@
+"""What runs from a terminal: the commands, and the receiver, doctor and demo behind them."""

@@ -1,0 +1,1 @@
+"""Commands: they read options, call, and print; the logic lies in the packages beside this one."""

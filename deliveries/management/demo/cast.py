@@ -1,0 +1,143 @@
+"""Who plays: a merchant with a login, and five webhooks of it, each with a receiver that verifies."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib.auth.models import User
+
+from deliveries import review
+from deliveries.management.receiver import FOREVER, Receiver, Seen
+from deliveries.models import DeadLetter
+from subscriptions import event_types, services
+from subscriptions.models import ApiKey, Merchant, Webhook
+
+NAME, EMAIL, DOMAIN = "Demo shop", "demo@shop.example", "demo-shop.example"
+SHORT_POLICY: dict[str, Any] = {"delays": [1, 2, 3]}
+"""Seconds; the default's 5, 25 and 125 would keep people waiting."""
+
+
+@dataclass(frozen=True)
+class Role:
+    """What a webhook and its receiver play."""
+
+    dialect: str
+    manner: str
+    fail: float = 0
+    policy: dict[str, Any] | None = None
+
+    @property
+    def listens_to_all(self) -> bool:
+        """Tell whether it subscribes to `*` instead of its own document's events."""
+        return self.dialect == "standard"
+
+
+ROLES = (
+    Role("alva", "fails twice, then recovers", fail=2, policy=SHORT_POLICY),
+    Role("litestore", "answers at once"),
+    Role("cryptlex", "never recovers", fail=FOREVER, policy=SHORT_POLICY),
+    Role("shopery", "answers at once"),
+    Role("standard", "answers at once"),
+)
+
+
+class Log:
+    """What a receiver has seen, in order; shared between its threads and ours."""
+
+    def __init__(self) -> None:
+        self._seen: list[Seen] = []
+        self._lock = threading.Lock()
+
+    def add(self, seen: Seen) -> None:
+        """Take note."""
+        with self._lock:
+            self._seen.append(seen)
+
+    def all(self) -> list[Seen]:
+        """Return a copy."""
+        with self._lock:
+            return list(self._seen)
+
+
+@dataclass
+class Player:
+    """A role with its receiver and its webhook."""
+
+    role: Role
+    receiver: Receiver
+    webhook: Webhook
+    log: Log
+
+
+@dataclass
+class Cast:
+    """Everybody, and what it takes to log in as them."""
+
+    merchant: Merchant
+    username: str
+    password: str
+    api_key: str
+    players: list[Player] = field(default_factory=list)
+
+    def player(self, dialect: str) -> Player:
+        """Return the player of a dialect."""
+        return next(player for player in self.players if player.role.dialect == dialect)
+
+    def stop(self) -> None:
+        """Close the receivers."""
+        for player in self.players:
+            player.receiver.stop()
+
+
+def assemble() -> Cast:
+    """Make the demo's merchant, or clear what an earlier demo left of it, and give it five webhooks with receivers."""
+    cast = _merchant()
+    for role in ROLES:
+        log = Log()
+        receiver = Receiver(dialect=role.dialect, fail=role.fail, on_seen=log.add).start()
+        new = services.create_webhook(
+            merchant=cast.merchant,
+            name=f"{event_types.titles().get(role.dialect, 'Standard Webhooks')} ({role.manner})",
+            url=f"{receiver.url}/webhooks/{role.dialect}",
+            dialect=role.dialect,
+            events=_events(role),
+            retry_policy=role.policy,
+        )
+        receiver.secret = new.secret
+        cast.players.append(Player(role, receiver, new.webhook, log))
+    return cast
+
+
+def _events(role: Role) -> list[str]:
+    if role.listens_to_all:
+        return ["*"]
+    return [entry.name for entry in event_types.load() if entry.source == role.dialect]
+
+
+def _merchant() -> Cast:
+    merchant = Merchant.objects.filter(name=NAME, email=EMAIL).order_by("id").first()
+    if merchant is None:
+        new = services.create_merchant(name=NAME, email=EMAIL, domain=DOMAIN)
+        if new.password:
+            return Cast(new.merchant, new.user.get_username(), new.password, new.api_key)
+        merchant = new.merchant
+    _clear(merchant)
+    user = User.objects.get(username=EMAIL)
+    password = secrets.token_urlsafe(12)
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    key = services.create_api_key(merchant=merchant, name="Demo", created_by=user)
+    return Cast(merchant, user.get_username(), password, key.text)
+
+
+def _clear(merchant: Merchant) -> None:
+    """End what an earlier demo left: its receivers are gone. The log stays."""
+    for webhook in merchant.webhooks.alive():
+        services.delete_webhook(webhook=webhook)
+    letters = DeadLetter.objects.filter(merchant=merchant, resolved_at=None)
+    review.discard_all(letters, by="demo", note="An earlier demo's; its receiver is gone.")
+    for key in ApiKey.objects.filter(merchant=merchant, revoked_at=None):
+        services.revoke_api_key(api_key=key)

@@ -1,0 +1,68 @@
+"""What happens: every event of the documents is published; later a broken receiver is mended, its letters replayed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from deliveries import review
+from deliveries.management.demo.cast import Cast
+from deliveries.models import DeadLetter, Delivery
+from deliveries.publishing import JsonText, publish
+from subscriptions import event_types
+
+PATIENCE = 90.0
+"""Seconds until what should come is taken for lost; on an idle machine all is done in ten."""
+TICK = 0.2
+
+
+@dataclass
+class Told:
+    """What was published: message id → event name."""
+
+    events: dict[str, str] = field(default_factory=dict)
+    dead: int = 0
+    replayed: int = 0
+
+
+def publish_examples(cast: Cast) -> Told:
+    """Publish the catalogue's examples, an event each."""
+    told = Told()
+    for entry in event_types.load():
+        with transaction.atomic():
+            event = publish(entry.name, JsonText(entry.example), merchant=cast.merchant)
+        told.events[event.public_id] = event.type
+    return told
+
+
+def wait_until_settled(told: Told, tick: Callable[[], None]) -> bool:
+    """Wait until no delivery of the story is open; False when patience runs out. `tick` redraws, every TICK seconds."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        tick()
+        if not deliveries_of(told).filter(due_at__isnull=False).exists():
+            tick()
+            return True
+        time.sleep(TICK)
+    return False
+
+
+def deliveries_of(told: Told) -> QuerySet[Delivery]:
+    """Return the story's deliveries."""
+    return Delivery.objects.filter(event__public_id__in=list(told.events))
+
+
+def letters_of(cast: Cast) -> QuerySet[DeadLetter]:
+    """Return the dead letters of this cast that wait for review."""
+    return DeadLetter.objects.filter(webhook__in=[player.webhook for player in cast.players], resolved_at=None)
+
+
+def mend_and_replay(cast: Cast, told: Told) -> None:
+    """Mend the receiver that never recovers, and replay what waits in review."""
+    told.dead = letters_of(cast).count()
+    cast.player("cryptlex").receiver.mend()
+    told.replayed = review.replay_all(letters_of(cast), by="demo", note="The receiver is mended.")

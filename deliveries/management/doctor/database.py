@@ -1,0 +1,84 @@
+"""The database: there, migrated, filled with the catalogue, and nothing overdue."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
+
+from deliveries.management.doctor.findings import NOTE, OK, PROBLEM, Finding, first_line
+from deliveries.models import DeadLetter, Delivery
+from subscriptions.models import EventType
+
+OVERDUE_AFTER = timedelta(seconds=30)
+"""Deliveries that should have left longer ago than this are worth a note."""
+CLOCK_TOLERANCE = 1.0
+"""Seconds this machine's clock may differ from the database's; retries are timed by the latter."""
+
+
+def database() -> Iterator[Finding]:
+    """Look at connection, migrations, catalogue, clocks and backlog; each if those before hold."""
+    try:
+        connection.ensure_connection()
+    except (DatabaseError, OSError) as error:
+        yield Finding(
+            "database",
+            PROBLEM,
+            f"{_where()} can't be reached: {first_line(error)}.",
+            "Start it, or correct DATABASE_URL.",
+        )
+        return
+    yield Finding("database", OK, f"{_where()} answers.")
+    executor = MigrationExecutor(connection)
+    missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if missing:
+        yield Finding("migrations", PROBLEM, f"{len(missing)} are not applied.", "Run: manage.py migrate")
+        return
+    yield Finding("migrations", OK, "All are applied.")
+    known = EventType.objects.filter(is_active=True).count()
+    if known:
+        yield Finding("catalogue", OK, f"{known} event types.")
+    else:
+        yield Finding("catalogue", PROBLEM, "No event type is active.", "Run: manage.py migrate, which loads them.")
+    if connection.vendor == "postgresql":
+        yield _clocks()
+    yield _backlog()
+
+
+def _where() -> str:
+    settings = connection.settings_dict
+    host = f" on {settings['HOST']}:{settings['PORT'] or 5432}" if settings.get("HOST") else ""
+    return f"{connection.display_name} {settings['NAME']}{host}"
+
+
+def _clocks() -> Finding:
+    with connection.cursor() as cursor:
+        asked = time.time()
+        cursor.execute("SELECT extract(epoch FROM clock_timestamp())")
+        theirs = float(cursor.fetchone()[0])
+    difference = theirs - (asked + time.time()) / 2
+    if abs(difference) > CLOCK_TOLERANCE:
+        text = f"This machine's differs by {difference:+.1f} s from the database's."
+        return Finding("clocks", PROBLEM, text, "Let NTP set both; log times and signatures use this machine's.")
+    return Finding("clocks", OK, f"This machine and the database differ by {abs(difference) * 1000:.0f} ms.")
+
+
+def _backlog() -> Finding:
+    waiting = Delivery.objects.filter(
+        status__in=[Delivery.Status.PENDING, Delivery.Status.RETRYING],
+        due_at__lt=timezone.now() - OVERDUE_AFTER,
+        webhook__is_enabled=True,
+        webhook__deleted_at=None,
+        webhook__paused_at=None,
+    )
+    overdue = waiting.count()
+    letters = DeadLetter.objects.filter(resolved_at=None).count()
+    review = f"{letters} wait in the review queue."
+    if overdue:
+        text = f"{overdue} deliveries are overdue by more than {OVERDUE_AFTER.seconds} s; {review}"
+        return Finding("backlog", NOTE, text, "If it stays, add workers; see docs/operations.md.")
+    return Finding("backlog", OK, f"Nothing is overdue; {review}")

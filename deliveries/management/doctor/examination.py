@@ -1,0 +1,30 @@
+"""Asks every check in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from deliveries.management.doctor import database, hints, safety, workers
+from deliveries.management.doctor.findings import PROBLEM, Finding, first_line
+
+CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
+    safety.django_checks,
+    database.database,
+    hints.keys,
+    hints.broker,
+    workers.workers,
+    workers.beat,
+    safety.encryption_keys,
+    safety.way_out,
+)
+
+
+def examine() -> Iterator[Finding]:
+    """Yield the findings as they come. A check that breaks is a problem of its own."""
+    for check in CHECKS:
+        try:
+            yield from check()
+        except Exception as error:  # noqa: BLE001 - the doctor is for when things are broken in ways nobody foresaw
+            name = check.__name__.replace("_", " ")
+            text = f"The check broke: {type(error).__name__}: {first_line(error)}."
+            yield Finding(name, PROBLEM, text, "Mend what stands above first; if nothing does, report this.")

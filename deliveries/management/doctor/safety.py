@@ -1,0 +1,88 @@
+"""Safety: the keys decrypt what is stored, and requests go only where they should."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_network
+
+from django.conf import settings
+from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError
+from django.db.models import TextField
+from django.db.models.functions import Cast
+
+from deliveries.management.doctor.findings import NOTE, OK, PROBLEM, Finding, Status, first_line
+from subscriptions import encryption
+from subscriptions.models import SigningSecret
+
+SAMPLE = 200
+"""Stored secrets that are decrypted: the oldest and the newest this many."""
+
+
+def encryption_keys() -> Iterator[Finding]:
+    """Encrypt and decrypt; then decrypt the oldest and newest stored secrets."""
+    count = len(settings.WEBHOOKS_ENCRYPTION_KEYS)
+    try:
+        encryption.decrypt(encryption.encrypt("doctor"))
+    except ImproperlyConfigured as error:
+        yield Finding(
+            "encryption keys", PROBLEM, first_line(error), "Correct WEBHOOKS_ENCRYPTION_KEYS; see .env.example."
+        )
+        return
+    try:
+        unreadable, looked_at = _unreadable()
+    except DatabaseError:
+        yield Finding("encryption keys", NOTE, f"{count} in use; stored secrets can't be read without the database.")
+        return
+    if unreadable:
+        text = f"{unreadable} of {looked_at} stored secrets can't be decrypted; their webhooks can't be signed for."
+        mend = "Put the key they were written with back at the end of WEBHOOKS_ENCRYPTION_KEYS, or rotate the secrets."
+        yield Finding("encryption keys", PROBLEM, text, mend)
+        return
+    yield Finding("encryption keys", OK, f"{count} in use; {looked_at} stored secrets were decrypted with them.")
+
+
+def _unreadable() -> tuple[int, int]:
+    """Return how many of the looked at secrets can't be decrypted, and how many were looked at."""
+    secrets = SigningSecret.objects.annotate(token=Cast("value", TextField()))
+    ends = (secrets.order_by("id")[:SAMPLE], secrets.order_by("-id")[:SAMPLE])
+    tokens = {pk: token for rows in ends for pk, token in rows.values_list("pk", "token")}
+    unreadable = 0
+    for token in tokens.values():
+        try:
+            encryption.decrypt(token)
+        except encryption.UndecryptableSecret:
+            unreadable += 1
+    return unreadable, len(tokens)
+
+
+def way_out() -> Iterator[Finding]:
+    """Look at what outgoing requests are allowed beyond the safe default; development may, production should not."""
+    serious: Status = NOTE if settings.DEBUG else PROBLEM
+    if settings.WEBHOOKS_REQUIRE_HTTPS:
+        yield Finding("https", OK, "Required of every webhook.")
+    else:
+        mend = "" if settings.DEBUG else "Unset WEBHOOKS_REQUIRE_HTTPS."
+        yield Finding("https", serious, "Not required: data and Shopery's secrets may go in clear.", mend)
+    inside = [network for network in settings.WEBHOOKS_ALLOWED_NETWORKS if not ip_network(network).is_global]
+    if inside:
+        mend = "" if settings.DEBUG else "Unset WEBHOOKS_ALLOWED_NETWORKS, unless merchants' endpoints do stand there."
+        yield Finding("networks", serious, f"Webhooks may call inner networks: {', '.join(inside)}.", mend)
+    else:
+        yield Finding("networks", OK, "Only public addresses may be called.")
+
+
+def django_checks() -> Iterator[Finding]:
+    """Run Django's own checks, those for deployment included where DEBUG is off."""
+    found = checks.run_checks(include_deployment_checks=not settings.DEBUG)
+    serious = [message for message in found if message.is_serious()]
+    for message in serious:
+        yield Finding("settings", PROBLEM, f"{message.msg} ({message.id})", str(message.hint or ""))
+    if serious:
+        return
+    if found:
+        ids = ", ".join(sorted({str(message.id) for message in found}))
+        yield Finding("settings", NOTE, f"{len(found)} warnings: {ids}.", "Read them: manage.py check --deploy")
+        return
+    yield Finding("settings", OK, "Django's checks find nothing.")
