@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import connection
 from django.db.backends.signals import connection_created
+from django.dispatch import receiver
 
 
 def is_postgres() -> bool:
@@ -32,7 +33,7 @@ def borrowed() -> Iterator[None]:
             connection.close()
 
 
-@connection_created.connect
+@receiver(connection_created)
 def _teach_sqlite(connection: Any, **_kwargs: Any) -> None:
     """Give SQLite a `now()` in Django's own text form and `from_hex()`, so that one statement serves both databases."""
     if connection.vendor == "sqlite":

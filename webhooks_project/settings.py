@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
@@ -33,6 +35,7 @@ CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 
 # --- database and Redis -----------------------------------------------------------------------------------------
 
+STATE_DIR.mkdir(exist_ok=True)
 if EMBEDDED:
     DATABASES = {
         "default": {
@@ -49,6 +52,8 @@ else:
         ) from error
 
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # A file, not memory: the sender's and recorder's threads have connections of their own.
+    DATABASES["default"]["TEST"] = {"NAME": str(STATE_DIR / f"test-{os.getpid()}.sqlite3")}
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
