@@ -8,8 +8,8 @@ from django.db import transaction
 from django.dispatch import receiver
 from django.utils import timezone
 
-from deliveries import counters, filters, lanes, stats
-from deliveries.counters import Count
+from deliveries import counters, filters, lanes
+from deliveries.counters import SKIPPED, Count
 from deliveries.database import insert_rows
 from deliveries.models import Delivery
 from deliveries.signals import Batch, StoredEvent, events_published
@@ -58,7 +58,7 @@ def fan_out(batch: Batch, **_kwargs: Any) -> None:
                 woken.add(match.webhook_id)
     insert_rows("deliveries_delivery", _COLUMNS, rows, computed=_COMPUTED)
     counters.add(
-        Count(batch.merchant_id, webhook_id, timezone.now(), stats.SKIPPED)
+        Count(batch.merchant_id, webhook_id, timezone.now(), SKIPPED)
         for _id, _merchant, webhook_id, _event, _type, _status, reason in rows
         if reason
     )

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from deliveries import counters, stats
-from deliveries.counters import Count
+from deliveries import counters
+from deliveries.counters import LATENESS, Count
 from deliveries.database import insert_rows
 from deliveries.retry import Dead
 
@@ -71,4 +71,4 @@ def _counts(judged: Sequence[Judged]) -> Iterator[Count]:
         result = "delivered" if each.sent.outcome.delivered else "dead" if isinstance(each.decision, Dead) else "failed"
         yield Count(*key, result, each.sent.outcome.total_ms or 0.0)
         if row.attempt == 1:
-            yield Count(*key, stats.LATENESS, max(0.0, (each.started_at - row.due_at).total_seconds() * 1000))
+            yield Count(*key, LATENESS, max(0.0, (each.started_at - row.due_at).total_seconds() * 1000))

@@ -8,42 +8,35 @@ time from due to sent instead of the response time.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
+from deliveries.counters import ATTEMPTS, BANDS, BUCKET, LATENESS, SKIPPED, band_of, bucket_of, floor
 from deliveries.models.lanes import Counter
 from subscriptions.models import Merchant, Webhook
 
-BANDS: tuple[int, ...] = (5, 10, 20, 35, 50, 75, 100, 200, 350, 500, 1000, 2000, 3500, 5000, 10_000, 30_000)
-"""Upper bounds of the response-time bands, in milliseconds; what is slower than the last counts in the last."""
-
-BUCKET = timedelta(minutes=5)
-"""The time one counter row covers."""
-
-ATTEMPTS = ("delivered", "failed", "dead", "interrupted")
-"""The results that are attempts; a failed attempt is `dead` when none follows it, else `failed`."""
-
-SKIPPED, LATENESS = "skipped", "lateness"
-
+__all__ = [
+    "ATTEMPTS",
+    "BANDS",
+    "BUCKET",
+    "LATENESS",
+    "SKIPPED",
+    "Summary",
+    "band_of",
+    "bucket_of",
+    "percentile",
+    "series",
+    "summary",
+    "worst",
+]
 
 Whose = Merchant | Iterable[Merchant | int] | None
 """One merchant, several (or their primary keys), or all."""
-
-
-def band_of(ms: float) -> int:
-    """Return the index into BANDS of a duration in milliseconds."""
-    return min(bisect_left(BANDS, ms), len(BANDS) - 1)
-
-
-def bucket_of(moment: datetime) -> datetime:
-    """Return the start of the five minutes that hold `moment` (aware), in UTC."""
-    return _floor(moment, BUCKET)
 
 
 def percentile(bands: Mapping[int, int], share: float) -> float | None:
@@ -140,13 +133,13 @@ def series(
     """
     step = max(BUCKET, _floor_duration(window / points))
     steps: dict[datetime, Summary] = {}
-    moment, end = _floor(timezone.now() - window, step) + step, timezone.now()
+    moment, end = floor(timezone.now() - window, step) + step, timezone.now()
     while moment <= end:
         steps[moment] = Summary()
         moment += step
     rows = _cells(window, merchant, webhook).values_list("bucket", "result", "band")
     for bucket, result, band, count, total_ms in rows.annotate(Sum("count"), Sum("total_ms")).order_by():
-        at = steps.get(_floor(bucket, step))
+        at = steps.get(floor(bucket, step))
         if at is not None:
             at.add(result, band, count, total_ms)
     return list(steps.items())
@@ -186,11 +179,6 @@ def _cells(window: timedelta, merchant: Any, webhook: Webhook | None) -> QuerySe
     elif merchant is not None:
         rows = rows.filter(merchant__in=merchant)
     return rows
-
-
-def _floor(moment: datetime, step: timedelta) -> datetime:
-    seconds = int(step.total_seconds())
-    return datetime.fromtimestamp(int(moment.timestamp()) // seconds * seconds, tz=UTC)
 
 
 def _floor_duration(duration: timedelta) -> timedelta:
