@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from deliveries.api import bulk, dead_letters, deliveries, events, jobs, reference, stats, undelivered
+from deliveries.api import bulk, dead_letters, deliveries, events, jobs, reference, stats, testing, undelivered
 
 urlpatterns = [
     path("events", events.EventList.as_view()),
@@ -24,5 +24,6 @@ urlpatterns = [
     path("undelivered", undelivered.Undelivered.as_view()),
     path("source-ips", reference.SourceIps.as_view()),
     path("stats", stats.Stats.as_view()),
+    path("webhooks/<str:id>/test", testing.WebhookTest.as_view()),
     path("webhooks/<str:id>/stats", stats.WebhookStats.as_view()),
 ]
