@@ -94,7 +94,7 @@ def check(items: Sequence[NewEvent], entries: Mapping[str, EventType], merchant_
             )
         )
     if errors:
-        raise ValidationError(errors)  # type: ignore[arg-type]
+        raise ValidationError(errors)
     return rows
 
 

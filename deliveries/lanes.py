@@ -165,7 +165,7 @@ def _broker() -> Connection:
     """Return a broker connection that gives up within PUBLISH_TIMEOUT; Celery's own would retry for minutes."""
     connection = current_app.connection_for_write(connect_timeout=PUBLISH_TIMEOUT)
     connection.transport_options = {
-        **connection.transport_options,
+        **(connection.transport_options or {}),
         "socket_timeout": PUBLISH_TIMEOUT,
         "socket_connect_timeout": PUBLISH_TIMEOUT,
         "max_retries": 1,

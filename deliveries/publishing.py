@@ -92,11 +92,12 @@ def _publish(items: Sequence[NewEvent], merchant: Merchant) -> list[tuple[Publis
     with transaction.atomic():
         keys = _store(rows)
         for row in rows:
-            pk, created_at = keys.pop(row.public_id, (0, None))  # popped: an id given twice in one batch counts once
-            event = Event(**row._asdict(), id=pk, created_at=created_at) if pk else None
-            if pk:
+            event = None
+            if row.public_id in keys:
+                pk, created_at = keys.pop(row.public_id)  # popped: an id given twice in one batch counts once
+                event = Event(**row._asdict(), id=pk, created_at=created_at)
                 batch.events.append(StoredEvent(pk, row.type, row.data, row.resource_id))
-            results.append((Published(row.public_id, row.type, duplicate=not pk), event))
+            results.append((Published(row.public_id, row.type, duplicate=event is None), event))
         if batch.events:
             events_published.send(sender=Event, batch=batch)
     for published, event in results:
@@ -142,4 +143,4 @@ def _merchant(merchant: Merchant | str) -> Merchant:
 
 def _without_position(error: ValidationError) -> ValidationError:
     messages = {name.removeprefix("events.0."): texts for name, texts in error.message_dict.items()}
-    return ValidationError(messages)  # type: ignore[arg-type]
+    return ValidationError(messages)

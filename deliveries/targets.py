@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 
 from deliveries import dialects
+from deliveries.dialects import BodyStyle
 from subscriptions import encryption
 
 UNKNOWN_TIMEOUT = 10.0
@@ -27,7 +28,7 @@ class Target:
     webhook: str
     url: str
     dialect: str
-    body_style: str
+    body_style: BodyStyle
     api_version: str
     headers: dict[str, str]
     retry_policy: dict[str, Any] | None

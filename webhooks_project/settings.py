@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -36,6 +37,7 @@ CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 # --- database and Redis -----------------------------------------------------------------------------------------
 
 STATE_DIR.mkdir(exist_ok=True)
+DATABASES: dict[str, dict[str, Any]]
 if EMBEDDED:
     DATABASES = {
         "default": {
