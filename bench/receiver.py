@@ -1,6 +1,6 @@
 """A receiver that costs little: keep-alive HTTP/1.1 over asyncio; `/hang…` answers after ten seconds, the rest at once.
 
-    python -m bench.receiver PORT
+python -m bench.receiver PORT
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ class Receiver(asyncio.Protocol):
     """One connection: reads requests one after the other and answers each."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start with nothing read."""
         self.transport = transport
         self.buffer = b""
 
     def data_received(self, data: bytes) -> None:
+        """Answer every whole request that has arrived."""
         self.buffer += data
         while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
             match = _LENGTH.search(self.buffer, 0, end + 2)

@@ -30,7 +30,15 @@ from deliveries.publishing import NewEvent, publish_many  # noqa: E402
 from subscriptions.models import Merchant, SigningSecret, Subscription, Webhook  # noqa: E402
 
 EVENT = "order.created"
-DATA = {"order": {"id": "1045", "total": "49.99", "currency": "EUR", "customer": {"email": "ada@example.com"}, "note": "x" * 250}}
+DATA = {
+    "order": {
+        "id": "1045",
+        "total": "49.99",
+        "currency": "EUR",
+        "customer": {"email": "ada@example.com"},
+        "note": "x" * 250,
+    }
+}
 
 
 @contextlib.contextmanager
@@ -60,16 +68,22 @@ def receiver() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def workers(count: int = 2, *, app: str = "webhooks_project", queues: str = "deliveries,deliveries.slow,housekeeping", threads: int = 4) -> Iterator[None]:
+def workers(
+    count: int = 2,
+    *,
+    app: str = "webhooks_project",
+    queues: str = "deliveries,deliveries.slow,housekeeping",
+    threads: int = 4,
+) -> Iterator[None]:
     """Run `count` worker processes of Celery's threads pool, as the Procfile does: one a core."""
     command = [
-        "-m", "celery", "-A", app, "worker", "-P", "threads", "-c", str(threads), "-Q", queues,
-        "--without-gossip", "--without-mingle", "-l", "WARNING",
+        "-m", "celery", "-q", "-A", app, "worker", "-P", "threads", "-c", str(threads), "-Q", queues,
+        "--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "WARNING",
     ]  # fmt: skip
     with contextlib.ExitStack() as stack:
         for number in range(count):
             stack.enter_context(process(*command, "-n", f"{app}-{number}-{os.getpid()}@%h"))
-        wait_for(lambda: _consumers(queues.split(",")[0]) >= count, 60)
+        wait_for(lambda: _consumers(queues.split(",", maxsplit=1)[0]) >= count, 60)
         yield
 
 
@@ -83,7 +97,10 @@ def prepare() -> None:
 def webhooks(count: int, url: str, *, paths: Callable[[int], str] = lambda number: f"/{number}") -> list[Merchant]:
     """Make `count` webhooks, a merchant each, all listening to EVENT; returns the merchants."""
     merchants = Merchant.objects.bulk_create(
-        [Merchant(name=f"Shop {number}", email="shop@example.com", domain="shop.example.com") for number in range(count)]
+        [
+            Merchant(name=f"Shop {number}", email="shop@example.com", domain="shop.example.com")
+            for number in range(count)
+        ]
     )
     hooks = Webhook.objects.bulk_create(
         [Webhook(merchant=merchant, url=url + paths(number)) for number, merchant in enumerate(merchants)]
@@ -133,12 +150,28 @@ def median(values: list[float]) -> float:
     return statistics.median(values)
 
 
-def statements() -> tuple[int, int]:
-    """Return (statements, commits) of this database so far, from pg_stat_database and pg_stat_statements if loaded."""
+def commits() -> int:
+    """Return the transactions this database has committed so far."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_stat_clear_snapshot()")
         cursor.execute("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()")
-        return 0, cursor.fetchone()[0]
+        return int(cursor.fetchone()[0])
+
+
+class Messages:
+    """Counts the Celery messages that pass through a queue, by Redis' own statistics of the command that enqueues."""
+
+    def __init__(self) -> None:
+        self._client = redis.Redis.from_url(settings.REDIS_URL)
+        self._before = self._enqueued()
+
+    def count(self) -> int:
+        """Return how many messages were enqueued since this object was made."""
+        return self._enqueued() - self._before
+
+    def _enqueued(self) -> int:
+        statistics = self._client.info("commandstats")
+        return int(statistics.get("cmdstat_lpush", {}).get("calls", 0))
 
 
 def _listens(port: int) -> bool:
