@@ -31,6 +31,7 @@ class InviteForm(ServiceForm):
 
     email = forms.EmailField(
         label="E-mail",
+        max_length=150,  # it is the user name, too
         widget=UnfoldAdminEmailInputWidget,
         required=False,
         help_text="The person signs in with it. If they have no account yet, one is made and its password shown once.",

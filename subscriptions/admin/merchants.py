@@ -34,6 +34,9 @@ class MerchantForm(ServiceForm):
     def serve(self, data: dict[str, Any]) -> Merchant:
         """Create the merchant with its first owner and key, or save its settings."""
         if self.instance.pk:
+            for field, value in data.items():
+                setattr(self.instance, field, value)
+            self.instance.full_clean()
             self.instance.save(update_fields=[*data, "updated_at"])
             return self.instance
         made = services.create_merchant(**data)

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from deliveries import stats
+from deliveries.admin import charts
+from deliveries.models import Delivery
+from deliveries.stats import Summary
+from subscriptions import services
+from tests.desk import Shop, add_counter, add_delivery, make_shop, pause, sign_in
+from tests.factories import make_member, make_merchant, make_user, make_webhook
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return make_shop("aster")
+
+
+@pytest.fixture
+def browser(shop: Shop) -> Client:
+    return sign_in(shop.people["viewer"])
+
+
+def tiles(browser: Client, window: str = "24h") -> dict[str, str]:
+    return {tile["label"]: tile["value"] for tile in browser.get(f"/admin/?window={window}").context["tiles"]}
+
+
+@pytest.mark.django_db
+def test_the_figures_come_from_the_counters_of_the_window(shop: Shop, browser: Client) -> None:
+    add_counter(shop.webhook, result="failed", count=1, ago=10)
+    add_counter(shop.webhook, result="dead", count=1, ago=90)
+    add_counter(shop.webhook, result="delivered", count=100, ago=60 * 24 * 3)
+    add_counter(shop.webhook, result="skipped", count=50, ago=10)
+    assert (tiles(browser, "1h")["Delivered"], tiles(browser, "1h")["Success rate"]) == ("3", "75.0 %")
+    assert tiles(browser)["Success rate"] == "60.0 %"
+    assert tiles(browser, "7d")["Delivered"] == "103"
+    assert tiles(browser, "nonsense") == tiles(browser)
+
+
+@pytest.mark.django_db
+def test_counters_of_other_merchants_are_no_part_of_it(shop: Shop, browser: Client) -> None:
+    add_counter(make_shop("borage").webhook, result="failed", count=1000, ago=10)
+    answer = browser.get("/admin/")
+    assert answer.context["failing"] == []
+    assert "borage" not in answer.content.decode()
+    assert tiles(browser)["Delivered"] == "3"
+
+
+@pytest.mark.django_db
+def test_staff_see_all_merchants_together(shop: Shop) -> None:
+    make_shop("borage")
+    assert tiles(sign_in(make_user(is_superuser=True)))["Delivered"] == "6"
+
+
+@pytest.mark.django_db
+def test_one_failure_in_a_hundred_thousand_does_not_read_as_all_well(shop: Shop, browser: Client) -> None:
+    add_counter(shop.webhook, result="delivered", count=100_000, ago=10)
+    add_counter(shop.webhook, result="failed", count=1, ago=10)
+    assert tiles(browser)["Success rate"] == "99.9 %"
+
+
+@pytest.mark.django_db
+def test_the_worst_webhooks_stand_first(shop: Shop, browser: Client) -> None:
+    worse = make_webhook(shop.merchant, name="worse")
+    add_counter(shop.webhook, result="failed", count=2, ago=10)
+    add_counter(worse, result="failed", count=5, ago=10)
+    assert [each["webhook"] for each in browser.get("/admin/").context["failing"]] == [worse, shop.webhook]
+
+
+@pytest.mark.django_db
+def test_open_deliveries_and_the_oldest_overdue_one(shop: Shop, browser: Client) -> None:
+    add_delivery(shop.webhook, status="retrying", due_at=timezone.now() - timedelta(seconds=300))
+    add_delivery(shop.webhook, status="retrying", due_at=timezone.now() + timedelta(seconds=300))
+    answer = browser.get("/admin/")
+    [tile] = [tile for tile in answer.context["tiles"] if tile["label"] == "Open deliveries"]
+    assert (tile["value"], tile["note"], tile["tone"]) == ("2", "oldest due 300 s ago", "warning")
+
+
+@pytest.mark.django_db
+def test_what_a_paused_or_switched_off_webhook_holds_is_not_overdue(shop: Shop, browser: Client) -> None:
+    held = add_delivery(shop.webhook, status="retrying", due_at=timezone.now() - timedelta(seconds=300))
+    pause(shop.webhook)
+    off = make_webhook(shop.merchant)
+    services.disable(webhook=off)
+    answer = browser.get("/admin/")
+    assert answer.context["waits"].oldest_due is None
+    assert "1 webhook paused" in answer.content.decode()
+    assert Delivery.objects.get(pk=held.pk).is_open
+
+
+@pytest.mark.django_db
+def test_a_new_merchant_is_told_what_to_do_first() -> None:
+    merchant = make_merchant()
+    page = sign_in(make_member(merchant)).get("/admin/").content.decode()
+    assert "Create your first webhook" in page
+    assert "Create your first webhook" not in sign_in(make_member(merchant, "viewer")).get("/admin/").content.decode()
+
+
+@pytest.mark.django_db
+def test_a_quiet_stretch_says_so(shop: Shop, browser: Client) -> None:
+    shop.rows["counter"].delete()
+    assert "No attempt in the last 1 hour" in browser.get("/admin/?window=1h").content.decode()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("window", ["1h", "24h", "7d", "30d"])
+def test_every_window_draws_axes_with_units(window: str, shop: Shop, browser: Client) -> None:
+    page = browser.get(f"/admin/?window={window}").content.decode()
+    assert page.count('<svg viewBox="0 0 720 240"') == 2
+    assert "attempts" in page
+    assert " ms</text>" in page
+    assert 'aria-label="Attempts by outcome: Delivered: 3' in page
+
+
+# --- counters and drawings, without a page --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("ms", "band"), [(0, 0), (5, 0), (5.1, 1), (30_000, 15), (10**9, 15)])
+def test_a_duration_falls_into_the_band_it_does_not_exceed(ms: float, band: int) -> None:
+    assert stats.band_of(ms) == band
+
+
+def test_a_percentile_lies_in_the_band_that_holds_it() -> None:
+    bands = {0: 50, 6: 40, 10: 10}
+    assert stats.percentile(bands, 0.5) == 5
+    assert 75 < (stats.percentile(bands, 0.9) or 0) <= 100
+    assert 500 < (stats.percentile(bands, 0.99) or 0) < 1000
+    assert stats.percentile({}, 0.5) is None
+
+
+@pytest.mark.django_db
+def test_a_series_has_every_step_of_the_window_once() -> None:
+    steps = stats.series(window=timedelta(hours=24), points=48)
+    assert 48 <= len(steps) <= 49
+    moments = [at for at, _point in steps]
+    assert {after - before for before, after in pairwise(moments)} == {timedelta(minutes=30)}
+
+
+@pytest.mark.django_db
+def test_a_series_and_the_summary_of_the_same_window_agree(shop: Shop) -> None:
+    for ago in (10, 100, 1000, 1400):
+        add_counter(shop.webhook, ago=ago, count=7)
+    steps = stats.series(window=timedelta(hours=24), points=48, webhook=shop.webhook)
+    whole = stats.summary(window=timedelta(hours=24), webhook=shop.webhook)
+    assert stats.total(steps).counts == whole.counts == {"delivered": 31}
+
+
+@pytest.mark.parametrize(("value", "top"), [(0, 4), (3, 4), (5, 5), (41, 50), (79, 80), (81, 100), (1001, 2000)])
+def test_an_axis_ends_at_a_round_number(value: float, top: float) -> None:
+    assert charts.ceiling(value) == top
+
+
+def test_a_stack_is_as_high_as_its_parts_together() -> None:
+    point = Summary(counts={"delivered": 60, "failed": 30, "dead": 10}, bands={3: 100})
+    chart = charts.outcomes([(datetime(2026, 1, 1, tzinfo=UTC), point)])
+    floor, top = charts.HEIGHT - charts.BOTTOM, charts.TOP
+    assert sum(bar.height for bar in chart.bars) == floor - top
+    assert [bar.style for bar in chart.bars] == ["good", "fair", "bad"]
+
+
+def test_a_line_breaks_where_nothing_was_measured() -> None:
+    measured = Summary(counts={"delivered": 1}, bands={3: 1})
+    moments = [datetime(2026, 1, 1, hour, tzinfo=UTC) for hour in range(5)]
+    points = [measured, measured, Summary(), measured, measured]
+    chart = charts.response_times(list(zip(moments, points, strict=True)))
+    assert [len(line.parts) for line in chart.lines] == [2, 2, 2]

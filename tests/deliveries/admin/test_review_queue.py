@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from deliveries.admin import bulk
+from deliveries.admin.navigation import open_letters
+from deliveries.models import DeadLetter, Delivery
+from subscriptions import services
+from tests.desk import Shop, add_delivery, bury, make_shop, sign_in
+from tests.factories import make_webhook
+
+pytestmark = pytest.mark.django_db
+
+QUEUE = "/admin/deliveries/deadletter/"
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return make_shop("aster")
+
+
+@pytest.fixture
+def browser(shop: Shop) -> Client:
+    return sign_in(shop.people["developer"])
+
+
+def statuses(*letters: DeadLetter) -> list[str]:
+    return [Delivery.objects.get(pk=letter.delivery_id).status for letter in letters]
+
+
+def bury_some(shop: Shop, count: int, **how: Any) -> list[DeadLetter]:
+    return [bury(add_delivery(shop.webhook), **how) for _ in range(count)]
+
+
+def test_the_queue_shows_the_oldest_first_and_only_what_waits(shop: Shop, browser: Client) -> None:
+    letters = bury_some(shop, 2)
+    browser.post(reverse("admin:deliveries_deadletter_discard", args=[letters[0].pk]))
+    changelist = browser.get(QUEUE).context["cl"]
+    assert list(changelist.result_list) == [shop.letter, letters[1]]
+
+
+def test_letters_are_grouped_by_webhook_and_error(shop: Shop, browser: Client) -> None:
+    bury_some(shop, 2)
+    bury_some(shop, 3, error="response_timeout", status_code=None)
+    groups = browser.get(QUEUE).context["groups"]
+    assert [(group.webhook, group.title, group.count) for group in groups] == [
+        (shop.webhook, "HTTP 503", 3),
+        (shop.webhook, "No answer in time", 3),
+    ]
+
+
+def test_an_empty_queue_is_a_pleasure_to_see(shop: Shop, browser: Client) -> None:
+    browser.post(reverse("admin:deliveries_deadletter_replay", args=[shop.letter.pk]))
+    assert "Nothing waits for you" in browser.get(QUEUE).content.decode()
+
+
+def test_replaying_sends_it_again_and_the_record_names_who_did(shop: Shop, browser: Client) -> None:
+    browser.post(reverse("admin:deliveries_deadletter_replay", args=[shop.letter.pk]))
+    shop.letter.refresh_from_db()
+    assert statuses(shop.letter) == ["retrying"]
+    assert shop.letter.resolved_by == shop.people["developer"].username
+    decided = browser.get(f"{QUEUE}?decision=replayed").content.decode()
+    assert f"Replayed by {shop.people['developer'].username}" in decided
+
+
+def test_the_selected_are_replayed_discarded_or_taken(shop: Shop, browser: Client) -> None:
+    first, second, third = bury_some(shop, 3)
+    for action, letter in (("replay_selected", first), ("discard_selected", second), ("take", third)):
+        browser.post(QUEUE, {"action": action, "_selected_action": [letter.pk], "index": 0})
+    third.refresh_from_db()
+    assert statuses(first, second, third) == ["retrying", "discarded", "dead"]
+    assert third.assignee == shop.people["developer"]
+
+
+def test_a_letter_can_be_assigned_to_members_only_and_noted(shop: Shop, browser: Client) -> None:
+    stranger = make_shop("borage").people["owner"]
+    page = reverse("admin:deliveries_deadletter_change", args=[shop.letter.pk])
+    offered = set(browser.get(page).context["adminform"].form.fields["assignee"].queryset)
+    assert offered == set(shop.people.values())
+    browser.post(page, {"assignee": stranger.pk, "note": "x"})
+    browser.post(page, {"assignee": shop.people["owner"].pk, "note": "Server was down"})
+    shop.letter.refresh_from_db()
+    assert (shop.letter.assignee, shop.letter.note) == (shop.people["owner"], "Server was down")
+
+
+# --- all that match -----------------------------------------------------------------------------------------------
+
+
+def run_bulk(browser: Client, what: str, **chosen: Any) -> list[dict[str, Any]]:
+    address, steps, after = reverse("admin:deliveries_deadletter_all", args=[what]), [], 0
+    while not steps or not steps[-1]["finished"]:
+        steps.append(browser.post(address, {**chosen, "after": after}).json())
+        after = steps[-1]["after"]
+    return steps
+
+
+def test_a_bulk_shows_its_count_before_it_does_anything(shop: Shop, browser: Client) -> None:
+    letters = bury_some(shop, 4)
+    page = browser.get(reverse("admin:deliveries_deadletter_all", args=["replay"]), {"error": "http_error"})
+    assert page.context["count"] == 5
+    assert "Replay 5 of the review queue?" in page.content.decode()
+    assert set(statuses(*letters)) == {"dead"}
+
+
+def test_a_bulk_goes_in_batches_and_takes_all_that_match_and_nothing_else(
+    shop: Shop, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "BATCH_MAX", 2)
+    letters = bury_some(shop, 4)
+    others = bury_some(shop, 2, error="response_timeout", status_code=None)
+    steps = run_bulk(browser, "replay", webhook=shop.webhook.pk, error="http_error", note="mended")
+    assert sum(step["done"] for step in steps) == 5
+    assert len(steps) == 3
+    assert set(statuses(*letters)) == {"retrying"}
+    assert set(statuses(*others)) == {"dead"}
+    assert set(DeadLetter.objects.filter(resolution="replayed").values_list("note", flat=True)) == {"mended"}
+
+
+def test_a_rate_bounds_what_one_second_takes(shop: Shop, browser: Client) -> None:
+    bury_some(shop, 11)
+    assert [step["passed"] for step in run_bulk(browser, "replay", rate="10")] == [10, 2]
+
+
+def test_what_dies_after_the_preview_is_not_swept_along(shop: Shop, browser: Client) -> None:
+    until = browser.get(reverse("admin:deliveries_deadletter_all", args=["discard"])).context["chosen"]["until"]
+    late = bury(add_delivery(shop.webhook))
+    run_bulk(browser, "discard", until=until)
+    assert statuses(shop.letter, late) == ["discarded", "dead"]
+
+
+def test_a_bulk_leaves_letters_of_other_merchants_alone(shop: Shop, browser: Client) -> None:
+    other = make_shop("borage")
+    run_bulk(browser, "discard")
+    run_bulk(browser, "discard", webhook=other.webhook.pk)
+    assert statuses(shop.letter, other.letter) == ["discarded", "dead"]
+
+
+def test_a_bulk_says_how_many_it_leaves_alone_because_their_webhook_is_off(shop: Shop, browser: Client) -> None:
+    services.disable(webhook=shop.webhook, reason="test")
+    page = browser.get(reverse("admin:deliveries_deadletter_all", args=["replay"]))
+    assert page.context["count"] == 0
+    assert "their webhooks are off" in page.content.decode()
+
+
+def test_a_viewer_and_a_malformed_request_decide_nothing(shop: Shop, browser: Client) -> None:
+    address = reverse("admin:deliveries_deadletter_all", args=["discard"])
+    assert sign_in(shop.people["viewer"]).post(address).status_code == 403
+    assert browser.post(address, {"webhook": "x"}).status_code == 404
+    assert browser.get(reverse("admin:deliveries_deadletter_all", args=["burn"])).status_code == 404
+    assert statuses(shop.letter) == ["dead"]
+
+
+def test_the_badge_counts_own_letters(shop: Shop, browser: Client) -> None:
+    make_shop("borage")
+    make_webhook(shop.merchant)
+    bury_some(shop, 1)
+    request = browser.get("/admin/").wsgi_request
+    assert open_letters(request) == "2"

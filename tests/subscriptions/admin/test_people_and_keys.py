@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from subscriptions import selectors
+from subscriptions.models import ApiKey, Membership, Merchant
+from tests.desk import Shop, make_shop, sign_in
+from tests.factories import make_user
+
+pytestmark = pytest.mark.django_db
+
+KEYS, MEMBERS = "/admin/subscriptions/apikey/", "/admin/subscriptions/membership/"
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return make_shop("aster")
+
+
+@pytest.fixture
+def owner(shop: Shop) -> Client:
+    return sign_in(shop.people["owner"])
+
+
+# --- keys -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_key_is_shown_once_and_works(shop: Shop, owner: Client) -> None:
+    answer = owner.post(f"{KEYS}add/", {"merchant": shop.merchant.pk, "name": "backend", "scopes": ["publish"]})
+    shown = owner.get(answer["Location"]).context["secrets"]["API key"]
+    key = selectors.authenticate_key(shown)
+    assert key is not None
+    assert (key.name, key.scopes, key.created_by) == ("backend", ["publish"], shop.people["owner"])
+    assert shown not in owner.get(answer["Location"]).content.decode()
+
+
+def test_a_revoked_key_is_refused_and_stays_listed(shop: Shop, owner: Client) -> None:
+    answer = owner.post(f"{KEYS}add/", {"merchant": shop.merchant.pk, "name": "backend", "scopes": ["read"]})
+    text = owner.get(answer["Location"]).context["secrets"]["API key"]
+    key = ApiKey.objects.get(name="backend")
+    owner.post(reverse("admin:subscriptions_apikey_revoke", args=[key.pk]))
+    assert selectors.authenticate_key(text) is None
+    assert "revoked" in owner.get(KEYS).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [({"scopes": []}, "scopes"), ({"expires_at_0": "2020-01-01", "expires_at_1": "00:00"}, "expires_at")],
+)
+def test_a_wrong_key_is_told_beside_the_field(values: dict[str, object], field: str, shop: Shop, owner: Client) -> None:
+    answer = owner.post(f"{KEYS}add/", {"merchant": shop.merchant.pk, "name": "x", "scopes": ["read"], **values})
+    assert field in answer.context["adminform"].form.errors
+    assert not ApiKey.objects.filter(name="x").exists()
+
+
+@pytest.mark.parametrize("role", ["developer", "viewer"])
+def test_keys_are_the_owners_business(role: str, shop: Shop) -> None:
+    browser = sign_in(shop.people[role])
+    assert browser.get(KEYS).status_code == 403
+    assert browser.post(f"{KEYS}add/", {"merchant": shop.merchant.pk, "scopes": ["read"]}).status_code == 403
+    assert "API keys" not in browser.get("/admin/").content.decode()
+
+
+# --- members --------------------------------------------------------------------------------------------------------
+
+
+def invite(owner: Client, shop: Shop, email: str, role: str = "developer") -> Any:
+    return owner.post(f"{MEMBERS}add/", {"merchant": shop.merchant.pk, "email": email, "role": role})
+
+
+def test_inviting_somebody_new_shows_their_password_once_and_it_opens_the_desk(shop: Shop, owner: Client) -> None:
+    answer = invite(owner, shop, "New@Mail.example")
+    secrets = owner.get(answer["Location"]).context["secrets"]
+    newcomer = Client()
+    assert newcomer.login(username=secrets["User name"], password=secrets["Password"])
+    assert newcomer.get("/admin/").status_code == 200
+    assert owner.get(answer["Location"]).context["secrets"] == {}
+
+
+def test_inviting_somebody_with_an_account_leaves_the_account_as_it_is(shop: Shop, owner: Client) -> None:
+    person = make_user()
+    before = User.objects.filter(pk=person.pk).values().get()
+    invite(owner, shop, person.email.upper(), "viewer")
+    assert shop.merchant.memberships.get(user=person).role == "viewer"
+    assert User.objects.filter(pk=person.pk).values().get() == before
+
+
+def test_a_member_is_not_invited_twice(shop: Shop, owner: Client) -> None:
+    answer = invite(owner, shop, shop.people["viewer"].email, "owner")
+    assert "is a member already" in str(answer.context["adminform"].form.errors)
+    assert shop.merchant.memberships.get(user=shop.people["viewer"]).role == "viewer"
+
+
+def test_a_role_can_change_but_the_last_owner_stays(shop: Shop, owner: Client) -> None:
+    viewer = shop.merchant.memberships.get(user=shop.people["viewer"])
+    last = shop.merchant.memberships.get(user=shop.people["owner"])
+    owner.post(f"{MEMBERS}{viewer.pk}/change/", {"role": "developer"})
+    answer = owner.post(f"{MEMBERS}{last.pk}/change/", {"role": "viewer"})
+    assert "the last owner" in str(answer.context["adminform"].form.errors)
+    assert owner.post(f"{MEMBERS}{last.pk}/delete/", {"post": "yes"}).status_code == 403
+    owner.post(f"{MEMBERS}{viewer.pk}/delete/", {"post": "yes"})
+    assert set(Membership.objects.filter(merchant=shop.merchant).values_list("role", flat=True)) == {
+        "owner",
+        "developer",
+    }
+
+
+def test_an_owner_cannot_invite_to_another_merchant(shop: Shop, owner: Client) -> None:
+    other = make_shop("borage")
+    answer = owner.post(f"{MEMBERS}add/", {"merchant": other.merchant.pk, "email": "x@mail.example", "role": "owner"})
+    assert answer.context["adminform"].form.errors["merchant"]
+    assert other.merchant.memberships.count() == 3
+
+
+@pytest.mark.parametrize("role", ["developer", "viewer"])
+def test_only_owners_invite(role: str, shop: Shop) -> None:
+    assert sign_in(shop.people[role]).get(f"{MEMBERS}add/").status_code == 403
+    assert sign_in(shop.people[role]).get(MEMBERS).status_code == 200
+
+
+# --- merchants and accounts -------------------------------------------------------------------------------------------
+
+
+def test_an_owner_changes_where_notices_go(shop: Shop, owner: Client) -> None:
+    values = {"name": "Aster", "email": "ops@aster.example", "domain": "aster.example"}
+    owner.post(f"/admin/subscriptions/merchant/{shop.merchant.pk}/change/", values)
+    shop.merchant.refresh_from_db()
+    assert (shop.merchant.name, shop.merchant.email) == ("Aster", "ops@aster.example")
+
+
+def test_staff_create_a_merchant_with_its_first_owner(shop: Shop) -> None:
+    staff = sign_in(make_user(is_superuser=True))
+    values = {"name": "Cedar", "email": "cedar@mail.example", "domain": "cedar.example"}
+    answer = staff.post("/admin/subscriptions/merchant/add/", values)
+    secrets = staff.get(answer["Location"]).context["secrets"]
+    assert set(secrets) == {"User name", "Password", "API key"}
+    assert Merchant.objects.get(name="Cedar").memberships.get().role == "owner"
+    assert sign_in(shop.people["owner"]).get("/admin/subscriptions/merchant/add/").status_code == 403
+
+
+def test_accounts_are_the_staffs_business(shop: Shop, owner: Client) -> None:
+    for page in ("", "add/", f"{shop.people['viewer'].pk}/change/", f"{shop.people['viewer'].pk}/password/"):
+        assert owner.get(f"/admin/auth/user/{page}").status_code in {302, 403, 404}
+    staff = sign_in(make_user(is_superuser=True))
+    assert staff.get("/admin/auth/user/").status_code == 200
+    assert staff.get(f"/admin/auth/user/{shop.people['viewer'].pk}/change/").status_code == 200
