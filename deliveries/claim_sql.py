@@ -10,7 +10,8 @@ LOCK_SPACE = 0x6D77
 
 _SETTINGS = """
     w.id, w.merchant_id, m.public_id, m.domain, w.public_id, w.url, w.dialect, w.body_style, w.api_version, w.headers,
-    w.retry_policy, w.timeout, w.max_in_flight, w.rate_limit, w.fields, COALESCE(l."window", 1)
+    w.retry_policy, w.timeout, w.max_in_flight, w.rate_limit, w.fields, COALESCE(l."window", 1), l.blocked_until,
+    (SELECT max(s.created_at) FROM subscriptions_signingsecret s WHERE s.webhook_id = w.id HAVING count(*) > 1)
 """
 
 _OPEN_LANES = """
@@ -27,7 +28,7 @@ LANES_POSTGRES = f"""
     SELECT {_SETTINGS},
         ARRAY(SELECT s.value FROM subscriptions_signingsecret s
               WHERE s.webhook_id = w.id AND (s.expires_at IS NULL OR s.expires_at > now()) ORDER BY s.id),
-        pg_try_advisory_xact_lock(%(space)s, (w.id %% 2147483647)::int)
+        now(), pg_try_advisory_xact_lock(%(space)s, (w.id %% 2147483647)::int)
     {_OPEN_LANES} AND w.id = ANY(%(lanes)s)
 """
 
@@ -36,7 +37,7 @@ LANES_SQLITE = f"""
         (SELECT json_group_array(value) FROM (
             SELECT s.value FROM subscriptions_signingsecret s
             WHERE s.webhook_id = w.id AND (s.expires_at IS NULL OR s.expires_at > now()) ORDER BY s.id)),
-        1
+        now(), 1
     {_OPEN_LANES} AND w.id IN (SELECT value FROM json_each(%(lanes)s))
 """
 
@@ -87,10 +88,11 @@ def row_of(values: Any, read: Any) -> Row:
 # Rows found in state `sending` are those whose claim ran out: their worker died.
 CLAIM_POSTGRES = f"""
     WITH lane AS MATERIALIZED (
-        SELECT u.webhook_id, u.seconds, GREATEST(0, u.places - (
+        SELECT u.webhook_id, u.seconds, LEAST(u.most, GREATEST(0, u.places - (
             SELECT count(*) FROM deliveries_delivery f
-            WHERE f.webhook_id = u.webhook_id AND f.status = 'sending' AND f.due_at > now())) AS places
-        FROM unnest(%(lanes)s::bigint[], %(places)s::int[], %(seconds)s::float8[]) AS u(webhook_id, places, seconds)
+            WHERE f.webhook_id = u.webhook_id AND f.status = 'sending' AND f.due_at > now()))) AS places
+        FROM unnest(%(lanes)s::bigint[], %(places)s::int[], %(most)s::int[], %(seconds)s::float8[])
+            AS u(webhook_id, places, most, seconds)
     ), due AS MATERIALIZED (
         SELECT found.*, lane.seconds FROM lane CROSS JOIN LATERAL (
             SELECT d.id, d.event_id, d.status AS was, d.due_at AS was_due, d.claimed_at AS was_claimed
@@ -114,11 +116,12 @@ CLAIM_POSTGRES = f"""
 # SQLite has one writer: the transaction is IMMEDIATE, so nobody else claims between these two statements.
 CHOOSE_SQLITE = f"""
     WITH lane AS (
-        SELECT value ->> 0 AS webhook_id, value ->> 1 AS places, value ->> 2 AS seconds FROM json_each(%(lanes)s)
+        SELECT value ->> 0 AS webhook_id, value ->> 1 AS places, value ->> 2 AS most, value ->> 3 AS seconds
+        FROM json_each(%(lanes)s)
     ), due AS (
-        SELECT d.*, lane.seconds, lane.places - (
+        SELECT d.*, lane.seconds, min(lane.most, lane.places - (
             SELECT count(*) FROM deliveries_delivery f
-            WHERE f.webhook_id = d.webhook_id AND f.status = 'sending' AND f.due_at > now()) AS places,
+            WHERE f.webhook_id = d.webhook_id AND f.status = 'sending' AND f.due_at > now())) AS places,
             row_number() OVER (PARTITION BY d.webhook_id ORDER BY d.due_at, d.id) AS nth_of_lane
         FROM lane JOIN deliveries_delivery d ON d.webhook_id = lane.webhook_id
         WHERE d.due_at <= now()
@@ -139,6 +142,9 @@ CLAIM_SQLITE = """
     FROM (SELECT value ->> 0 AS id, value ->> 1 AS until FROM json_each(%(rows)s)) AS chosen
     WHERE deliveries_delivery.id = chosen.id
 """
+
+THROTTLED = {"webhook_id": "bigint", "blocked_until": "timestamptz"}
+THROTTLE = "ON CONFLICT (webhook_id) DO UPDATE SET blocked_until = excluded.blocked_until"
 
 RELEASED = {"id": "bigint", "due_at": "timestamptz"}
 RELEASE = """

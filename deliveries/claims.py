@@ -7,19 +7,21 @@ worker died simply runs out: the row is due again, and the next claim finds it i
 from __future__ import annotations
 
 import json
+import math
 import secrets
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
 
-from deliveries import claim_sql, interruptions
+from deliveries import claim_sql, interruptions, throttle
 from deliveries.claim_sql import Row
-from deliveries.database import as_datetime, borrowed, clock, is_postgres, rows_source, sqlite_time
-from deliveries.targets import Target, target_of
+from deliveries.database import as_datetime, borrowed, clock, insert_rows, is_postgres, rows_source, sqlite_time
+from deliveries.targets import Target, target_of_row
 
 
 @dataclass(slots=True)
@@ -44,11 +46,16 @@ class Claimed:
 
 @dataclass(slots=True)
 class Batch:
-    """What one claim brought. `busy`: lanes that another claim is at; `full`: more may be due than it could take."""
+    """What one claim brought.
+
+    `busy`: lanes that another claim is at. `full`: more may be due than it could take. `throttled`: lanes whose rate
+    limit is used up, with the seconds until it allows the next request.
+    """
 
     rows: list[Claimed] = field(default_factory=list)
     busy: list[int] = field(default_factory=list)
     full: bool = False
+    throttled: dict[int, float] = field(default_factory=dict)
 
 
 def claim(webhook_ids: Sequence[int], *, limit: int, max_bytes: int) -> Batch:
@@ -59,19 +66,19 @@ def claim(webhook_ids: Sequence[int], *, limit: int, max_bytes: int) -> Batch:
     token = secrets.randbits(62)
     with borrowed(), transaction.atomic():
         asked_at = time.monotonic()  # after waiting for a connection, before the database looks at its clock
-        targets, busy = _lock_lanes(webhook_ids)
+        targets, busy, now = _lock_lanes(webhook_ids)
         if not targets:
             return Batch(busy=busy)
-        rows = _take(targets, token, limit, max_bytes)
-        if rows:
-            clock.set(rows[0].now, asked_at)
+        clock.set(now, asked_at)
+        rows = _take(targets, token, limit, max_bytes, now)
+        throttled = _throttle(targets, rows, now)
         died = [row for row in rows if row.was_interrupted]
         buried = interruptions.log(died, targets) if died else set()
     claimed = [_claimed(row, targets[row.webhook_id], token) for row in rows if row.delivery_id not in buried]
     claimed.sort(key=lambda row: (row.due_at, row.delivery_id))  # RETURNING promises no order
     total = sum(row.size for row in claimed)
     full = bool(buried) or len(rows) >= limit or total >= max_bytes // 2
-    return Batch(claimed, busy, full=full)
+    return Batch(claimed, busy, full, throttled)
 
 
 def release(rows: Sequence[Claimed], *, delay: float = 0.0) -> None:
@@ -95,32 +102,52 @@ def due_lanes() -> tuple[list[int], list[int]]:
     return [pk for pk, may_send in rows if may_send], [pk for pk, may_send in rows if not may_send]
 
 
-def _lock_lanes(webhook_ids: Sequence[int]) -> tuple[dict[int, Target], list[int]]:
-    targets, busy = {}, []
+def _lock_lanes(webhook_ids: Sequence[int]) -> tuple[dict[int, Target], list[int], datetime]:
+    """Return the lanes that may send and are ours until the commit, those another claim is at, and the time."""
+    targets, busy, now = {}, [], datetime.min
     ids = list(webhook_ids)
     with connection.cursor() as cursor:
         if is_postgres():
             cursor.execute(claim_sql.LANES_POSTGRES, {"space": claim_sql.LOCK_SPACE, "lanes": ids})
         else:
             cursor.execute(claim_sql.LANES_SQLITE, {"lanes": json.dumps(ids)})
-        for *row, locked in cursor.fetchall():
+        for *row, now, locked in cursor.fetchall():  # noqa: B007 - the same in every row
             if locked:
-                targets[row[0]] = target_of(row)
+                targets[row[0]] = target_of_row(row)
             else:
                 busy.append(row[0])
-    return targets, busy
+    return targets, busy, as_datetime(now)
 
 
-def _take(targets: dict[int, Target], token: int, limit: int, max_bytes: int) -> list[Row]:
+def _throttle(targets: Mapping[int, Target], rows: Sequence[Row], now: datetime) -> dict[int, float]:
+    """Charge what was taken to the lanes' rate limits; return the lanes that must wait, with the seconds."""
+    taken = Counter(row.webhook_id for row in rows if targets[row.webhook_id].rate_limit)
+    waits, charged = {}, []
+    for webhook_id, count in sorted(taken.items()):
+        target = targets[webhook_id]
+        until = throttle.after(target.rate_limit or math.inf, target.blocked_until, now, count)
+        charged.append((webhook_id, until))
+        if until > now:
+            waits[webhook_id] = (until - now).total_seconds()
+    insert_rows("deliveries_lane", claim_sql.THROTTLED, charged, tail=claim_sql.THROTTLE)
+    return waits
+
+
+def _take(targets: Mapping[int, Target], token: int, limit: int, max_bytes: int, now: datetime) -> list[Row]:
     lanes = [
-        (target.webhook_id, min(target.window, target.cap), target.timeout + settings.WEBHOOKS_CLAIM_GRACE)
+        (
+            target.webhook_id,
+            min(target.window, target.cap),
+            throttle.allowed(target.rate_limit, target.blocked_until, now) if target.rate_limit else target.cap,
+            target.timeout + settings.WEBHOOKS_CLAIM_GRACE,
+        )
         for target in targets.values()
     ]
     bounds = {"limit": limit, "bytes": max_bytes, "token": token}
     with connection.cursor() as cursor:
         if is_postgres():
-            ids, places, seconds = (list(column) for column in zip(*lanes, strict=True))
-            cursor.execute(claim_sql.CLAIM_POSTGRES, bounds | {"lanes": ids, "places": places, "seconds": seconds})
+            columns = zip(("lanes", "places", "most", "seconds"), map(list, zip(*lanes, strict=True)), strict=True)
+            cursor.execute(claim_sql.CLAIM_POSTGRES, bounds | dict(columns))
             return [Row(*values) for values in cursor.fetchall()]
         cursor.execute(claim_sql.CHOOSE_SQLITE, bounds | {"lanes": json.dumps(lanes)})
         found = [(claim_sql.row_of(values, as_datetime), seconds) for *values, seconds in cursor.fetchall()]

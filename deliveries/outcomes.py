@@ -6,8 +6,9 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from http import HTTPStatus
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -22,6 +23,8 @@ from subscriptions import ids, services
 from subscriptions.models import Webhook
 
 MASKED = "••••••"
+ROTATED = "The webhook's secret was rotated on {:%d %B %Y at %H:%M} UTC: does the endpoint know the one in force?"
+_UNAUTHORIZED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
 @dataclass(slots=True)
@@ -66,6 +69,8 @@ def judge(sent: Sent) -> Judged:
     """Decide what follows an outcome, and when, by the database's clock."""
     row = sent.row
     decision = retry.decide(_policy(sent), sent.outcome, row.tries + 1)
+    if sent.outcome.status_code in _UNAUTHORIZED and row.target.rotated_at:
+        decision = replace(decision, reason=f"{decision.reason} {ROTATED.format(row.target.rotated_at)}")
     started_at, answered_at = clock.at(sent.started), clock.at(sent.finished)
     next_at = answered_at + timedelta(seconds=decision.delay) if isinstance(decision, Retry) else None
     return Judged(sent, decision, started_at, answered_at, next_at)

@@ -92,6 +92,8 @@ def _work_lanes(parts: Engine, webhook_ids: Sequence[int], free: int, max_bytes:
         parts.wait_for_news(DATABASE_REST)
         return
     lanes.give_back(webhook_ids if batch.full else batch.busy, slow=slow)
+    for webhook_id, seconds in batch.throttled.items():
+        lanes.wake_later([webhook_id], seconds)
     rows, suspects = _one_suspect(parts, batch.rows)
     parts.sender.submit(rows)
     if suspects:

@@ -1,17 +1,20 @@
-"""A webhook as a claim reads it: everything that sending to it takes."""
+"""A webhook as the engine sees it: everything that sending to it takes."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 
 from deliveries import dialects
+from deliveries.database import as_datetime
 from deliveries.dialects import BodyStyle
 from subscriptions import encryption
+from subscriptions.models import Webhook
 
 UNKNOWN_TIMEOUT = 10.0
 """Seconds; what a claim assumes of a dialect it doesn't know."""
@@ -19,7 +22,11 @@ UNKNOWN_TIMEOUT = 10.0
 
 @dataclass(slots=True)
 class Target:
-    """A webhook as it stood at the claim: URL, policy, secrets and state are read anew each time."""
+    """A webhook as it stood at the claim: URL, policy, secrets and state are read anew each time.
+
+    `sealed`: its active secrets, encrypted, oldest first. `blocked_until`: its rate limit allows nothing before.
+    `rotated_at`: when its newest secret was made, if it isn't its first.
+    """
 
     webhook_id: int
     merchant_id: int
@@ -36,8 +43,10 @@ class Target:
     cap: int
     rate_limit: float | None
     fields: list[str]
-    window: int
     sealed: list[str]
+    window: int = 1
+    blocked_until: datetime | None = None
+    rotated_at: datetime | None = None
 
     @property
     def secrets(self) -> list[str]:
@@ -45,19 +54,53 @@ class Target:
         return [encryption.decrypt(value) for value in self.sealed]
 
 
-def target_of(row: Sequence[Any]) -> Target:
-    """Return the Target of a row of claim_sql.LANES_…, its lock aside."""
-    *columns, window, values = row
+def target_of_row(row: Sequence[Any]) -> Target:
+    """Return the Target of a row of claim_sql.LANES_…: its settings, then its lane's state, then its secrets."""
     (pk, merchant_id, merchant, domain, webhook, url, dialect, body_style, api_version, headers, policy, timeout, cap,
-     rate_limit, fields) = columns  # fmt: skip
-    if isinstance(values, str):  # SQLite's JSON text
-        values = json.loads(values)
+     rate_limit, fields, window, blocked_until, rotated_at, sealed) = row  # fmt: skip
     return Target(
-        pk, merchant_id, merchant, domain, webhook, url, dialect, body_style, api_version,
-        _parsed(headers) or {}, _parsed(policy), timeout or _default_timeout(dialect),
-        cap or settings.WEBHOOKS_MAX_IN_FLIGHT, rate_limit, _parsed(fields) or [], window,
-        values,
-    )  # fmt: skip
+        webhook_id=pk,
+        merchant_id=merchant_id,
+        merchant=merchant,
+        domain=domain,
+        webhook=webhook,
+        url=url,
+        dialect=dialect,
+        body_style=body_style,
+        api_version=api_version,
+        headers=_parsed(headers) or {},
+        retry_policy=_parsed(policy),
+        timeout=timeout or _default_timeout(dialect),
+        cap=cap or settings.WEBHOOKS_MAX_IN_FLIGHT,
+        rate_limit=rate_limit,
+        fields=_parsed(fields) or [],
+        sealed=_parsed(sealed),
+        window=window,
+        blocked_until=blocked_until and as_datetime(blocked_until),
+        rotated_at=rotated_at and as_datetime(rotated_at),
+    )
+
+
+def target_of_webhook(webhook: Webhook, secrets: Iterable[str]) -> Target:
+    """Return the Target of a webhook outside a claim, saved or not, with these secrets: for tests and previews."""
+    return Target(
+        webhook_id=webhook.pk,
+        merchant_id=webhook.merchant_id,
+        merchant=webhook.merchant.public_id,
+        domain=webhook.merchant.domain,
+        webhook=webhook.public_id,
+        url=webhook.url,
+        dialect=webhook.dialect,
+        body_style="python" if webhook.body_style == Webhook.BodyStyle.PYTHON else "compact",
+        api_version=webhook.api_version,
+        headers=webhook.headers,
+        retry_policy=webhook.retry_policy,
+        timeout=webhook.timeout or _default_timeout(webhook.dialect),
+        cap=webhook.in_flight_cap,
+        rate_limit=webhook.rate_limit,
+        fields=webhook.fields,
+        sealed=[encryption.encrypt(secret) for secret in secrets],
+    )
 
 
 def _default_timeout(dialect: str) -> float:
