@@ -43,7 +43,7 @@ LANES_SQLITE = f"""
 
 _RETURNED = """
     d.id, d.public_id, d.webhook_id, d.attempt_count, d.tries, d.interruptions,
-    e.public_id, e.type, e.data, e.occurred_at, e.size
+    e.public_id, e.type, e.data, e.resource_id, e.occurred_at, e.size
 """
 
 
@@ -59,6 +59,7 @@ class Row(NamedTuple):
     event_id: str
     event_type: str
     data: str
+    resource_id: str
     occurred_at: datetime
     size: int
     was: str

@@ -38,6 +38,7 @@ class Claimed:
     event_id: str
     event_type: str
     data: str
+    resource_id: str
     occurred_at: datetime
     size: int
     due_at: datetime
@@ -174,6 +175,7 @@ def _claimed(row: Row, target: Target, token: int) -> Claimed:
         event_id=row.event_id,
         event_type=row.event_type,
         data=row.data,
+        resource_id=row.resource_id,
         occurred_at=row.occurred_at,
         size=row.size,
         due_at=row.was_due,

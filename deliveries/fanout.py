@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
 from django.dispatch import receiver
 from django.utils import timezone
 
-from deliveries import counters, filters, lanes
+from deliveries import counters, debounce, filters, lanes
 from deliveries.counters import SKIPPED, Count
 from deliveries.database import insert_rows
+from deliveries.debounce import Candidate, Key
 from deliveries.models import Delivery
 from deliveries.signals import Batch, StoredEvent, events_published
 from subscriptions import ids
@@ -33,38 +37,32 @@ _COMPUTED = {
 }
 
 
+@dataclass(slots=True)
+class _Planned:
+    """A delivery to be; with a reason it is skipped."""
+
+    event: StoredEvent
+    match: Match
+    reason: str
+
+
 @receiver(events_published)
 def fan_out(batch: Batch, **_kwargs: Any) -> None:
     """Store the deliveries of a batch of events in its transaction, and wake their lanes once it is committed."""
     found = matching(batch.merchant_id, {entry.name: entry for entry in batch.entries.values()}.values())
-    rows = []
-    woken: set[int] = set()
-    for event in batch.events:
-        for match in found.get(event.type, ()):
-            reason = _reason_to_skip(match, event)
-            rows.append(
-                (
-                    ids.new_id(ids.DELIVERY),
-                    batch.merchant_id,
-                    match.webhook_id,
-                    event.pk,
-                    event.type,
-                    Delivery.Status.SKIPPED.value if reason else Delivery.Status.PENDING.value,
-                    reason,
-                )
-            )
-            if not reason:
-                batch.deliveries[event.pk] = batch.deliveries.get(event.pk, 0) + 1
-                woken.add(match.webhook_id)
-    insert_rows("deliveries_delivery", _COLUMNS, rows, computed=_COMPUTED)
-    counters.add(
-        Count(batch.merchant_id, webhook_id, timezone.now(), SKIPPED)
-        for _id, _merchant, webhook_id, _event, _type, _status, reason in rows
-        if reason
-    )
+    planned = [
+        _Planned(event, match, _reason_to_skip(match, event))
+        for event in batch.events
+        for match in found.get(event.type, ())
+    ]
+    for position in debounce.repeated(_candidates(planned)):
+        planned[position].reason = debounce.REASON
+    _store(batch.merchant_id, planned)
+    sent = [each for each in planned if not each.reason]
+    batch.deliveries.update(Counter(each.event.pk for each in sent))
+    woken = {each.match.webhook_id for each in sent}
     if woken:
-        webhook_ids = sorted(woken)
-        transaction.on_commit(lambda: lanes.wake(webhook_ids), robust=True)
+        transaction.on_commit(lambda: lanes.wake(sorted(woken)), robust=True)
 
 
 def _reason_to_skip(match: Match, event: StoredEvent) -> str:
@@ -74,3 +72,34 @@ def _reason_to_skip(match: Match, event: StoredEvent) -> str:
     if match.filter:
         return filters.accepts(match.filter, event.type, event.data)[1]
     return ""
+
+
+def _candidates(planned: Sequence[_Planned]) -> list[Candidate]:
+    """Return what may repeat the event before it: deliveries to webhooks that chose fields."""
+    return [
+        Candidate(
+            position,
+            Key(each.match.webhook_id, each.event.type, each.event.resource_id),
+            debounce.digest(each.event.data, each.match.fields),
+        )
+        for position, each in enumerate(planned)
+        if each.match.fields and not each.reason
+    ]
+
+
+def _store(merchant_id: int, planned: Sequence[_Planned]) -> None:
+    rows = [
+        (
+            ids.new_id(ids.DELIVERY),
+            merchant_id,
+            each.match.webhook_id,
+            each.event.pk,
+            each.event.type,
+            (Delivery.Status.SKIPPED if each.reason else Delivery.Status.PENDING).value,
+            each.reason,
+        )
+        for each in planned
+    ]
+    insert_rows("deliveries_delivery", _COLUMNS, rows, computed=_COMPUTED)
+    now = timezone.now()
+    counters.add(Count(merchant_id, each.match.webhook_id, now, SKIPPED) for each in planned if each.reason)

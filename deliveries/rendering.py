@@ -12,13 +12,16 @@ from deliveries.targets import Target
 from deliveries.transport import Request
 
 
-def render(row: Claimed, sent_at: datetime) -> Request:
-    """Return the signed request of this attempt. Raises ValueError when the webhook's settings don't allow one."""
+def render(row: Claimed, data: str, sent_at: datetime) -> Request:
+    """Return the signed request of this attempt; `data` is canonical text.
+
+    Raises ValueError when the webhook's settings don't allow one.
+    """
     message = Message(
         event_id=row.event_id,
         event=row.event_type,
         occurred_at=row.occurred_at,
-        data=row.data,
+        data=data,
         shop=row.target.domain,
         api_version=row.target.api_version,
         attempt=row.attempt,

@@ -12,6 +12,7 @@ from datetime import timedelta
 import structlog
 from django.conf import settings
 
+from deliveries import resolvers
 from deliveries.claims import Claimed
 from deliveries.database import clock
 from deliveries.egress import transport
@@ -128,7 +129,7 @@ class Sender:
     def _send(self, row: Claimed) -> Sent:
         started = time.monotonic()
         try:
-            request = render(row, clock.at(started))
+            request = render(row, resolvers.freshest(row), clock.at(started))
         except ValueError as error:
             detail = f"The request could not be made: {error}"
             outcome = Outcome(error=ErrorClass.INTERNAL, detail=detail, total_ms=0.0, permanent=True)

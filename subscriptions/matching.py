@@ -18,6 +18,7 @@ class Match:
     is_enabled: bool
     disabled_reason: str
     filter: str
+    fields: list[str]
 
 
 def known_event_types(names: Collection[str]) -> dict[str, EventType]:
@@ -56,7 +57,14 @@ def matching(merchant_id: int, entries: Collection[EventType]) -> Mapping[str, l
             webhook__deleted_at=None,
         )
         .order_by("webhook_id")
-        .values_list("pattern", "webhook_id", "webhook__is_enabled", "webhook__disabled_reason", "webhook__filter")
+        .values_list(
+            "pattern",
+            "webhook_id",
+            "webhook__is_enabled",
+            "webhook__disabled_reason",
+            "webhook__filter",
+            "webhook__fields",
+        )
     )
     found: dict[str, list[Match]] = {}
     for name, accepted in patterns.items():

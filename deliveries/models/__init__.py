@@ -1,10 +1,11 @@
 """The deliveries side of the database."""
 
 from deliveries.models.attempts import Attempt
+from deliveries.models.debounce import LastSent
 from deliveries.models.deliveries import Delivery
 from deliveries.models.events import Event
 from deliveries.models.jobs import Job
 from deliveries.models.lanes import Counter, Lane
 from deliveries.models.review import DeadLetter
 
-__all__ = ["Attempt", "Counter", "DeadLetter", "Delivery", "Event", "Job", "Lane"]
+__all__ = ["Attempt", "Counter", "DeadLetter", "Delivery", "Event", "Job", "Lane", "LastSent"]

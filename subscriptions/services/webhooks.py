@@ -17,9 +17,6 @@ from subscriptions.services.locks import lock_merchant, lock_webhook, reread_loc
 from subscriptions.services.secrets import replace_secret
 from subscriptions.services.states import switch
 
-WEBHOOKS_PER_MERCHANT_MAX: Final = 1000
-"""Undeleted webhooks a merchant may have, each one more delivery of an event; a setting of this name overrides it."""
-
 _NOT_COLUMNS: Final = frozenset({"events", "secret", "is_enabled"})
 
 
@@ -110,7 +107,7 @@ def delete_webhook(*, webhook: Webhook) -> Webhook:
 def _refuse_another(merchant: Merchant) -> None:
     if not merchant.is_active:
         raise ValidationError({"merchant": [f"{merchant} is not active. Activate it before adding webhooks."]})
-    limit = getattr(settings, "WEBHOOKS_PER_MERCHANT_MAX", WEBHOOKS_PER_MERCHANT_MAX)
+    limit = settings.WEBHOOKS_PER_MERCHANT_MAX  # each webhook is one more delivery of an event
     if merchant.webhooks.alive().count() >= limit:
         raise ValidationError(
             {"merchant": [f"{merchant} has {limit} webhooks, the most a merchant may have. Delete one first."]}
