@@ -26,6 +26,8 @@ STALE_MS = 1500
 """A shift or worker that has not been heard of for this long does not count. Being wrong costs a needless wake-up."""
 CALL_LIFE_MS = 2000
 """How long an enqueued wake-up counts as a shift to come."""
+WAKE_CHUNK = 5000
+"""Lanes marked ready in one call, so that a sweep over very many doesn't hold Redis up."""
 PUBLISH_TIMEOUT = 0.5
 """Seconds the broker may take to accept a wake-up."""
 
@@ -49,13 +51,13 @@ def wake(webhook_ids: Iterable[int], *, slow: bool = False) -> None:
     Under load enough shifts are on or called and nothing is enqueued: hints coalesce. Never raises for Redis or the
     broker; without them the pacemaker's sweep finds the lanes.
     """
-    ids = list(dict.fromkeys(webhook_ids))
-    if not ids:
-        return
+    every = list(dict.fromkeys(webhook_ids))
     queue = SLOW if slow else FAST
-    calls = _run("WAKE", _protocol_keys(queue), [*_limits(), secrets.token_hex(6), len(ids), *ids], default=0)
-    for nth in range(calls):
-        _enqueue(ids[nth::calls], queue)
+    for first in range(0, len(every), WAKE_CHUNK):
+        ids = every[first : first + WAKE_CHUNK]
+        calls = _run("WAKE", _protocol_keys(queue), [*_limits(), secrets.token_hex(6), len(ids), *ids], default=0)
+        for nth in range(calls):
+            _enqueue(ids[nth::calls], queue)
 
 
 def call_another(*, slow: bool) -> None:
@@ -110,6 +112,22 @@ def mark_slow(webhook_ids: Sequence[int]) -> None:
     """Let these lanes be worked by slow shifts for the next WEBHOOKS_SLOW_FOR seconds."""
     if webhook_ids:
         _run("MARK_SLOW", [keys.name("slow")], [int(settings.WEBHOOKS_SLOW_FOR * 1000), *webhook_ids], default=0)
+
+
+def state(queue: str) -> tuple[int, int, int] | None:
+    """Return how many lanes are ready, shifts on and worker processes alive for a queue; None when Redis is away."""
+
+    def ask() -> tuple[int, int, int]:
+        seconds, microseconds = keys.client().time()
+        since = seconds * 1000 + microseconds // 1000 - STALE_MS
+        with keys.client().pipeline(transaction=False) as pipeline:
+            pipeline.scard(_key(queue, "ready"))
+            pipeline.zcount(_key(queue, "shifts"), since, "+inf")
+            pipeline.zcount(_key(queue, "workers"), since, "+inf")
+            ready, shifts, workers = pipeline.execute()
+        return ready, shifts, workers
+
+    return _attempt(ask, default=None)
 
 
 def elect(seconds: float) -> bool:

@@ -1,12 +1,16 @@
-"""Health for load balancers: alive means the process answers; ready means that it can accept events."""
+"""Health for load balancers, numbers for Prometheus. Alive: the process answers. Ready: it can accept events."""
 
 from __future__ import annotations
 
 import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.crypto import constant_time_compare
 from django.views.decorators.http import require_safe
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from deliveries.metrics import exposition
 
 
 @require_safe
@@ -24,6 +28,18 @@ def ready(request: HttpRequest) -> JsonResponse:
     database = _database()
     body = {"status": "ok" if database == "ok" else "unavailable", "database": database, "redis": _redis()}
     return JsonResponse(body, status=200 if database == "ok" else 503)
+
+
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Answer Prometheus' text format; with METRICS_TOKEN set, only to `Authorization: Bearer` with it."""
+    expected = f"Bearer {settings.METRICS_TOKEN}"
+    given = request.headers.get("Authorization", "")
+    if settings.METRICS_TOKEN and not constant_time_compare(given, expected):
+        return HttpResponse(
+            "Give METRICS_TOKEN as a Bearer token.\n", status=401, headers={"WWW-Authenticate": "Bearer"}
+        )
+    return HttpResponse(exposition(), content_type=CONTENT_TYPE_LATEST)
 
 
 def _database() -> str:

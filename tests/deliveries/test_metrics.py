@@ -1,0 +1,70 @@
+"""What Prometheus reads: whole numbers of the installation, from counters and open rows."""
+
+from datetime import UTC, datetime
+
+import pytest
+from django.test import Client
+from prometheus_client.parser import text_string_to_metric_families
+
+from deliveries import counters, lanes
+from deliveries.counters import LATENESS, Count
+from deliveries.publishing import publish
+from tests.factories import make_merchant, make_webhook
+
+pytestmark = pytest.mark.django_db
+
+
+def scrape(**headers: str) -> dict[tuple[str, str], float]:
+    """Return (sample, label values) → value."""
+    answer = Client().get("/metrics", headers=headers)
+    assert answer.status_code == 200, answer.content
+    families = text_string_to_metric_families(answer.content.decode())
+    return {(s.name, ",".join(s.labels.values())): s.value for family in families for s in family.samples}
+
+
+def test_open_deliveries_are_counted_by_status():
+    merchant = make_merchant()
+    make_webhook(merchant, events=["order.created"])
+    publish("order.created", {"order": {}}, merchant=merchant)
+
+    found = scrape()
+
+    assert found["webhooks_open_deliveries", "pending"] == 1
+    assert found["webhooks_open_deliveries", "sending"] == 0
+    assert found["webhooks_dead_letters", ""] == 0
+
+
+def test_response_times_become_a_cumulative_histogram_in_seconds():
+    webhook = make_webhook(make_merchant())
+    now = datetime.now(UTC)
+    for ms in (3.0, 40.0, 90_000.0):
+        counters.add([Count(webhook.merchant_id, webhook.pk, now, "delivered", ms)])
+    counters.add([Count(webhook.merchant_id, webhook.pk, now, LATENESS, 7.0)])
+
+    found = scrape()
+
+    assert found["webhooks_attempts_total", "delivered"] == 3
+    assert found["webhooks_response_seconds_bucket", "0.005"] == 1
+    assert found["webhooks_response_seconds_bucket", "0.05"] == 2
+    assert found["webhooks_response_seconds_bucket", "10.0"] == 2
+    assert found["webhooks_response_seconds_bucket", "+Inf"] == 3
+    assert found["webhooks_response_seconds_sum", ""] == pytest.approx(90.043)
+    assert found["webhooks_lateness_seconds_count", ""] == 1
+
+
+def test_the_fleet_is_what_redis_heard_lately():
+    lanes.beat(lanes.FAST, worker=True)
+
+    found = scrape()
+
+    assert found["webhooks_workers", lanes.FAST] == 1
+    assert found["webhooks_workers", lanes.SLOW] == 0
+    assert found["webhooks_redis_up", ""] == 1
+
+
+def test_with_a_token_set_only_its_bearer_is_answered(settings):
+    settings.METRICS_TOKEN = "scrape-me"
+
+    assert Client().get("/metrics").status_code == 401
+    assert Client().get("/metrics", headers={"Authorization": "Bearer wrong"}).status_code == 401
+    assert ("webhooks_redis_up", "") in scrape(Authorization="Bearer scrape-me")
