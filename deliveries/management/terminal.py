@@ -8,6 +8,9 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 
+PLAIN_WIDTH = 120
+"""Columns where there is no terminal."""
+
 
 def as_command_error(error: ValidationError) -> CommandError:
     """Return the error for the terminal: a line `field: what is wrong and how to mend it` for each problem."""
@@ -16,4 +19,5 @@ def as_command_error(error: ValidationError) -> CommandError:
 
 def console_of(command: BaseCommand) -> Console:
     """Return a rich console that writes where the command's `stdout` goes."""
-    return Console(file=cast(IO[str], command.stdout._out), highlight=False)
+    file = cast(IO[str], command.stdout._out)
+    return Console(file=file, highlight=False, width=None if file.isatty() else PLAIN_WIDTH)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,9 @@ from subscriptions.models import ApiKey, Merchant, Webhook
 NAME, EMAIL, DOMAIN = "Demo shop", "demo@shop.example", "demo-shop.example"
 SHORT_POLICY: dict[str, Any] = {"delays": [1, 2, 3]}
 """Seconds; the default's 5, 25 and 125 would keep people waiting."""
+
+
+NOTES_MAX = 100_000
 
 
 @dataclass(frozen=True)
@@ -36,30 +40,43 @@ class Role:
 
 
 ROLES = (
-    Role("alva", "fails twice, then recovers", fail=2, policy=SHORT_POLICY),
-    Role("litestore", "answers at once"),
+    Role("alva", "recovers", fail=2, policy=SHORT_POLICY),
+    Role("litestore", "well-behaved"),
     Role("cryptlex", "never recovers", fail=FOREVER, policy=SHORT_POLICY),
-    Role("shopery", "answers at once"),
-    Role("standard", "answers at once"),
+    Role("shopery", "well-behaved"),
+    Role("standard", "well-behaved"),
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a receiver remembers of a request: when it came (unix seconds), why it didn't verify, what it answered."""
+
+    message_id: str
+    received_at: float
+    problem: str
+    status: int
+
+
 class Log:
-    """What a receiver has seen, in order; shared between its threads and ours."""
+    """What a receiver has seen, in order; shared between its threads and ours. The oldest of too many are forgotten."""
 
     def __init__(self) -> None:
-        self._seen: list[Seen] = []
+        self._notes: deque[Note] = deque(maxlen=NOTES_MAX)
         self._lock = threading.Lock()
+        self.came = self.verified = 0
 
     def add(self, seen: Seen) -> None:
         """Take note."""
         with self._lock:
-            self._seen.append(seen)
+            self.came += 1
+            self.verified += not seen.problem
+            self._notes.append(Note(seen.message_id, seen.request.received_at, seen.problem, seen.status))
 
-    def all(self) -> list[Seen]:
+    def all(self) -> list[Note]:
         """Return a copy."""
         with self._lock:
-            return list(self._seen)
+            return list(self._notes)
 
 
 @dataclass
@@ -81,6 +98,11 @@ class Cast:
     password: str
     api_key: str
     players: list[Player] = field(default_factory=list)
+
+    @property
+    def webhooks(self) -> list[Webhook]:
+        """The five webhooks."""
+        return [player.webhook for player in self.players]
 
     def player(self, dialect: str) -> Player:
         """Return the player of a dialect."""

@@ -23,6 +23,11 @@ DEVELOPMENT = {
 """Receivers stand on this machine and speak plain HTTP, so the demo allows both."""
 
 
+def is_apart() -> bool:
+    """Tell whether this is an installation beside the checkout's own, which other commands here don't mean."""
+    return bool(os.environ.get("WEBHOOKS_SQLITE_PATH"))
+
+
 def needs_redis() -> bool:
     """Tell whether no Redis is named, so that one of our own must be started."""
     return not os.environ.get("REDIS_URL")

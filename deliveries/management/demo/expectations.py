@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from deliveries.management.demo.cast import Cast, Player
+from django.contrib.auth import authenticate
+
+from deliveries.management.demo.cast import Cast, Note, Player
 from deliveries.management.demo.processes import Child, Web
 from deliveries.management.demo.story import Told, deliveries_of, letters_of
-from deliveries.management.receiver import Seen
 from deliveries.models import Attempt, DeadLetter, Delivery
-from deliveries.retry_policy import DEFAULT_POLICY
 from subscriptions import event_types
 
 
@@ -44,6 +44,7 @@ def after_the_replay(cast: Cast, told: Told, web: Web, children: list[Child]) ->
     yield _never_early_by_the_log(told)
     yield _never_early_by_the_receivers(cast)
     yield _pages(web)
+    yield _doors(web, cast)
     ended = [child.name for child in children if not child.is_running]
     yield Verdict("web, worker and beat are still running", not ended, f"ended: {', '.join(ended)}" if ended else "yes")
 
@@ -127,20 +128,23 @@ def _never_early_by_the_receivers(cast: Cast) -> Verdict:
                 retries += 1
                 early += wait < delay
     text = "no retry is early by the receivers' clock: 1, 2 and 3 s after each failure here"
-    return Verdict(text, not early and retries > 0, f"{early} of {retries} early; the default is {_default()}")
+    return Verdict(text, not early and retries > 0, f"{early} of {retries} early")
 
 
-def _waits(seen: list[Seen]) -> Iterator[list[float]]:
+def _waits(notes: list[Note]) -> Iterator[list[float]]:
     """Yield the seconds between the requests of each message."""
     times: dict[str, list[float]] = defaultdict(list)
-    for one in seen:
-        times[one.message_id].append(one.request.received_at)
+    for one in notes:
+        times[one.message_id].append(one.received_at)
     for moments in times.values():
         yield [later - earlier for earlier, later in pairwise(moments)]
 
 
-def _default() -> str:
-    return DEFAULT_POLICY.describe()
+def _doors(web: Web, cast: Cast) -> Verdict:
+    status = web.ask("/api/v1/webhooks", api_key=cast.api_key)
+    login = authenticate(username=cast.username, password=cast.password) is not None
+    seen = f"API {status}, login {'good' if login else 'refused'}"
+    return Verdict("the API key and the login that the demo gives open their doors", status == 200 and login, seen)
 
 
 def _pages(web: Web) -> Verdict:

@@ -94,9 +94,11 @@ class Web(Child):
         """Tell whether a page comes."""
         return self.ask("/health/live") == 200
 
-    def ask(self, path: str) -> int:
+    def ask(self, path: str, *, api_key: str = "") -> int:
         """Return the status that a GET of `path` is answered with; 0 when nothing answers."""
         opener = build_opener(ProxyHandler({}))  # a proxy of the environment can't reach our loopback
+        if api_key:
+            opener.addheaders.append(("Authorization", f"Bearer {api_key}"))
         try:
             with opener.open(self.url + path, timeout=ASK_TIMEOUT) as answer:
                 return int(answer.status)
@@ -124,9 +126,9 @@ class Worker(Child):
             return False
 
 
-def beat(environment: Mapping[str, str], logs: Path) -> Child:
-    """Return the beat process."""
-    arguments = ["celery", "-A", "webhooks_project", "beat", "--schedule", str(logs / "beat")]
+def beat(environment: Mapping[str, str], logs: Path, schedule: str) -> Child:
+    """Return the beat process, which remembers in the file `schedule` what ran when."""
+    arguments = ["celery", "-A", "webhooks_project", "beat", "--schedule", schedule]
     return Child("beat", arguments, environment, logs)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable
 
+from django.db.models import Count
 from django.utils import timezone
+from rich import box
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
@@ -15,8 +17,12 @@ from deliveries.management.demo.cast import Cast
 from deliveries.management.demo.expectations import Verdict
 from deliveries.models import Delivery
 
-LATEST = 14
-"""Deliveries shown in the lower table."""
+LATEST_MAX = 14
+"""Deliveries shown in the lower table, on a screen that is high enough."""
+OTHER_LINES = 16
+"""Lines of the screen that are not rows of the lower table."""
+LOOKED_AT = 500
+"""Newest deliveries among which those that moved last are looked for."""
 
 STYLES = {
     Delivery.Status.PENDING: "cyan",
@@ -27,45 +33,55 @@ STYLES = {
 }
 
 
-def tables(cast: Cast) -> RenderableType:
-    """Return both tables as things stand."""
-    rows = list(
-        Delivery.objects.filter(webhook__in=[player.webhook for player in cast.players]).select_related("webhook")
+def tables(cast: Cast, height: int = 100) -> RenderableType:
+    """Return both tables as things stand, fit for a screen of so many lines."""
+    return Group(_webhooks(cast), _latest(cast, max(3, min(LATEST_MAX, height - OTHER_LINES))))
+
+
+def _table(title: str, left: Iterable[str], right: Iterable[str]) -> Table:
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
     )
-    return Group(_webhooks(cast, rows), Text(), _latest(rows))
+    for heading in left:
+        table.add_column(heading, no_wrap=True)
+    for heading in right:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
 
 
-def _webhooks(cast: Cast, rows: list[Delivery]) -> Table:
-    table = Table(title="Five webhooks, a dialect each", title_justify="left", expand=False)
-    for heading in ("dialect", "its receiver"):
-        table.add_column(heading)
-    for heading in ("waiting", "retrying", "delivered", "in review", "requests", "verified"):
-        table.add_column(heading, justify="right")
+def _webhooks(cast: Cast) -> Table:
+    counts: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    rows = Delivery.objects.filter(webhook__in=cast.webhooks).order_by().values_list("webhook_id", "status")
+    for webhook_id, status, count in rows.annotate(count=Count("id")):
+        counts[webhook_id][status] = count
+    headings = ("due", "retrying", "delivered", "review", "came", "verified")
+    table = _table("Five webhooks", ("dialect", "its receiver"), headings)
     for player in cast.players:
-        states = Counter(row.status for row in rows if row.webhook_id == player.webhook.pk)
-        seen = player.log.all()
-        verified = sum(not one.problem for one in seen)
+        states = counts[player.webhook.pk]
+        came, verified = player.log.came, player.log.verified
         numbers = (
             (states["pending"] + states["sending"], "cyan"),
             (states["retrying"], "yellow"),
             (states["delivered"], "green"),
             (states["dead"], "red"),
-            (len(seen), ""),
-            (verified, "green" if verified == len(seen) else "red"),
+            (came, ""),
+            (verified, "green" if verified == came else "red"),
         )
         cells = [Text(str(number), style if number else "dim") for number, style in numbers]
         table.add_row(player.role.dialect, player.role.manner, *cells)
     return table
 
 
-def _latest(rows: list[Delivery]) -> Table:
-    table = Table(title="Latest deliveries", title_justify="left", expand=False)
-    for heading in ("time", "event", "dialect", "status"):
-        table.add_column(heading)
-    for heading in ("attempts", "answer", "took"):
-        table.add_column(heading, justify="right")
-    moved = sorted(rows, key=lambda row: (row.last_attempt_at or row.created_at, row.pk), reverse=True)
-    for row in moved[:LATEST]:
+def _latest(cast: Cast, limit: int) -> Table:
+    newest = Delivery.objects.filter(webhook__in=cast.webhooks).select_related("webhook").order_by("-id")[:LOOKED_AT]
+    moved = sorted(newest, key=lambda row: (row.last_attempt_at or row.created_at, row.pk), reverse=True)
+    table = _table("Latest deliveries", ("time", "event", "dialect", "status"), ("attempts", "answer", "took"))
+    for row in moved[:limit]:
         status = Delivery.Status(row.status)
         table.add_row(
             f"{timezone.localtime(row.last_attempt_at or row.created_at):%H:%M:%S}",
@@ -82,16 +98,16 @@ def _latest(rows: list[Delivery]) -> Table:
 def directions(cast: Cast, web_url: str, logs: str) -> RenderableType:
     """Return where to look, as whom to log in, and what to try."""
     table = Table.grid(padding=(0, 2))
-    review = f"{web_url}/admin/deliveries/deadletter/"
     for name, value in (
         ("Admin", f"{web_url}/admin/"),
-        ("Login", f"{cast.username}   {cast.password}"),
+        ("Login", cast.username),
+        ("Password", cast.password),
         ("API key", cast.api_key),
         ("API", f"{web_url}/api/docs/"),
         ("Merchant", cast.merchant.public_id),
         ("Logs", logs),
-        ("Try", f"manage.py publish order.created --merchant {cast.merchant.public_id}"),
-        ("", f"The cryptlex receiver is mended now: replay what waits in review at {review}"),
+        ("Try", f"python manage.py publish order.created --merchant {cast.merchant.public_id}"),
+        ("Review", f"{web_url}/admin/deliveries/deadletter/ (the cryptlex receiver is mended now: replay them)"),
         ("End", "Ctrl-C"),
     ):
         table.add_row(Text(name, "bold"), Text(value, overflow="fold"))

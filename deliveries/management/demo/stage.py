@@ -5,10 +5,11 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, Self
+from typing import Self
 
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError
 from rich.console import Console
@@ -16,6 +17,7 @@ from rich.live import Live
 
 from deliveries.management.demo import cast as casting
 from deliveries.management.demo import environment, expectations, processes, screen, story
+from deliveries.retry_policy import DEFAULT_POLICY
 from webhooks_project import embedded
 
 REDRAWS = 4
@@ -62,7 +64,7 @@ class Stage:
         self.children = [
             self.web,
             processes.Worker(variables, self.logs),
-            processes.beat(variables, self.logs),
+            processes.beat(variables, self.logs, self._schedule()),
         ]
         self._stack.callback(processes.stop_all, self.children)
         processes.start_all(self.children)
@@ -78,13 +80,18 @@ class Stage:
         """Start Valkey where no Redis is named, and let commands in other terminals find it."""
         if not environment.needs_redis():
             return None
-        if running := embedded.running_url():
+        apart = environment.is_apart()
+        if not apart and (running := embedded.running_url()):
             raise CommandError(
                 f"This checkout's processes are up already, with Valkey at {running} (make run?). End them first."
             )
         valkey = self._stack.enter_context(embedded.EmbeddedValkey())
-        embedded.announce(valkey.url)
-        return valkey.url
+        if not apart:
+            embedded.announce(valkey.url)
+        return str(valkey.url)
+
+    def _schedule(self) -> str:
+        return str(self.logs / "beat") if environment.is_apart() else settings.CELERY_BEAT_SCHEDULE_FILENAME
 
     def _take_down(self) -> None:
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # one Ctrl-C is enough
@@ -98,15 +105,17 @@ class Stage:
         began = time.monotonic()
         with self._live() as redraw:
             told = story.publish_examples(self.cast)
-            story.wait_until_settled(told, redraw)
+            settled = story.wait_until_settled(told, redraw)
             found = list(expectations.before_the_replay(self.cast, told))
-            story.mend_and_replay(self.cast, told)
-            story.wait_until_settled(told, redraw)
+            if settled:
+                story.mend_and_replay(self.cast, told)
+                story.wait_until_settled(told, redraw)
             found += expectations.after_the_replay(self.cast, told, self.web, self.children)
         if not self.console.is_terminal:
             self.console.print(screen.tables(self.cast))
         self.console.print(screen.verdicts(found), soft_wrap=True)
         held = all(one.held for one in found)
+        self.console.print(f"Retries are quick here; the default is {DEFAULT_POLICY.describe()}.", soft_wrap=True)
         outcome = "All expectations held" if held else f"{sum(not one.held for one in found)} expectations failed"
         self.console.print(f"{outcome}, {len(told.events)} events, {time.monotonic() - began:.0f} s.")
         if not held:
@@ -116,9 +125,11 @@ class Stage:
     def stay(self) -> None:
         """Publish, then show what happens until Ctrl-C; the dead letters are left for the person at the admin."""
         told = story.publish_examples(self.cast)
-        with self._live() as redraw:
+        with self._live(transient=True) as redraw:
             story.wait_until_settled(told, redraw)
         self.cast.player("cryptlex").receiver.mend()
+        if not self.console.is_terminal:
+            self.console.print(screen.tables(self.cast))
         self.console.print(screen.directions(self.cast, self.web.url, str(self.logs)))
         with self._live() as redraw:
             while all(child.is_running for child in self.children):
@@ -128,13 +139,13 @@ class Stage:
         raise CommandError("A process of the demo ended by itself; its log stands above.")
 
     @contextmanager
-    def _live(self) -> Iterator[Any]:
+    def _live(self, *, transient: bool = False) -> Iterator[Callable[[], None]]:
         """Give a function that redraws the tables; without a terminal it does nothing."""
         if not self.console.is_terminal:
             yield lambda: None
             return
-        with Live(console=self.console, auto_refresh=False) as live:
-            yield lambda: live.update(screen.tables(self.cast), refresh=True)
+        with Live(console=self.console, auto_refresh=False, transient=transient) as live:
+            yield lambda: live.update(screen.tables(self.cast, self.console.height), refresh=True)
 
     def _print_logs(self) -> None:
         for child in self.children:

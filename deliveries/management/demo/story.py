@@ -15,7 +15,7 @@ from deliveries.models import DeadLetter, Delivery
 from deliveries.publishing import JsonText, publish
 from subscriptions import event_types
 
-PATIENCE = 90.0
+PATIENCE = 60.0
 """Seconds until what should come is taken for lost; on an idle machine all is done in ten."""
 TICK = 0.2
 
@@ -58,7 +58,7 @@ def deliveries_of(told: Told) -> QuerySet[Delivery]:
 
 def letters_of(cast: Cast) -> QuerySet[DeadLetter]:
     """Return the dead letters of this cast that wait for review."""
-    return DeadLetter.objects.filter(webhook__in=[player.webhook for player in cast.players], resolved_at=None)
+    return DeadLetter.objects.filter(webhook__in=cast.webhooks, resolved_at=None)
 
 
 def mend_and_replay(cast: Cast, told: Told) -> None:

@@ -1,0 +1,188 @@
+"""`manage.py doctor`: what it finds where something is wrong, against the real database and Redis."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import time
+
+import pytest
+import redis
+from celery import current_app
+from cryptography.fernet import Fernet
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+
+from deliveries import lanes
+from deliveries.management.doctor import NOTE, OK, PROBLEM, Finding, database, examination, examine, safety, workers
+from deliveries.management.doctor.findings import without_password
+from subscriptions.catalogue import load_event_types
+from subscriptions.models import EventType
+from tests.factories import make_webhook
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def catalogue():
+    load_event_types()
+
+
+def found(name: str) -> Finding:
+    [finding] = [finding for finding in examine() if finding.name == name]
+    return finding
+
+
+def run(*words: str) -> tuple[str, int]:
+    out = io.StringIO()
+    try:
+        call_command("doctor", *words, stdout=out, no_color=True)
+    except SystemExit as end:
+        return out.getvalue(), int(end.code)
+    return out.getvalue(), 0
+
+
+def test_a_migrated_database_a_full_catalogue_and_redis_are_in_order():
+    names = ("database", "migrations", "catalogue", "backlog", "redis", "broker", "encryption keys")
+    assert {name: found(name).status for name in names} == dict.fromkeys(names, OK)
+
+
+def test_without_a_worker_it_exits_1_and_says_how_to_start_one():
+    text, code = run()
+    assert code == 1
+    assert "problem worker:" in text
+    assert "-Q deliveries --without-gossip --without-mingle" in text
+    assert "-Q deliveries.slow" in text
+
+
+def test_programs_get_one_json_object():
+    text, code = run("--json")
+    answer = json.loads(text)
+    assert (answer["ok"], code) == (False, 1)
+    assert {"name", "status", "text", "mend"} == answer["checks"][0].keys()
+    assert {check["status"] for check in answer["checks"]} <= {OK, NOTE, PROBLEM}
+
+
+def test_a_worker_shows_by_its_heartbeat_and_is_gone_when_it_stops():
+    lanes.beat(lanes.SLOW, worker=True)
+    assert workers.live_workers(lanes.SLOW) == [lanes.WORKER_ID]
+    assert found("slow worker").status == OK
+    assert found("worker").status == PROBLEM
+    time.sleep(lanes.STALE_MS / 1000 + 0.2)
+    assert workers.live_workers(lanes.SLOW) == []
+
+
+def test_a_worker_that_does_not_answer_celery_is_told(monkeypatch):
+    monkeypatch.setattr(workers, "PING_TIMEOUT", 0.2)
+    lanes.beat(lanes.FAST, worker=True)
+    assert "same CELERY_BROKER_URL" in found("celery").mend
+
+
+def test_redis_that_is_away_is_told_without_its_password(settings):
+    settings.REDIS_URL = "redis://:hidden@127.0.0.1:1/0"
+    finding = found("redis")
+    assert finding.status == PROBLEM
+    assert "redis://***@127.0.0.1:1/0 can't be reached" in finding.text
+    assert "REDIS_URL" in finding.mend
+    assert "hidden" not in run()[0]
+    assert found("workers").status == PROBLEM
+
+
+def test_redis_that_evicts_keys_is_a_problem():
+    client = redis.Redis.from_url(os.environ["REDIS_URL"])
+    before = client.config_get("maxmemory-policy")["maxmemory-policy"]
+    client.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        assert "noeviction" in found("redis").mend
+    finally:
+        client.config_set("maxmemory-policy", before)
+        client.close()
+
+
+def test_a_broker_that_is_away_is_told(monkeypatch):
+    monkeypatch.setattr(current_app.conf, "broker_url", "redis://127.0.0.1:1/0")
+    monkeypatch.setattr(current_app.conf, "broker_write_url", "redis://127.0.0.1:1/0")
+    finding = found("broker")
+    assert finding.status == PROBLEM
+    assert "CELERY_BROKER_URL" in finding.mend
+
+
+def test_migrations_that_are_missing_are_told():
+    [newest] = MigrationLoader(connection).graph.leaf_nodes("deliveries")
+    MigrationRecorder(connection).record_unapplied(*newest)
+    finding = found("migrations")
+    assert finding.status == PROBLEM
+    assert "manage.py migrate" in finding.mend
+
+
+def test_an_empty_catalogue_is_told():
+    EventType.objects.all().delete()
+    assert found("catalogue").status == PROBLEM
+
+
+def test_secrets_of_a_lost_key_are_counted(settings):
+    make_webhook()
+    assert found("encryption keys").text.startswith("1 in use; 1 stored secrets")
+    settings.WEBHOOKS_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    finding = found("encryption keys")
+    assert finding.status == PROBLEM
+    assert finding.text.startswith("1 of 1 stored secrets can't be decrypted")
+
+
+def test_a_key_that_is_none_is_told(settings):
+    settings.WEBHOOKS_ENCRYPTION_KEYS = ["nonsense"]
+    assert "WEBHOOKS_ENCRYPTION_KEYS" in found("encryption keys").mend
+
+
+def test_an_open_way_inside_is_a_problem_in_production_and_a_note_in_development(settings):
+    settings.DEBUG, settings.WEBHOOKS_REQUIRE_HTTPS = False, False
+    settings.WEBHOOKS_ALLOWED_NETWORKS = ["10.0.0.0/8"]
+    assert [finding.status for finding in safety.way_out()] == [PROBLEM, PROBLEM]
+    settings.DEBUG = True
+    assert [finding.status for finding in safety.way_out()] == [NOTE, NOTE]
+    settings.WEBHOOKS_REQUIRE_HTTPS, settings.WEBHOOKS_ALLOWED_NETWORKS = True, []
+    assert [finding.status for finding in safety.way_out()] == [OK, OK]
+
+
+@pytest.fixture
+def scheduled():
+    before = current_app.conf.beat_schedule
+    current_app.conf.update(beat_schedule={"purge": {"task": "purge", "schedule": 60}})
+    yield
+    current_app.conf.update(beat_schedule=before)
+
+
+def test_beat_is_not_missed_where_nothing_is_scheduled(scheduled):
+    current_app.conf.update(beat_schedule={})
+    assert found("beat").status == OK
+
+
+@pytest.mark.usefixtures("scheduled")
+def test_beat_is_missed_where_its_schedule_is_old(settings, tmp_path):
+    settings.CELERY_BEAT_SCHEDULE_FILENAME = str(tmp_path / "beat")
+    assert found("beat").status == NOTE
+    (tmp_path / "beat.db").touch()
+    assert found("beat").status == OK
+    long_ago = time.time() - 3600
+    os.utime(tmp_path / "beat.db", (long_ago, long_ago))
+    assert found("beat").status == PROBLEM
+
+
+def test_a_check_that_breaks_is_a_finding(monkeypatch):
+    def broken():
+        raise RuntimeError("the roof\nfell in")
+        yield
+
+    monkeypatch.setattr(examination, "CHECKS", (broken, database.database))
+    findings = list(examine())
+    assert findings[0].status == PROBLEM
+    assert "RuntimeError: the roof" in findings[0].text
+    assert findings[1].status == OK
+
+
+def test_a_url_is_shown_without_who_and_password():
+    assert without_password("amqp://user:secret@host:5672/v") == "amqp://***@host:5672/v"
+    assert without_password("redis://host:6379/0") == "redis://host:6379/0"
