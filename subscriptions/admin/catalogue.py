@@ -81,4 +81,4 @@ class EventTypeAdmin(MerchantScoped):
 def _code(text: str) -> str:
     with suppress(ValueError):  # shown as it is otherwise
         text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    return format_html('<pre class="desk-code">{}</pre>', text)
+    return format_html('<pre class="desk-code" tabindex="0">{}</pre>', text)

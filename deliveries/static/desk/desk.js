@@ -23,7 +23,7 @@
     element.title = when.toISOString();
   };
   const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
-  const hour = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+  const hour = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   const label = (element) => {
     const at = new Date(element.dataset.at);
     element.textContent = (["1h", "24h"].includes(element.dataset.window) ? hour : day).format(at);

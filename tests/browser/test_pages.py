@@ -1,0 +1,133 @@
+"""Every page of the desk: accessible, usable by keyboard, whole at both widths, without a word to other hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser.conftest import House, Visit
+from tests.browser.receiver import Receiver
+
+pytestmark = pytest.mark.browser
+
+LISTS = [
+    "",
+    "subscriptions/webhook/",
+    "subscriptions/webhook/add/",
+    "deliveries/delivery/",
+    "deliveries/event/",
+    "deliveries/deadletter/",
+    "deliveries/attempt/",
+    "deliveries/deadletter/all/replay/",
+    "subscriptions/eventtype/",
+    "subscriptions/apikey/",
+    "subscriptions/apikey/add/",
+    "subscriptions/membership/",
+    "subscriptions/membership/add/",
+    "subscriptions/merchant/",
+]
+ROWS = [
+    "subscriptions/webhook/",
+    "deliveries/delivery/",
+    "deliveries/event/",
+    "deliveries/deadletter/",
+    "subscriptions/eventtype/",
+]
+
+
+@pytest.fixture(scope="module")
+def filled(house: House) -> Iterator[House]:
+    """A shop with rows in every list."""
+    receiver = Receiver()
+    receiver.status = 500
+    house.open_shop("cedar")
+    house.call(
+        "cedar", "webhooks", {"url": receiver.url, "events": ["*"], "name": "Cedar", "retry_policy": {"delays": []}}
+    )
+    for number in range(3):
+        house.publish("cedar", "order.created", {"order": {"id": str(number)}})
+    house.wait_for_letters("cedar", 3)
+    yield house
+    receiver.stop()
+
+
+@pytest.fixture
+def cedar(filled: House, chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
+    theme, width = getattr(request, "param", ("light", 1440))
+    visit = Visit(filled, chromium, color_scheme=theme)
+    visit.page.set_viewport_size({"width": width, "height": 900})
+    visit.sign_in(filled.people["cedar"])
+    yield visit
+    visit.close()
+
+
+def pages(visit: Visit) -> Iterator[str]:
+    yield from LISTS
+    for path in ROWS:
+        visit.go(path)
+        link = visit.page.locator("table#result_list a[href*='/change/']").first.get_attribute("href")
+        assert link is not None
+        yield link.removeprefix("/admin/")
+
+
+BOTH = [(theme, width) for theme in ("light", "dark") for width in (1440, 390)]
+
+
+@pytest.mark.parametrize("cedar", BOTH, indirect=True, ids=lambda pair: f"{pair[0]}-{pair[1]}")
+def test_no_page_is_wider_than_the_window_or_breaks_an_accessibility_rule_seriously(cedar: Visit, axe: str) -> None:
+    problems = []
+    for path in list(pages(cedar)):
+        page = cedar.go(path)
+        page.wait_for_timeout(200)
+        width = page.viewport_size["width"] if page.viewport_size else 0
+        if page.evaluate("document.documentElement.scrollWidth") > width:
+            problems.append(f"{path} is wider than the window")
+        page.evaluate(axe)
+        found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+        problems += [f"{path} {violation}" for violation in serious(found)]
+    assert problems == []
+
+
+def serious(found: Any) -> list[str]:
+    return [
+        f"{violation['id']}: {violation['help']}: {node['html'][:200]} {node.get('failureSummary', '')[:300]}"
+        for violation in found["violations"]
+        if violation["impact"] in {"serious", "critical"}
+        for node in violation["nodes"][:3]
+    ]
+
+
+def test_the_form_can_be_filled_with_the_keyboard_alone(cedar: Visit) -> None:
+    page = cedar.go("subscriptions/webhook/add/")
+    page.focus("#id_url")
+    page.keyboard.type("http://127.0.0.1:1/hooks")
+    page.focus("input[name=events][value='order.paid']")
+    page.keyboard.press("Space")
+    page.focus("button[name=_save]")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-secret]")
+
+
+def test_times_stand_in_the_viewers_zone(filled: House, chromium: Browser) -> None:
+    shown = []
+    for zone in ("UTC", "Asia/Tokyo"):
+        visit = Visit(filled, chromium, timezone_id=zone, locale="en-GB")
+        visit.sign_in(filled.people["cedar"])
+        page = visit.go("deliveries/delivery/")
+        element = page.locator("table#result_list time").first
+        shown.append((element.inner_text(), element.get_attribute("datetime")))
+        visit.close()
+    assert shown[0][1] == shown[1][1]
+    assert shown[0][0] != shown[1][0]
+
+
+def test_the_page_may_load_nothing_from_elsewhere(cedar: Visit) -> None:
+    answer = cedar.page.goto(f"{cedar.house.url}/admin/")
+    assert answer is not None
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "http" not in policy
+    assert "'unsafe-inline'" not in policy.split("script-src", 1)[1].split(";", 1)[0]
