@@ -13,8 +13,7 @@ from django.utils import timezone
 
 from deliveries import canonical
 from subscriptions import ids
-from subscriptions.matching import suggestion
-from subscriptions.models import EventType
+from subscriptions.matching import KnownEvent, suggestion
 
 ENVELOPE_MAX = 2048
 """Bytes kept free for the largest envelope, so that data that was accepted always fits the whole body's limit."""
@@ -72,7 +71,7 @@ def new_events(items: Iterable[NewEvent | Mapping[str, Any]]) -> list[NewEvent]:
     return events
 
 
-def check(items: Sequence[NewEvent], entries: Mapping[str, EventType], merchant_id: int) -> list[Row]:
+def check(items: Sequence[NewEvent], entries: Mapping[str, KnownEvent], merchant_id: int) -> list[Row]:
     """Return the events as they will be stored. Raises ValidationError with every wrong field, as `events.3.data`."""
     errors: dict[str, list[str]] = {}
     rows = []
@@ -98,7 +97,7 @@ def check(items: Sequence[NewEvent], entries: Mapping[str, EventType], merchant_
     return rows
 
 
-def _wrong_fields(item: NewEvent, entries: Mapping[str, EventType]) -> tuple[dict[str, str], str, int]:
+def _wrong_fields(item: NewEvent, entries: Mapping[str, KnownEvent]) -> tuple[dict[str, str], str, int]:
     wrong, data, size = {}, "", 0
     if not isinstance(item.event, str):
         wrong["event"] = "An event's name is text, such as order.created."

@@ -23,7 +23,7 @@ from deliveries.database import as_datetime, insert_rows
 from deliveries.incoming import JsonText, NewEvent
 from deliveries.models import Event
 from deliveries.signals import Batch, StoredEvent, events_published
-from subscriptions.matching import known_event_types
+from subscriptions.matching import known_events
 from subscriptions.models import Merchant
 
 __all__ = ["JsonText", "NewEvent", "Published", "publish", "publish_many"]
@@ -85,7 +85,7 @@ def publish_many(events: Iterable[NewEvent | Mapping[str, Any]], *, merchant: Me
 
 
 def _publish(items: Sequence[NewEvent], merchant: Merchant) -> list[tuple[Published, Event | None]]:
-    entries = known_event_types({item.event for item in items if isinstance(item.event, str)})
+    entries = known_events({item.event for item in items if isinstance(item.event, str)})
     rows = incoming.check(items, entries, merchant.pk)
     batch = Batch(merchant.pk, entries, [])
     results: list[tuple[Published, Event | None]] = []

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from django.dispatch import Signal
 
-from subscriptions.models import EventType
+from subscriptions.matching import KnownEvent
 
 
 @dataclass(slots=True)
@@ -24,7 +24,7 @@ class Batch:
     """What `events_published` carries. Fan-out fills `deliveries`: event key → deliveries made, skipped ones aside."""
 
     merchant_id: int
-    entries: dict[str, EventType]
+    entries: dict[str, KnownEvent]
     events: list[StoredEvent]
     deliveries: dict[int, int] = field(default_factory=dict)
 
