@@ -9,6 +9,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from webhooks_project import desk, devkeys, embedded, env, logs
+from webhooks_project.upkeep import *  # noqa: F403 - retention, notices, mail, beat's schedule
 
 BASE_DIR = env.BASE_DIR
 STATE_DIR = BASE_DIR / "var"  # embedded database, keys and server state; never committed

@@ -6,6 +6,22 @@ from deliveries.models.deliveries import Delivery
 from deliveries.models.events import Event
 from deliveries.models.jobs import Job
 from deliveries.models.lanes import Counter, Lane
+from deliveries.models.notices import Notice, NoticeWish, Watch
 from deliveries.models.review import DeadLetter
+from deliveries.models.upkeep import Expunction, Upkeep
 
-__all__ = ["Attempt", "Counter", "DeadLetter", "Delivery", "Event", "Job", "Lane", "LastSent"]
+__all__ = [
+    "Attempt",
+    "Counter",
+    "DeadLetter",
+    "Delivery",
+    "Event",
+    "Expunction",
+    "Job",
+    "Lane",
+    "LastSent",
+    "Notice",
+    "NoticeWish",
+    "Upkeep",
+    "Watch",
+]
