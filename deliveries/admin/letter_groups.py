@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db.models import Count, Min, QuerySet
 
@@ -47,11 +46,15 @@ class Group:
 def groups(rows: QuerySet[DeadLetter]) -> list[Group]:
     """Return the groups of waiting letters, the oldest first. Two queries."""
     counted = DeadLetter.objects.filter(pk__in=rows.order_by("pk").values("pk")[:COUNTED_MAX])
-    found: list[dict[str, Any]] = list(
+    found = list(
         counted.order_by()
         .values("webhook_id", "error", "status_code")
         .annotate(count=Count("pk"), oldest=Min("created_at"))
         .order_by("oldest")[:GROUPS_MAX]
     )
     webhooks = Webhook.objects.in_bulk({each["webhook_id"] for each in found})
-    return [Group(webhooks.get(each.pop("webhook_id")), **each) for each in found]
+    return [
+        Group(webhooks[each["webhook_id"]], each["error"], each["status_code"], each["count"], each["oldest"])
+        for each in found
+        if each["webhook_id"] in webhooks
+    ]

@@ -6,15 +6,10 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from django.conf import settings
-
-from deliveries import dialects
 from deliveries.dialects import Message
 from deliveries.models import Attempt, Delivery
 from deliveries.rendering import request_of
-from deliveries.targets import Target
-from subscriptions import encryption
-from subscriptions.models import Webhook
+from deliveries.targets import target_of_webhook
 from subscriptions.selectors import signing_secrets
 
 
@@ -26,36 +21,13 @@ class Body:
     is_exact: bool
 
 
-def target_of(webhook: Webhook, secrets: list[str]) -> Target:
-    """Return a webhook as the sender sees it."""
-    return Target(
-        webhook_id=webhook.pk,
-        merchant_id=webhook.merchant_id,
-        merchant=webhook.merchant.public_id,
-        domain=webhook.merchant.domain,
-        webhook=webhook.public_id,
-        url=webhook.url,
-        dialect=webhook.dialect,
-        body_style=webhook.body_style,
-        api_version=webhook.api_version,
-        headers=webhook.headers,
-        retry_policy=webhook.retry_policy,
-        timeout=webhook.timeout or dialects.get(webhook.dialect).timeout,
-        cap=webhook.max_in_flight or settings.WEBHOOKS_MAX_IN_FLIGHT,
-        rate_limit=webhook.rate_limit,
-        fields=webhook.fields,
-        window=1,
-        sealed=[encryption.encrypt(secret) for secret in secrets],
-    )
-
-
 def bodies(delivery: Delivery, attempts: Sequence[Attempt]) -> dict[int, Body]:
     """Return the body of each attempt by its primary key; none where the webhook's present settings allow no request.
 
     Two queries, however many attempts.
     """
     webhook, event = delivery.webhook, delivery.event
-    target = target_of(webhook, signing_secrets([webhook.pk])[webhook.pk])
+    target = target_of_webhook(webhook, signing_secrets([webhook.pk])[webhook.pk])
     message = Message(
         event_id=event.public_id,
         event=event.type,
@@ -65,7 +37,7 @@ def bodies(delivery: Delivery, attempts: Sequence[Attempt]) -> dict[int, Body]:
         api_version=target.api_version,
         attempt=1,
         sent_at=event.occurred_at,
-        body_style=target.body_style,  # type: ignore[arg-type]
+        body_style=target.body_style,
     )
     found = {}
     for attempt in attempts:

@@ -14,12 +14,13 @@ from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
 from deliveries import dialects
-from deliveries.admin import payloads, requests_made, words
+from deliveries.admin import payloads, words
 from deliveries.dialects import Message
 from deliveries.egress import transport
 from deliveries.outcomes import MASKED
 from deliveries.rendering import request_of
 from deliveries.retry import RetryPolicy
+from deliveries.targets import Target, target_of_webhook
 from deliveries.transport import ErrorClass, Outcome, Request
 from subscriptions import ids, validators, wire
 from subscriptions.admin import plain
@@ -35,13 +36,12 @@ SENDS_SECRET = frozenset({"shopery"})
 
 @dataclass
 class Trial:
-    """A sample request, and its outcome once it was sent. `headers` and `body` are for eyes: secrets are masked."""
+    """A sample request. `headers` and `body` are for eyes: secrets are masked."""
 
     entry: EventType
-    target: Any
+    target: Target
     request: Request
     secret_is_own: bool
-    outcome: Outcome | None = None
 
     @property
     def headers(self) -> str:
@@ -77,7 +77,7 @@ def prepare(form: QueryDict, *, webhook: Webhook | None, merchant: Merchant | No
         validators.check_secret(draft.dialect, typed)
     known = [typed] if typed else _own_secrets(draft, webhook)
     secrets = known or [wire.rules().make_secret(draft.dialect)]
-    target = requests_made.target_of(draft, secrets)
+    target = target_of_webhook(draft, secrets)
     now = datetime.now(UTC)
     message = Message(
         event_id=ids.new_id(ids.EVENT),
@@ -88,7 +88,7 @@ def prepare(form: QueryDict, *, webhook: Webhook | None, merchant: Merchant | No
         api_version=target.api_version,
         attempt=1,
         sent_at=now,
-        body_style=target.body_style,  # type: ignore[arg-type]
+        body_style=target.body_style,
         test=True,
     )
     try:
@@ -98,10 +98,9 @@ def prepare(form: QueryDict, *, webhook: Webhook | None, merchant: Merchant | No
     return Trial(entry, target, request, secret_is_own=bool(known))
 
 
-def send(trial: Trial) -> Trial:
-    """Send the sample and keep the outcome; takes as long as the webhook's timeout at most."""
-    trial.outcome = transport().send(trial.request)
-    return trial
+def send(trial: Trial) -> Outcome:
+    """Send the sample and return what came of it; takes as long as the webhook's timeout at most."""
+    return transport().send(trial.request)
 
 
 def diagnosis(outcome: Outcome) -> tuple[str, str]:

@@ -78,7 +78,7 @@ class DeskWebhookAdmin(WebhookAdmin):
             return TemplateResponse(request, "desk/not_yet.html", {"problems": error.message_dict})
         context: dict[str, Any] = {"trial": tried, "body": payloads.pretty(tried.body)}
         if is_sent:
-            outcome = trial.send(tried).outcome
+            outcome = trial.send(tried)
             tone, text = trial.diagnosis(outcome)
             context |= {
                 "outcome": outcome,

@@ -42,7 +42,8 @@ class ApiKeyForm(ServiceForm):
 
     def serve(self, data: dict[str, Any]) -> ApiKey:
         """Make the key and keep its text for the page that shows it."""
-        made = services.create_api_key(created_by=self.request.user, **data)
+        person = self.request.user
+        made = services.create_api_key(created_by=person if person.is_authenticated else None, **data)
         shown_once.keep(self.request, {"API key": made.text})
         return made.api_key
 

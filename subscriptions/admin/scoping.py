@@ -33,8 +33,8 @@ def roles(request: HttpRequest) -> dict[int, str]:
     """
     found = getattr(request, "_desk_roles", None)
     if found is None:
-        rows = Membership.objects.filter(user_id=request.user.pk)
-        rows = rows.values_list("merchant_id", "role", "merchant__is_active")
+        own = Membership.objects.filter(user_id=request.user.pk or 0)
+        rows = own.values_list("merchant_id", "role", "merchant__is_active")
         found = {merchant: role if is_active else VIEWER for merchant, role, is_active in rows}
         request._desk_roles = found  # type: ignore[attr-defined]
     return found

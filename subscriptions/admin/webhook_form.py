@@ -111,13 +111,16 @@ class WebhookForm(ServiceForm):
         super().__init__(*args, **kwargs)
         if "dialect" not in self.fields:
             return  # a viewer's page: nothing to edit
-        self.fields["dialect"].choices = wire.rules().dialects()
+        dialect = self.fields["dialect"]
+        assert isinstance(dialect, forms.ChoiceField)
+        dialect.choices = wire.rules().dialects()
         if self.instance.pk:
             self._fill(self.instance)
 
     def _fill(self, webhook: Webhook) -> None:
         boxes, subscribed = on_offer(), selectors.patterns_of(webhook)
-        self.initial |= {
+        self.initial = {
+            **self.initial,
             "events": [pattern for pattern in subscribed if pattern in boxes],
             "patterns": plain.words_text(pattern for pattern in subscribed if pattern not in boxes),
             "retry_policy": plain.policy_text(webhook.retry_policy),

@@ -86,7 +86,7 @@ class WebhookAdmin(ServiceFormMixin, WithDeeds):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Leave out the deleted, and read along what each listens to."""
         present = Prefetch("subscriptions", Subscription.objects.filter(ended_at=None))
-        return super().get_queryset(request).alive().prefetch_related(present)
+        return super().get_queryset(request).filter(deleted_at=None).prefetch_related(present)
 
     # --- saving -------------------------------------------------------------------------------------------------
 
@@ -97,8 +97,9 @@ class WebhookAdmin(ServiceFormMixin, WithDeeds):
     def response_change(self, request: HttpRequest, obj: Webhook) -> HttpResponse:
         """Stay on the page, where Test is."""
         if "_continue" not in request.POST and "_addanother" not in request.POST:
-            request.POST = request.POST.copy()
-            request.POST["_continue"] = "1"
+            values = request.POST.copy()
+            values["_continue"] = "1"
+            request.POST = values  # type: ignore[assignment]
         return super().response_change(request, obj)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
