@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Iterable
+from pathlib import Path
 
+from django.conf import settings
 from django.db.models import Count
 from django.utils import timezone
 from rich import box
@@ -106,12 +109,18 @@ def directions(cast: Cast, web_url: str, logs: str) -> RenderableType:
         ("API", f"{web_url}/api/docs/"),
         ("Merchant", cast.merchant.public_id),
         ("Logs", logs),
-        ("Try", f"python manage.py publish order.created --merchant {cast.merchant.public_id}"),
+        ("Try", f"{_python()} manage.py publish order.created --merchant {cast.merchant.public_id}"),
         ("Review", f"{web_url}/admin/deliveries/deadletter/ (the cryptlex receiver is mended now: replay them)"),
         ("End", "Ctrl-C"),
     ):
         table.add_row(Text(name, "bold"), Text(value, overflow="fold"))
     return table
+
+
+def _python() -> str:
+    """Return this interpreter as one would type it in the checkout."""
+    path = Path(sys.executable)
+    return str(path.relative_to(settings.BASE_DIR) if path.is_relative_to(settings.BASE_DIR) else path)
 
 
 def verdicts(found: Iterable[Verdict]) -> str:

@@ -53,6 +53,7 @@ class Stage:
 
     def _set_up(self) -> None:
         began = time.monotonic()
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # shells start what they put behind with it ignored
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda number, _frame: sys.exit(128 + number))
         self.logs = environment.folder()
