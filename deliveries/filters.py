@@ -67,12 +67,15 @@ def project(data: str, fields: list[str]) -> str:
 
 
 def _copy(source: Any, target: dict[str, Any], steps: list[str]) -> None:
-    for step in steps[:-1]:
-        if not isinstance(source, dict) or step not in source:
+    """Copy the value at the end of a path, if the source has one there."""
+    value = source
+    for step in steps:
+        if not isinstance(value, dict) or step not in value:
             return
+        value = value[step]
+    for step in steps[:-1]:
         source = source[step]
         target = target.setdefault(step, {})
         if target is source:  # a wider path already chose the whole of it
             return
-    if isinstance(source, dict) and steps[-1] in source:
-        target[steps[-1]] = source[steps[-1]]
+    target[steps[-1]] = value

@@ -78,7 +78,10 @@ def judge(sent: Sent) -> Judged:
 
 def _policy(sent: Sent) -> RetryPolicy:
     stored = sent.row.target.retry_policy
-    return RetryPolicy.from_dict(stored) if stored else dialects.get(sent.row.target.dialect).default_policy
+    if stored:
+        return RetryPolicy.from_dict(stored)
+    name = sent.row.target.dialect
+    return dialects.get(name).default_policy if name in dialects.NAMES else retry.DEFAULT_POLICY
 
 
 def _pk(each: Judged) -> int:
@@ -101,12 +104,12 @@ _MOVE = """
         last_attempt_at = o.answered_at,
         response_ms = o.response_ms
     FROM {source}
-    WHERE d.id = o.id
+    WHERE d.id = o.delivery_id
       AND ((d.claim = o.claim AND d.status = 'sending') OR (o.status = 'delivered' AND d.due_at IS NOT NULL))
-    RETURNING d.id
+    RETURNING id
 """
 _COLUMNS = {
-    "id": "bigint",
+    "delivery_id": "bigint",
     "claim": "bigint",
     "status": "text",
     "next_at": "timestamptz",

@@ -36,7 +36,7 @@ def replay(*, delivery: Delivery, by: str, note: str = "") -> Delivery:
     Raises:
         Conflict: It is open (pending, being sent, retrying), or its webhook is disabled or deleted.
     """
-    _check_webhook(delivery)
+    _check_sendable(delivery)
     if not _replay([delivery.pk], by=by, note=note):
         raise _conflict(delivery, "replayed")
     return _reread(delivery)
@@ -81,6 +81,7 @@ def replay_all(
     Goes in chunks of BULK_CHUNK, so claims are never held up; those of disabled or deleted webhooks are left alone.
     """
     deliveries = _deliveries(chosen).filter(status__in=_CLOSED, webhook__is_enabled=True, webhook__deleted_at=None)
+    deliveries = deliveries.exclude(event__data="")  # expunged
     if dry_run:
         return deliveries.count()
     return sum(_replay(chunk, by=by, note=note) for chunk in _chunks(deliveries))
@@ -157,12 +158,14 @@ def _chunks(deliveries: QuerySet[Delivery]) -> Iterator[list[int]]:
         last = keys[-1]
 
 
-def _check_webhook(delivery: Delivery) -> None:
+def _check_sendable(delivery: Delivery) -> None:
     webhook = delivery.webhook
     if webhook.deleted_at is not None:
         raise Conflict("The webhook was deleted, so nothing can be sent to it any more.")
     if not webhook.is_enabled:
         raise Conflict("The webhook is disabled; enable it first.")
+    if not delivery.event.data:
+        raise Conflict("The event's payload was expunged, so it can't be sent again.")
 
 
 def _conflict(delivery: Delivery, wanted: str) -> Conflict:

@@ -15,15 +15,25 @@ from typing import Any
 from django.db import connection
 
 from subscriptions.models import EventType
-from subscriptions.patterns import candidates
+from subscriptions.patterns import EVERYTHING, candidates
+
+OPERATIONS = "operations"
+"""The source of our own events about webhooks and deliveries."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownEvent:
-    """An active entry of the catalogue: its name and its other spellings."""
+    """An active entry of the catalogue: its name, its other spellings, and where it comes from."""
 
     name: str
     aliases: tuple[str, ...]
+    source: str
+
+    @property
+    def patterns(self) -> set[str]:
+        """The patterns that match it. Events about deliveries are not of the shop: `*` leaves them out."""
+        patterns = set(candidates(self.name, self.aliases))
+        return patterns - {EVERYTHING} if self.source == OPERATIONS else patterns
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +47,8 @@ class Match:
     fields: list[str]
 
 
-_BY_NAME = "SELECT name, aliases FROM subscriptions_eventtype WHERE is_active AND name IN ({marks})"
-_ALL = "SELECT name, aliases FROM subscriptions_eventtype WHERE is_active"
+_BY_NAME = "SELECT name, aliases, source FROM subscriptions_eventtype WHERE is_active AND name IN ({marks})"
+_ALL = "SELECT name, aliases, source FROM subscriptions_eventtype WHERE is_active"
 _MATCHING = """
     SELECT s.pattern, w.id, w.is_enabled, w.disabled_reason, w.filter, w.fields
     FROM subscriptions_subscription s JOIN subscriptions_webhook w ON w.id = s.webhook_id
@@ -77,7 +87,7 @@ def matching(merchant_id: int, entries: Iterable[KnownEvent]) -> Mapping[str, li
     Exact names, aliases, `order.*` and `*` become one `pattern IN (…)`, served by the index on live subscriptions.
     Disabled webhooks are included: their deliveries are recorded as skipped.
     """
-    accepted = {entry.name: set(candidates(entry.name, entry.aliases)) for entry in entries}
+    accepted = {entry.name: entry.patterns for entry in entries}
     patterns = sorted(set().union(*accepted.values()))
     with connection.cursor() as cursor:
         cursor.execute(_MATCHING.format(marks=_marks(patterns)), [merchant_id, *patterns])
@@ -91,7 +101,7 @@ def matching(merchant_id: int, entries: Iterable[KnownEvent]) -> Mapping[str, li
 def _entries(sql: str, parameters: list[str]) -> list[KnownEvent]:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
-        return [KnownEvent(name, tuple(_parsed(aliases))) for name, aliases in cursor.fetchall()]
+        return [KnownEvent(name, tuple(_parsed(aliases)), source) for name, aliases, source in cursor.fetchall()]
 
 
 def _marks(values: Collection[str]) -> str:
