@@ -13,7 +13,7 @@ from deliveries.api.dead_letters import NOTE_MAX
 from deliveries.models import Job
 from subscriptions.api import lookups
 from subscriptions.api.base import ApiView
-from subscriptions.api.schema import describe
+from subscriptions.api.describing import describe
 
 _ANSWERS: dict[int, Any] = {200: documents.BulkDocument, 202: documents.BulkDocument}
 

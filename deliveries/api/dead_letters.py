@@ -14,9 +14,9 @@ from deliveries.api.filters import DeadLetterFilter
 from deliveries.models import DeadLetter
 from subscriptions.api import lookups
 from subscriptions.api.base import ApiView
+from subscriptions.api.describing import describe
 from subscriptions.api.filters import filtered
 from subscriptions.api.pagination import PARAMETERS
-from subscriptions.api.schema import describe
 from subscriptions.models import Merchant
 
 NOTE_MAX = 2000

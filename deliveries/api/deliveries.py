@@ -15,9 +15,9 @@ from deliveries.api.filters import DeliveryFilter
 from deliveries.models import Delivery
 from subscriptions.api import lookups
 from subscriptions.api.base import ApiView
+from subscriptions.api.describing import describe
 from subscriptions.api.filters import filtered
 from subscriptions.api.pagination import PARAMETERS
-from subscriptions.api.schema import describe
 from subscriptions.models import Merchant
 
 ATTEMPTS_SHOWN = 200

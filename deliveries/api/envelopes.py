@@ -151,7 +151,7 @@ def _value(text: str, index: int) -> tuple[Any, int]:
     except json.JSONDecodeError as error:
         raise parsing.syntax_error(error) from None
     except RecursionError:
-        raise ParseError(parsing.TOO_DEEP) from None
+        raise parsing.unusable(parsing.TOO_DEEP) from None
 
 
 # --- what the members must be -----------------------------------------------------------------------------------

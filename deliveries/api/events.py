@@ -17,9 +17,9 @@ from deliveries.api.filters import EventFilter
 from deliveries.models import Event
 from subscriptions.api import lookups
 from subscriptions.api.base import ApiView
+from subscriptions.api.describing import describe
 from subscriptions.api.filters import filtered
 from subscriptions.api.pagination import PARAMETERS
-from subscriptions.api.schema import describe
 
 
 def represent(event: Event) -> dict[str, Any]:
@@ -55,7 +55,11 @@ class EventList(ApiView):
         """Return a page, the newest first."""
         return self.pages(filtered(EventFilter, request, Event.objects.filter(merchant=self.merchant)), represent)
 
-    @describe("Publish an event", request=documents.NewEvent, responses={201: documents.PublishedDocument})
+    @describe(
+        "Publish an event",
+        request=documents.NewEvent,
+        responses={201: documents.PublishedDocument, 200: documents.PublishedDocument},
+    )
     def post(self, request: Request) -> Response:
         """Publish one event. An `id` that was published before is answered with 200 and dropped."""
         event = envelopes.single(raw_body(request))

@@ -16,18 +16,24 @@ FAILED = (Delivery.Status.RETRYING, Delivery.Status.DEAD, Delivery.Status.DISCAR
 """What `status=failed` means: at least one attempt failed, and none delivered."""
 
 
+STATUSES: dict[str, list[str]] = {
+    **{str(status): [str(status)] for status in Delivery.Status.values},
+    "failed": [str(status) for status in FAILED],
+    "open": [str(status) for status in Delivery.OPEN],
+}
+"""Word of a query → the statuses it means."""
+
+
 class StatusField(forms.CharField):
     """Statuses, separated by commas; `failed` and `open` stand for several."""
 
     def clean(self, value: Any) -> list[str]:
         """Return the statuses named. Raises ValidationError naming the one there isn't."""
-        known = {str(status): [str(status)] for status in Delivery.Status.values}
-        known |= {"failed": list(FAILED), "open": list(Delivery.OPEN)}
         found: list[str] = []
         for word in (word.strip() for word in super().clean(value).split(",") if word.strip()):
-            if word not in known:
-                raise forms.ValidationError(f"There is no status {word[:30]!r}. There are: {', '.join(known)}.")
-            found += known[word]
+            if word not in STATUSES:
+                raise forms.ValidationError(f"There is no status {word[:30]!r}. There are: {', '.join(STATUSES)}.")
+            found += STATUSES[word]
         return found
 
 
@@ -35,6 +41,7 @@ class StatusFilter(filters.CharFilter):
     """Selects by status."""
 
     field_class = StatusField
+    words = STATUSES
 
 
 class EventFilter(FilterSet):

@@ -11,8 +11,8 @@ from deliveries.api import documents, running
 from deliveries.models import Job
 from subscriptions.api import lookups
 from subscriptions.api.base import ApiView
+from subscriptions.api.describing import describe
 from subscriptions.api.pagination import PARAMETERS
-from subscriptions.api.schema import describe
 
 _PLAIN = (
     "kind",

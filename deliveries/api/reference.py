@@ -8,7 +8,7 @@ from rest_framework.response import Response
 
 from deliveries.api import documents
 from subscriptions.api.base import ApiView
-from subscriptions.api.schema import describe
+from subscriptions.api.describing import describe
 
 
 class SourceIps(ApiView):

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db.models import TextField
-from django.db.models.functions import Cast
 from django.utils import timezone
 
-from deliveries import dialects, egress, rendering
+from deliveries import egress, rendering
 from deliveries.dialects import Message
 from deliveries.outcomes import MASKED
-from deliveries.targets import Target
+from deliveries.targets import Target, target_of_webhook
 from deliveries.transport import Outcome, Request
 from subscriptions import ids, patterns, selectors
 from subscriptions.models import EventType, Webhook
@@ -58,7 +55,8 @@ def prepare(webhook: Webhook, event: str | None = None) -> tuple[EventType, Mess
         body_style=webhook.body_style,  # type: ignore[arg-type]
         test=True,
     )
-    return entry, message, _target(webhook)
+    secrets = selectors.signing_secrets([webhook.pk])[webhook.pk]
+    return entry, message, target_of_webhook(webhook, secrets)
 
 
 def send(entry: EventType, message: Message, target: Target) -> Exchange:
@@ -84,26 +82,3 @@ def _entry(webhook: Webhook, event: str | None) -> EventType:
             if patterns.matches(pattern, entry.name, entry.aliases):
                 return entry
     raise ValidationError({"event": ["The webhook's patterns match no event of the catalogue. Name an event."]})
-
-
-def _target(webhook: Webhook) -> Target:
-    values = selectors.active_secrets().filter(webhook=webhook).annotate(token=Cast("value", TextField()))
-    return Target(
-        webhook_id=webhook.pk,
-        merchant_id=webhook.merchant_id,
-        merchant=webhook.merchant.public_id,
-        domain=webhook.merchant.domain,
-        webhook=webhook.public_id,
-        url=webhook.url,
-        dialect=webhook.dialect,
-        body_style=webhook.body_style,
-        api_version=webhook.api_version,
-        headers=webhook.headers,
-        retry_policy=webhook.retry_policy,
-        timeout=webhook.timeout or dialects.get(webhook.dialect).timeout,
-        cap=webhook.max_in_flight or settings.WEBHOOKS_MAX_IN_FLIGHT,
-        rate_limit=webhook.rate_limit,
-        fields=webhook.fields,
-        window=1,
-        sealed=list(values.values_list("token", flat=True)),
-    )

@@ -12,7 +12,7 @@ from deliveries.api.attempts import body_of
 from deliveries.database import borrowed
 from subscriptions.api import lookups, webhooks
 from subscriptions.api.base import ApiView
-from subscriptions.api.schema import describe
+from subscriptions.api.describing import describe
 
 _TIMES = ("dns_ms", "connect_ms", "tls_ms", "first_byte_ms", "total_ms")
 

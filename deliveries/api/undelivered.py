@@ -12,9 +12,9 @@ from deliveries.api import deliveries, documents
 from deliveries.api.filters import UndeliveredFilter
 from deliveries.models import DeadLetter, Delivery
 from subscriptions.api.base import ApiView
+from subscriptions.api.describing import describe
 from subscriptions.api.filters import filtered
 from subscriptions.api.pagination import PARAMETERS
-from subscriptions.api.schema import describe
 from subscriptions.models import Merchant, Webhook
 
 

@@ -14,8 +14,8 @@ from rest_framework.response import Response
 from subscriptions import services
 from subscriptions.api import documents, lookups
 from subscriptions.api.base import ApiView
+from subscriptions.api.describing import describe
 from subscriptions.api.pagination import PARAMETERS
-from subscriptions.api.schema import describe
 from subscriptions.models import ApiKey
 
 _PLAIN = ("name", "prefix", "scopes", "created_at", "expires_at", "last_used_at", "revoked_at")

@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 from subscriptions.api import idempotency, limits, pagination, shaping
 from subscriptions.api.authentication import BearerAuthentication
 from subscriptions.api.credentials import Credential
+from subscriptions.api.describing import field_names
 from subscriptions.api.errors import InvalidQuery, LengthRequired, TooLarge
 from subscriptions.api.permissions import HasScope
 from subscriptions.models import Merchant
@@ -56,10 +57,13 @@ class ApiView(APIView):
         self.perform_authentication(request)
         if request.auth is not None:
             self._count()
+        name = (request.method or "").lower()
+        handler = getattr(self, name, None) if name in self.http_method_names else None
+        if handler is None and type(self) is not NotFoundView:
+            self.http_method_not_allowed(request)
         self.check_permissions(request)
         self._check_query(request)
         _check_length(request)
-        handler = getattr(self, "post", None)
         if request.method == "POST" and handler is not None and request.auth is not None:
             # Bound on the instance, so that REST framework's dispatch finds it in place of the plain one.
             self.post = idempotency.once(self, handler)
@@ -79,6 +83,9 @@ class ApiView(APIView):
             if request.method not in {"GET", "HEAD"} or name not in allowed:
                 takes = ", ".join(sorted(allowed)) if request.method in {"GET", "HEAD"} else "none"
                 raise InvalidQuery({name[:60]: [f"There is no such query parameter here. There are: {takes}."]})
+        if shaping.PARAMETER in request.query_params:
+            answers = getattr(getattr(self, "get", None), "answers", None)
+            shaping.check_fields(request, field_names(answers))
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         """Add what stands on every answer."""

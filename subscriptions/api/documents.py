@@ -16,7 +16,7 @@ class Headers(serializers.DictField):
     """Header names to values."""
 
 
-@extend_schema_field({"type": ["object", "null"], "additionalProperties": True})
+@extend_schema_field({"type": "object", "additionalProperties": True})
 class Policy(serializers.JSONField):
     """A retry policy; see the guide for its forms."""
 

@@ -10,8 +10,8 @@ from rest_framework.response import Response
 
 from subscriptions.api import documents
 from subscriptions.api.base import ApiView
+from subscriptions.api.describing import describe
 from subscriptions.api.pagination import PARAMETERS
-from subscriptions.api.schema import describe
 from subscriptions.models import EventType
 
 

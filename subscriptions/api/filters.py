@@ -21,9 +21,9 @@ class MomentField(forms.CharField):
 
     def clean(self, value: Any) -> datetime | None:
         """Return the moment in UTC. Raises ValidationError for anything else."""
-        text = super().clean(value)
-        if not text:
+        if value is None:
             return None
+        text = super().clean(value)
         try:
             # A plus sign that wasn't escaped in a query arrives as a space.
             moment = datetime.fromisoformat(text.replace(" ", "+") if text.count(" ") == 1 and "T" in text else text)
@@ -84,10 +84,20 @@ def filtered(filterset: type[FilterSet], request: Request, rows: QuerySet[Any]) 
 
 def selected(filterset: type[FilterSet], values: dict[str, Any], rows: QuerySet[Model]) -> QuerySet[Any]:
     """Return the rows that the members of a body select. Raises ValidationError (422) naming the wrong ones."""
-    wrong = {name: ["This must be text."] for name, value in values.items() if not isinstance(value, str)}
-    if wrong:
-        raise ValidationError(wrong)
-    found = filterset(data=values, queryset=rows)
+    words = {name for name, one in filterset.base_filters.items() if hasattr(one, "words")}
+    texts = {name: _text(value, several=name in words) for name, value in values.items()}
+    if wrong := [name for name, text in texts.items() if text is None]:
+        raise ValidationError(
+            {name: [f"This must be {'a list of words' if name in words else 'text'}."] for name in wrong}
+        )
+    found = filterset(data=texts, queryset=rows)
     if not found.is_valid():
         raise ValidationError({name: list(errors) for name, errors in found.errors.items()})
     return found.qs
+
+
+def _text(value: Any, *, several: bool) -> str | None:
+    """Return a member of a body as a query would have it; None when it is of the wrong type."""
+    if several and isinstance(value, list) and all(isinstance(word, str) for word in value):
+        return ",".join(value)
+    return value if isinstance(value, str) else None

@@ -48,8 +48,8 @@ def once(view: ApiView, handler: Callable[..., Response]) -> Callable[..., Respo
     """Return `handler` (a view's post) so that requests with an Idempotency-Key are carried out once."""
 
     def post(request: Request, *args: Any, **kwargs: Any) -> Response:
-        key = request.META.get("HTTP_IDEMPOTENCY_KEY", "").strip()
-        if not key:
+        key = request.META.get("HTTP_IDEMPOTENCY_KEY")
+        if key is None:
             return handler(request, *args, **kwargs)
         if not _KEY.fullmatch(key):
             raise exceptions.ParseError("An Idempotency-Key has 1 to 255 visible ASCII characters, such as a UUID.")

@@ -23,8 +23,6 @@ def one(rows: QuerySet[M], public_id: str, **named: str) -> M:
 
 def members(body: Any, *, known: Collection[str], required: Collection[str] = ()) -> dict[str, Any]:
     """Return a body that must be an object with known members only. Raises ValidationError (422) naming the others."""
-    if body is None:
-        body = {}
     if not isinstance(body, dict):
         raise ValidationError(["The body must be a JSON object."], "not_an_object")
     problems: dict[str, list[Any]] = {

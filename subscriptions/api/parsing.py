@@ -6,7 +6,7 @@ import json
 import re
 from typing import IO, Any, Final, NoReturn
 
-from rest_framework.exceptions import ParseError
+from rest_framework.exceptions import ParseError, ValidationError
 from rest_framework.parsers import BaseParser
 
 DEPTH_MAX: Final = 64
@@ -31,11 +31,16 @@ def syntax_error(error: json.JSONDecodeError) -> ParseError:
     return ParseError(f"The body is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}.")
 
 
+def unusable(message: str) -> ValidationError:
+    """Return the 422 for JSON that is well-formed, but that nothing here can hold."""
+    return ValidationError([message], "unusable")
+
+
 def load(body: bytes) -> Any:
     """Return the JSON value of a body.
 
-    Raises ParseError (400) for what isn't strict JSON: NaN and Infinity, a key given twice, numbers out of range, NUL,
-    lone surrogates, more than DEPTH_MAX levels.
+    Raises ParseError (400) for what isn't JSON, NaN, Infinity and a key given twice included; ValidationError (422) for
+    JSON that nothing here can hold: numbers out of range, NUL, lone surrogates, more than DEPTH_MAX levels.
     """
     text = decode(body)
     try:
@@ -43,19 +48,19 @@ def load(body: bytes) -> Any:
     except json.JSONDecodeError as error:
         raise syntax_error(error) from None
     except RecursionError:
-        raise ParseError(TOO_DEEP) from None
+        raise unusable(TOO_DEEP) from None
     if text.count("[") + text.count("{") > DEPTH_MAX and _is_deeper(value, DEPTH_MAX):
-        raise ParseError(TOO_DEEP)
+        raise unusable(TOO_DEEP)
     if _SUSPICIOUS.search(text):
         refuse_bad_characters(json.dumps(value, ensure_ascii=False))
     return value
 
 
 def refuse_bad_characters(text: str) -> None:
-    r"""Raise ParseError when the text holds NUL or half of a surrogate pair, raw or as `json.dumps` writes it."""
+    r"""Raise ValidationError when the text holds NUL or half of a surrogate pair, raw or as `json.dumps` writes it."""
     found = BAD_CHARACTER.search(text)
     if found or "\\u0000" in text.replace("\\\\", ""):
-        raise ParseError("A string holds U+0000 or half of a surrogate pair. Remove it: no database keeps it.")
+        raise unusable("A string holds U+0000 or half of a surrogate pair. Remove it: no database keeps it.")
 
 
 class StrictJSONParser(BaseParser):
@@ -73,14 +78,14 @@ TOO_DEEP: Final = f"The body nests deeper than {DEPTH_MAX} levels. Flatten it."
 
 def _integer(token: str) -> int:
     if len(token) > 20:
-        raise ParseError(f"The number {token[:20]}… is too large. Send it as a string.")
+        raise unusable(f"The number {token[:20]}… is too large. Send it as a string.")
     return int(token)
 
 
 def _float(token: str) -> float:
     number = float(token)
     if number in (float("inf"), float("-inf")):
-        raise ParseError(f"The number {token[:20]} is too large. Send it as a string.")
+        raise unusable(f"The number {token[:20]} is too large. Send it as a string.")
     return number
 
 

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from django_filters import filters as django_filters  # type: ignore[import-untyped]
-from django_filters.rest_framework import FilterSet  # type: ignore[import-untyped]
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.plumbing import ResolvedComponent
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
-from rest_framework import serializers
+from drf_spectacular.plumbing import ResolvedComponent, force_instance
+from drf_spectacular.utils import OpenApiParameter
 
 from subscriptions.api import idempotency
-from subscriptions.api.examples import example_of
-from subscriptions.api.pagination import PAGE_DEFAULT, PAGE_MAX
+from subscriptions.api.describing import field_names
 from subscriptions.api.permissions import scope_of
 
 if TYPE_CHECKING:
     from subscriptions.api.base import ApiView
 
-F = TypeVar("F", bound=Callable[..., Any])
 
+_CHOSEN = {"type": "object", "description": "With `fields`: only those.", "minProperties": 1}
 _ERROR = {
     "type": "object",
     "required": ["type", "errors"],
@@ -65,104 +58,6 @@ _MEANINGS = {
 }
 
 
-def describe(
-    summary: str,
-    *,
-    responses: Mapping[int, Any],
-    request: Any = None,
-    required: Sequence[str] | None = None,
-    pages: bool = False,
-    filters: type[FilterSet] | None = None,
-    etag: bool = False,
-    parameters: Sequence[OpenApiParameter] = (),
-) -> Callable[[F], F]:
-    """Describe an operation. Its id is the summary in snake_case.
-
-    Args:
-        summary: A few words.
-        responses: Status → serializer of a success; errors are added by ApiSchema.
-        request: A serializer of the body; `required` names the members that can't be left out.
-        required: See `request`; without it the serializer's own word holds.
-        pages: True for lists in cursor pages.
-        filters: The query parameters that select.
-        etag: True for changes that heed If-Match.
-        parameters: Any others.
-    """
-    operation = summary.lower().replace(" ", "_").replace("-", "_").replace("'", "")
-    found = [*parameters, *(_filter_parameters(filters) if filters else [])]
-    if pages:
-        responses = {code: page_of(serializer) for code, serializer in responses.items()}
-        found += _PAGE_PARAMETERS
-    if request is not None and required is not None:
-        request = body_of(cast("Hashable", type(request)), tuple(required))
-    if etag:
-        found.append(OpenApiParameter("If-Match", str, "header", description="The ETag read before: else 412."))
-    return extend_schema(
-        operation_id=operation,
-        summary=summary,
-        request=request,
-        responses=dict(responses),
-        parameters=found,
-        examples=[
-            OpenApiExample(
-                f"{summary}{suffix}",
-                value=value,
-                request_only=kind == "request",
-                response_only=kind != "request",
-                status_codes=None if kind == "request" else [str(code) for code in responses],
-            )
-            for kind, suffix in (("request", ""), ("response", ""))
-            if (value := example_of(operation, kind)) is not None
-        ],
-    )
-
-
-_PAGE_PARAMETERS = [
-    OpenApiParameter("cursor", str, description="From `next` or `previous` of another page."),
-    OpenApiParameter(
-        "limit",
-        {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE_DEFAULT},
-        description="Rows a page.",
-    ),
-]
-
-
-def page_of(row: Any) -> type[serializers.Serializer[Any]]:
-    """Return the serializer of a page of `row` (a serializer with many=True)."""
-    link = serializers.CharField(allow_null=True)
-    return type(
-        f"{type(row.child).__name__.removesuffix('Document')}Page",
-        (serializers.Serializer,),
-        {"next": link, "previous": copy.deepcopy(link), "results": row},
-    )
-
-
-@cache
-def body_of(document: Any, required: tuple[str, ...]) -> Any:
-    """Return the serializer of a body with the document's fields, of which only `required` must be given."""
-    fields = {}
-    for name, field in document().get_fields().items():
-        twin = copy.deepcopy(field)
-        # Fields copy themselves from the arguments they were made with.
-        twin._kwargs = {**twin._kwargs, "required": name in required}
-        fields[name] = twin
-    name = f"{document.__name__}{'Body' if required else 'Patch'}"
-    return type(name, (serializers.Serializer,), {"__doc__": document.__doc__, **fields})
-
-
-def _filter_parameters(filterset: type[FilterSet]) -> list[OpenApiParameter]:
-    found = []
-    for name, one in filterset.base_filters.items():
-        schema: dict[str, Any] = {"type": "string"}
-        if isinstance(one, django_filters.IsoDateTimeFilter):
-            schema["format"] = "date-time"
-        elif isinstance(one, django_filters.BooleanFilter):
-            schema = {"type": "boolean"}
-        schema |= getattr(one, "openapi", {})
-        found.append(OpenApiParameter(name, schema, description=str(one.extra.get("help_text", ""))))
-    return found
-
-
 class ApiSchema(AutoSchema):
     """Adds what every operation has: errors of one shape, the headers it heeds, the scope it needs."""
 
@@ -188,7 +83,21 @@ class ApiSchema(AutoSchema):
                 )
             )
         if self.method == "GET" and hasattr(self.view, "sends"):
-            found.append(OpenApiParameter("fields", str, description="Only these fields, separated by commas."))
+            found.append(
+                OpenApiParameter(
+                    "fields",
+                    {
+                        "type": "array",
+                        "items": {
+                            "type": "string",
+                            "enum": field_names(self._answer()),
+                        },
+                    },
+                    description="Only these fields, separated by commas.",
+                    style="form",
+                    explode=False,
+                )
+            )
         return found
 
     def get_description(self) -> str:  # type: ignore[override]
@@ -202,18 +111,49 @@ class ApiSchema(AutoSchema):
 
     def _get_request_body(self, direction: Any = "request") -> Any:
         body = super()._get_request_body(direction)
-        if body and self.get_request_serializer() is not None:
-            body["required"] = True
+        serializer = self.get_request_serializer()
+        if body and serializer is not None:
+            body["required"] = any(field.required for field in force_instance(serializer).get_fields().values())
         return body
+
+    def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
+        schema = super()._map_basic_serializer(serializer, direction)
+        if direction == "request":
+            schema["additionalProperties"] = False  # `lookups.members` refuses unknown ones
+        return schema
 
     def _get_response_bodies(self, direction: Any = "response") -> Any:
         found = super()._get_response_bodies(direction)
+        if self.method == "GET" and hasattr(self.view, "sends"):
+            self._allow_for_chosen_fields(found["200"]["content"]["application/json"])
         for code in self._errors():
             found[code] = {
                 "description": _MEANINGS[code],
                 "content": {"application/json": {"schema": self._error_component()}},
             }
         return dict(sorted(found.items()))
+
+    def _answer(self) -> Any:
+        """Return the serializer of the operation's 200."""
+        return cast("dict[int, Any]", self.get_response_serializers())[200]
+
+    def _allow_for_chosen_fields(self, content: dict[str, Any]) -> None:
+        """Say that with `fields` a resource comes with those only."""
+        fields = force_instance(self._answer()).get_fields()
+        if "results" not in fields:
+            content["schema"] = {"anyOf": [content["schema"], _CHOSEN]}
+            return
+        row = self.resolve_serializer(fields["results"].child, "response").ref
+        link = {"type": ["string", "null"], "description": "The address of the page; null when there is none."}
+        content["schema"] = {
+            "type": "object",
+            "required": ["next", "previous", "results"],
+            "properties": {
+                "next": link,
+                "previous": link,
+                "results": {"type": "array", "items": {"anyOf": [row, _CHOSEN]}},
+            },
+        }
 
     def _errors(self) -> list[str]:
         codes = ["400", "401", "403", "405", "406", "429"]

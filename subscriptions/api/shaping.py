@@ -19,8 +19,15 @@ def chosen_fields(request: Request) -> list[str]:
     return [name.strip() for name in raw.split(",") if name.strip()]
 
 
+def check_fields(request: Request, known: list[str]) -> None:
+    """Raise InvalidQuery (400) when the query chooses a field that isn't among `known`."""
+    unknown = [name for name in chosen_fields(request) if name not in known]
+    if unknown:
+        raise InvalidQuery({PARAMETER: [f"{unknown[0][:60]!r} is no field here. There are: {', '.join(known)}."]})
+
+
 def reduce(data: Any, names: list[str]) -> Any:
-    """Keep only the named fields of a resource, or of each resource of a page. Raises InvalidQuery for unknown ones."""
+    """Keep only the named fields of a resource, or of each resource of a page."""
     if not names:
         return data
     if isinstance(data, dict) and isinstance(data.get("results"), list):
@@ -29,9 +36,6 @@ def reduce(data: Any, names: list[str]) -> Any:
 
 
 def _pick(item: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    unknown = [name for name in names if name not in item]
-    if unknown:
-        raise InvalidQuery({PARAMETER: [f"There is no field {unknown[0][:60]!r} here. There are: {', '.join(item)}."]})
     return {name: item[name] for name in names}
 
 

@@ -19,8 +19,8 @@ from rest_framework.response import Response
 from subscriptions import selectors, services
 from subscriptions.api import documents, lookups, webhooks
 from subscriptions.api.base import ApiView
+from subscriptions.api.describing import describe
 from subscriptions.api.pagination import PARAMETERS
-from subscriptions.api.schema import describe
 from subscriptions.models import Merchant, Webhook
 
 NAMES: Final = {"name": "name", "url": "url", "events": "events", "isEnabled": "is_enabled"}

@@ -16,7 +16,7 @@ from rest_framework_simplejwt.serializers import TokenObtainPairSerializer, Toke
 
 from subscriptions.api import documents, limits, lookups
 from subscriptions.api.base import ApiView
-from subscriptions.api.schema import describe
+from subscriptions.api.describing import describe
 
 
 class PublicView(ApiView):

@@ -14,9 +14,9 @@ from rest_framework.response import Response
 from subscriptions import selectors, services
 from subscriptions.api import documents, lookups, shaping
 from subscriptions.api.base import ApiView
+from subscriptions.api.describing import describe
 from subscriptions.api.filters import WebhookFilter, filtered
 from subscriptions.api.pagination import PARAMETERS
-from subscriptions.api.schema import describe
 from subscriptions.models import Merchant, Subscription, Webhook
 from subscriptions.services.secrets import OVERLAP_MAX
 from subscriptions.validators.settings import CLEANERS

@@ -1,5 +1,6 @@
 """The shapes of this app's resources, for the OpenAPI document."""
 
+from deliveries.api import examples  # noqa: F401 - registered before the views are described
 from deliveries.api.documents.fields import data_of
 from deliveries.api.documents.log import (
     AttemptDocument,

@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from deliveries.api.documents.fields import Data
+from deliveries.api.filters import STATUSES
 from deliveries.models import Job
 
 
@@ -48,7 +49,11 @@ class _Selection(serializers.Serializer[Any]):
 class DeliverySelection(_Selection):
     """Deliveries to send again."""
 
-    status = serializers.CharField(required=False, help_text="As in the list; `dead` when it is left out.")
+    status = serializers.ListField(
+        child=serializers.ChoiceField(choices=list(STATUSES)),
+        required=False,
+        help_text="Or one text with commas, as in the list's query; `dead` when it is left out.",
+    )
     search = serializers.CharField(required=False)
     updated_at_min = serializers.DateTimeField(required=False)
 

@@ -10,7 +10,9 @@ from rest_framework import serializers
 from deliveries.api.documents.fields import Pairs
 
 WINDOW = OpenApiParameter(
-    "window", {"type": "string", "pattern": "^[1-9][0-9]{0,4}[mhd]$", "default": "24h"}, description="From 5m to 90d."
+    "window",
+    {"type": "string", "pattern": "^([1-9][0-9]{0,3}m|[1-9][0-9]{0,2}h|[1-9][0-9]?d)$", "default": "24h"},
+    description="Minutes, hours or days, ending now.",
 )
 
 

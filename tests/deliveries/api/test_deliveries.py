@@ -93,7 +93,10 @@ def test_each_filter_selects(api: Client, webhook: dict[str, Any], deliveries: l
         "limit=ten",
         "limit=%D9%A1",
         "cursor=nonsense",
-        "cursor=YTk5OTk5OTk5OTk5OTk5OTk5OTk",
+        "cursor=a9999999999999999999",
+        "cursor=",
+        "limit=",
+        "since=",
         "cursor=%C3%A9",
         "search=%00",
         "webhook=%00",
@@ -249,6 +252,7 @@ def test_the_log_is_replayed_by_status_and_by_default_what_is_dead(api: Client, 
 
     assert api.post(f"{LOG}/replay", {"dry_run": True}).json()["count"] == 1
     assert api.post(f"{LOG}/replay", {"dry_run": True, "ids": [deliveries[1].public_id]}).json()["count"] == 1
+    assert api.post(f"{LOG}/replay", {"status": ["delivered"], "dry_run": True}).json()["count"] == 2
     assert api.post(f"{LOG}/replay", {"status": "delivered"}).json()["count"] == 2
     assert Delivery.objects.filter(status="retrying").count() == 2
 
@@ -260,7 +264,9 @@ def test_the_log_is_replayed_by_status_and_by_default_what_is_dead(api: Client, 
         ({"ids": [1]}, "ids"),
         ({"dry_run": "yes"}, "dry_run"),
         ({"status": "lost"}, "status"),
-        ({"status": ["dead"]}, "status"),
+        ({"status": ["dead", "lost"]}, "status"),
+        ({"status": [1]}, "status"),
+        ({"event": ["order.created"]}, "event"),
         ({"since": 5}, "since"),
         ({"everything": True}, "everything"),
     ],

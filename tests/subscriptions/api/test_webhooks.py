@@ -80,24 +80,25 @@ def test_a_wrong_setting_is_named_and_nothing_is_stored(api: Client, body: Any, 
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("body", "status"),
     [
-        "{",
-        '{"url": 1e999}',
-        '{"timeout": ' + "9" * 5000 + "}",
-        '{"name": "\\u0000"}',
-        '{"name": "\\ud800"}',
-        '{"a":' * 100_000,
-        "[" * 200 + "]" * 200,
-        '{"name": "a", "name": "b"}',
-        '{"timeout": NaN}',
-        b'{"name": "\xff"}',
+        ("{", 400),
+        ('{"name": "a", "name": "b"}', 400),
+        ('{"timeout": NaN}', 400),
+        (b'{"name": "\xff"}', 400),
+        ('{"a":' * 500, 400),
+        ('{"a":' * 100_000, 422),
+        ("[" * 200 + "]" * 200, 422),
+        ('{"url": 1e999}', 422),
+        ('{"timeout": ' + "9" * 5000 + "}", 422),
+        ('{"name": "\\u0000"}', 422),
+        ('{"name": "\\ud800"}', 422),
     ],
 )
-def test_hostile_bodies_are_400(api: Client, body: Any) -> None:
+def test_hostile_bodies_are_refused(api: Client, body: Any, status: int) -> None:
     answer = api.post(PATH, body)
 
-    assert answer.status_code == 400, answer.content
+    assert answer.status_code == status, answer.content
     assert attrs(answer)
 
 
