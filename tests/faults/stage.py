@@ -1,0 +1,143 @@
+"""The servers and processes of one fault test, what is published on them, and what the log says after."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from typing import Any, Self
+
+import redis
+from django.db import connection
+from django.db.models import Count, F
+
+from deliveries.models import Attempt, Delivery, Lane
+from subscriptions.models import Webhook
+from tests import processes
+from tests.factories import make_merchant, make_webhook
+from tests.faults.publisher import Publisher, Receipt
+from tests.postgres import EmbeddedPostgres
+from tests.processes import Process
+from tests.receiver import TestReceiver
+from webhooks_project.embedded import EmbeddedValkey
+
+Key = tuple[str, str]
+"""A delivery as both sides know it: the webhook's URL and the message id."""
+
+
+class Stage:
+    """One merchant of many webhooks, servers to break, processes to kill.
+
+    Attributes:
+        postgres, valkey: The servers.
+        merchant: Whom everything is published for.
+        accepted: Ids of the events that `publish` reported stored.
+    """
+
+    def __init__(self, postgres: EmbeddedPostgres, *, appendonly: bool = False) -> None:
+        self.postgres = postgres
+        self.valkey = EmbeddedValkey(appendonly=appendonly)
+        self.accepted: list[str] = []
+        self._publisher: Publisher | None = None
+        self._ends = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        self._ends.enter_context(self.valkey)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ends.close()
+
+    # --- who is on it ---
+
+    @property
+    def merchant(self) -> Any:
+        """The merchant, made on first use."""
+        if not hasattr(self, "_merchant"):
+            self._merchant = make_merchant()
+        return self._merchant
+
+    def webhook(self, url: str, *, window: int = 0, **settings: Any) -> Webhook:
+        """Make a webhook that hears everything; with `window`, one that has shown it can take so many at a time."""
+        made = make_webhook(self.merchant, url=url, **settings)
+        if window:
+            Lane.objects.create(webhook=made, window=window)
+        return made
+
+    def variables(self, **more: Any) -> dict[str, str]:
+        """The environment of a process on these servers."""
+        servers = {"DATABASE_URL": self.postgres.url, "REDIS_URL": self.valkey.url}
+        return processes.environment(**servers, **{name: str(value) for name, value in more.items()})
+
+    def worker(self, *, wait: bool = True, **settings: Any) -> Process:
+        """Start a worker; it ends with the test."""
+        return self._ends.enter_context(processes.worker(self.variables(**settings), wait=wait))
+
+    def publisher(self) -> Publisher:
+        """Start another publisher; it ends with the test."""
+        return self._ends.enter_context(Publisher(self.variables()))  # type: ignore[return-value]
+
+    def publish(self, count: int, *, batch: bool = True) -> Receipt:
+        """Publish `count` events from a process of its own, and remember what was accepted."""
+        if self._publisher is None:
+            self._publisher = self.publisher()
+        names = [f"e{len(self.accepted) + number}" for number in range(count)]
+        receipt = self._publisher.publish(self.merchant, names, batch=batch)
+        self.accepted += receipt.accepted
+        return receipt
+
+    def replay(self, delivery: Delivery) -> None:
+        """Replay a dead delivery, from the publisher's process."""
+        assert self._publisher is not None
+        self._publisher.replay(delivery)
+
+    # --- what is broken ---
+
+    def flush(self) -> None:
+        """Lose all that Redis holds."""
+        with redis.Redis.from_url(self.valkey.url, socket_timeout=10) as client:
+            client.flushall()
+
+    # --- what the log says ---
+
+    def statuses(self) -> dict[str, int]:
+        """Return how many deliveries are in each state."""
+        connection.close()  # the server may have been another a moment ago
+        return dict(Counter(Delivery.objects.values_list("status", flat=True)))
+
+    def wait_for_statuses(self, wanted: dict[str, int], seconds: float) -> None:
+        """Wait until the deliveries are in exactly these states; fail saying in which they are."""
+        try:
+            processes.wait_for(lambda: self.statuses() == wanted, seconds, f"{wanted}", pause=0.1)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; the log says {self.statuses()}") from None
+
+    def in_flight(self) -> list[Key]:
+        """Return the deliveries that are being sent or not yet recorded: those in state `sending`, sorted."""
+        connection.close()
+        return sorted(Delivery.objects.filter(status="sending").values_list("webhook__url", "event__public_id"))
+
+    def interrupted(self) -> list[Key]:
+        """Return the delivery of every attempt that the log calls interrupted, sorted."""
+        rows = Attempt.objects.filter(result="interrupted")
+        return sorted(rows.values_list("webhook__url", "delivery__event__public_id"))
+
+    def lateness(self) -> list[float]:
+        """Return each attempt's lateness in seconds, as logged."""
+        rows = Attempt.objects.exclude(lateness_ms=None).values_list("lateness_ms", flat=True)
+        return [milliseconds / 1000 for milliseconds in rows]
+
+    def log_agrees(self) -> None:
+        """Fail unless every delivery counts the attempts that the log has of it."""
+        counted = Delivery.objects.annotate(logged=Count("attempts")).exclude(attempt_count=F("logged"))
+        assert list(counted.values_list("public_id", "attempt_count", "logged")) == []
+
+
+def doubled(receiver: TestReceiver) -> dict[Key, int]:
+    """Return how many times too often each delivery came."""
+    return {key: times - 1 for key, times in Counter(came(receiver)).items() if times > 1}
+
+
+def came(receiver: TestReceiver) -> list[Key]:
+    """Return the delivery of every request that came."""
+    base = receiver.url.removesuffix("/hooks")
+    return [(base + received.path, received.message_id) for received in receiver.requests]

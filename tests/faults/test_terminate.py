@@ -1,0 +1,57 @@
+"""SIGTERM: a worker finishes what is out, gives back the rest, and nothing comes twice."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.faults.stage import Stage, came, doubled
+from tests.processes import GRACE
+from tests.receiver import TestReceiver
+
+pytestmark = pytest.mark.faults
+
+WEBHOOKS, EVENTS = 500, 3
+
+
+def test_a_worker_told_to_end_amid_hundreds_of_slow_requests_finishes_or_releases_all_and_doubles_none(stage: Stage):
+    total = WEBHOOKS * EVENTS
+    with TestReceiver(delay=9) as receiver:
+        for number in range(WEBHOOKS):
+            stage.webhook(f"{receiver.url}/{number}", timeout=15)
+        stage.publish(EVENTS)
+        first = stage.worker()
+        receiver.wait_for(400, timeout=60)
+        out = len(receiver.requests)
+        told = time.monotonic()
+        first.terminate()
+        code = first.wait(GRACE)
+        took = time.monotonic() - told
+        left = stage.statuses()
+        print(f"told with {out} requests out; ended after {took:.1f} s with code {code}; {left}")
+        assert code == 0, first.tail()
+        assert set(left) <= {"pending", "delivered"}, "what left was recorded, what had not was released"
+        assert left["delivered"] == len(receiver.requests)
+
+        receiver.mend()
+        stage.worker()
+        stage.wait_for_statuses({"delivered": total}, 60)
+    assert doubled(receiver) == {}
+    assert len(came(receiver)) == total
+    assert stage.interrupted() == []
+    stage.log_agrees()
+
+
+def test_a_worker_told_to_end_waits_for_requests_that_never_get_an_answer(stage: Stage):
+    with TestReceiver(delay=60) as receiver:
+        for number in range(20):
+            stage.webhook(f"{receiver.url}/{number}", timeout=6, retry_policy={"delays": [600]})
+        stage.publish(2)
+        first = stage.worker()
+        receiver.wait_for(20)
+        first.terminate()
+        assert first.wait(GRACE) == 0, first.tail()
+        assert stage.statuses() == {"retrying": 20, "pending": 20}
+        assert stage.interrupted() == []
+    assert doubled(receiver) == {}
