@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from deliveries import closing, outcomes
+from deliveries.models import Attempt, Delivery
+from deliveries.pacemaker import sweep
+from subscriptions import services
+from subscriptions.models import Webhook
+from tests.engine import answered, claim, claim_one, due, due_one, expire, reread, shift_due
+from tests.factories import make_webhook
+
+pytestmark = pytest.mark.django_db
+
+
+def test_deleting_a_webhook_cancels_what_waits() -> None:
+    """Promise 9: with the reason."""
+    delivery = due_one()
+    services.delete_webhook(webhook=delivery.webhook)
+    stored = reread(delivery)
+    assert (stored.status, stored.due_at, stored.reason) == (Delivery.Status.CANCELLED, None, closing.DELETED)
+    assert stored.closed_at is not None
+
+
+def test_disabling_a_webhook_skips_what_waits_with_its_reason() -> None:
+    """Promise 9."""
+    webhook = make_webhook()
+    first, second = due(webhook, 2)
+    Delivery.objects.filter(pk=second.pk).update(status=Delivery.Status.RETRYING, tries=1)
+    services.disable(webhook=webhook, reason="Too many failures.")
+    for delivery in (first, second):
+        stored = reread(delivery)
+        assert (stored.status, stored.due_at) == (Delivery.Status.SKIPPED, None)
+        assert stored.reason == f"{closing.DISABLED} Too many failures."
+
+
+def test_other_webhooks_and_closed_deliveries_stay_as_they_are() -> None:
+    webhook, other = make_webhook(), due_one()
+    delivered = due_one(webhook)
+    outcomes.record([answered(claim_one(delivered))])
+    services.delete_webhook(webhook=webhook)
+    assert reread(delivered).status == Delivery.Status.DELIVERED
+    assert reread(other).status == Delivery.Status.PENDING
+
+
+def test_what_is_being_sent_keeps_its_claim_and_its_outcome_decides() -> None:
+    delivery = due_one()
+    row = claim_one(delivery)
+    services.delete_webhook(webhook=delivery.webhook)
+    assert reread(delivery).status == Delivery.Status.SENDING
+    outcomes.record([answered(row, 200)])
+    assert reread(delivery).status == Delivery.Status.DELIVERED
+
+
+def test_what_a_failure_leaves_open_the_sweep_closes() -> None:
+    delivery = due_one()
+    row = claim_one(delivery)
+    services.disable(webhook=delivery.webhook, reason="Enough.")
+    outcomes.record([answered(row, 500)])
+    assert reread(delivery).status == Delivery.Status.RETRYING
+    shift_due(delivery, -60)
+    sweep()
+    assert reread(delivery).status == Delivery.Status.SKIPPED
+    assert Attempt.objects.count() == 1
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_the_sweep_closes_what_was_being_sent_when_worker_and_webhook_went(paused: bool) -> None:
+    delivery = due_one()
+    claim_one(delivery)
+    if paused:
+        services.pause(webhook=delivery.webhook, by="test")
+    services.delete_webhook(webhook=delivery.webhook)
+    expire(delivery)
+    sweep()
+    assert reread(delivery).status == Delivery.Status.CANCELLED
+
+
+def test_closing_leaves_a_webhook_that_is_on_alone() -> None:
+    delivery = due_one()
+    assert closing.close_open(delivery.webhook_id) == 0
+    assert closing.close_open(0) == 0
+    assert reread(delivery).status == Delivery.Status.PENDING
+
+
+def test_a_paused_lane_gives_what_it_held_when_it_is_resumed() -> None:
+    """Promise 9: held, not lost."""
+    delivery = due_one()
+    services.pause(webhook=delivery.webhook, by="test")
+    assert claim(delivery.webhook).rows == []
+    services.resume(webhook=delivery.webhook, by="test")
+    assert len(claim(delivery.webhook).rows) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("change", ["resume", "enable", "update"])
+def test_a_change_that_may_let_something_go_wakes_the_lane(empty_redis: Any, change: str) -> None:
+    webhook = make_webhook()
+    Webhook.objects.filter(pk=webhook.pk).update(
+        paused_at=timezone.now() if change == "resume" else None, is_enabled=change != "enable"
+    )
+    empty_redis.flushdb()
+    match change:
+        case "resume":
+            services.resume(webhook=webhook, by="test")
+        case "enable":
+            services.enable(webhook=webhook)
+        case _:
+            services.update_webhook(webhook=webhook, max_in_flight=3)
+    assert empty_redis.smembers("mw:deliveries:ready") == {str(webhook.pk).encode()}

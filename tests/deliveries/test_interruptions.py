@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import pytest
+
+from deliveries import interruptions, outcomes, review
+from deliveries.models import Attempt, Counter, DeadLetter, Delivery
+from tests.engine import answered, claim, claim_one, due, due_one, expire, reread, shift_due, statements, widen
+from tests.factories import make_webhook
+
+pytestmark = pytest.mark.django_db
+
+
+def test_interruptions_must_be_in_a_row_to_end_in_review() -> None:
+    """Promise 4."""
+    delivery = due_one(retry_policy={"delays": [0, 0, 0, 0]})
+    for _ in range(3):
+        claim_one(delivery)
+        expire(delivery)
+        outcomes.record([answered(claim_one(delivery), 500)])
+        expire(delivery)
+    stored = reread(delivery)
+    assert (stored.status, stored.interruptions, stored.tries) == (Delivery.Status.RETRYING, 0, 3)
+    assert Attempt.objects.filter(result=Attempt.Result.INTERRUPTED).count() == 3
+
+
+def test_an_interruption_costs_none_of_the_policys_attempts() -> None:
+    """Promise 4."""
+    delivery = due_one(retry_policy={"delays": []})
+    claim_one(delivery)
+    expire(delivery)
+    row = claim_one(delivery)
+    assert reread(delivery).status == Delivery.Status.SENDING
+    outcomes.record([answered(row, 500)])
+    assert reread(delivery).status == Delivery.Status.DEAD
+
+
+def test_the_number_of_interruptions_allowed_is_a_setting(settings) -> None:  # type: ignore[no-untyped-def]
+    settings.WEBHOOKS_INTERRUPTIONS_MAX = 1
+    delivery = due_one()
+    claim_one(delivery)
+    expire(delivery)
+    assert claim(delivery.webhook).rows == []
+    assert reread(delivery).reason == interruptions.LAST.format(times=1)
+
+
+def test_one_that_wore_out_its_workers_can_be_replayed_and_starts_from_nothing() -> None:
+    delivery = due_one()
+    for _ in range(3):
+        claim_one(delivery)
+        expire(delivery)
+    claim(delivery.webhook)
+    review.replay(delivery=reread(delivery), by="test")
+    assert (reread(delivery).interruptions, reread(delivery).tries) == (0, 0)
+    shift_due(delivery, -1)
+    row = claim_one(delivery)
+    assert row.attempt == 4  # the log's numbers go on
+    assert DeadLetter.objects.get().resolution == "replayed"
+
+
+def test_innocents_claimed_with_a_poison_payload_go_out_and_are_not_reviewed_with_it() -> None:
+    """Promise 4: only rows that were in flight together share an interruption."""
+    webhook = make_webhook()
+    widen(webhook)
+    poison, innocent = due(webhook, 2)
+    claim(webhook)
+    expire(poison, innocent)
+    rows = {row.delivery_id: row for row in claim(webhook).rows}
+    assert {row.interruptions for row in rows.values()} == {1}
+    outcomes.record([answered(rows[innocent.pk])])
+    expire(poison)
+    claim(webhook)
+    expire(poison)
+    claim(webhook)
+    assert reread(innocent).status == Delivery.Status.DELIVERED
+    assert reread(poison).status == Delivery.Status.DEAD
+
+
+def test_many_interruptions_take_a_few_statements_and_are_counted() -> None:
+    webhook = make_webhook(max_in_flight=30)
+    widen(webhook)
+    deliveries = due(webhook, 30)
+    claim(webhook)
+    expire(*deliveries)
+    with statements() as seen:
+        batch = claim(webhook)
+    assert len(batch.rows) == 30
+    assert len(seen) <= 5
+    assert sum(cell.count for cell in Counter.objects.filter(result="interrupted")) == 30
+    assert Attempt.objects.filter(result=Attempt.Result.INTERRUPTED).count() == 30

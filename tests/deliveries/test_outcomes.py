@@ -1,0 +1,360 @@
+from __future__ import annotations
+
+import json
+import time
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+
+from deliveries import dialects, outcomes
+from deliveries.models import Attempt, Counter, DeadLetter, Delivery, Lane
+from deliveries.publishing import publish
+from deliveries.rendering import render
+from deliveries.sender import Sent
+from deliveries.transport import ErrorClass, Outcome, Request
+from subscriptions import services
+from subscriptions.models import Webhook
+from tests.engine import EVENT, answered, claim, claim_one, due, due_one, expire, reread, statements, widen
+from tests.factories import PLAIN_SECRET, make_webhook
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_2xx_closes_the_delivery_and_logs_the_attempt() -> None:
+    delivery = due_one()
+    row = claim_one(delivery)
+    recorded = outcomes.record([answered(row, 204, body=b"thanks", body_bytes_read=6, remote_address="127.0.0.1")])
+    stored = reread(delivery)
+    assert (stored.status, stored.due_at, stored.claim) == (Delivery.Status.DELIVERED, None, None)
+    assert stored.closed_at is not None
+    assert (stored.tries, stored.attempt_count, stored.last_status_code) == (1, 1, 204)
+    attempt = Attempt.objects.get()
+    assert (attempt.number, attempt.result, attempt.status_code) == (1, Attempt.Result.DELIVERED, 204)
+    assert (bytes(attempt.response_body), attempt.response_size) == (b"thanks", 6)
+    assert attempt.public_id.startswith("att_")
+    assert attempt.answered_at is not None
+    assert attempt.started_at <= attempt.answered_at
+    assert (recorded.still_due, recorded.countdowns) == ([], {})
+
+
+@pytest.mark.parametrize(("tries", "delay"), [(0, 5), (1, 25), (2, 125)])
+def test_a_failure_is_due_again_exactly_its_delay_after_the_answer(tries: int, delay: int) -> None:
+    """Promise 3: 5 s, 25 s and 125 s after each failure, counted from the answer, not from the recording."""
+    delivery = due_one(dialect="alva")
+    Delivery.objects.filter(pk=delivery.pk).update(tries=tries)
+    sent = answered(claim_one(delivery), 500)
+    recorded = outcomes.record([sent])
+    stored = reread(delivery)
+    assert stored.status == Delivery.Status.RETRYING
+    assert stored.last_attempt_at is not None
+    assert stored.due_at == stored.last_attempt_at + timedelta(seconds=delay)
+    attempt = Attempt.objects.get()
+    assert (attempt.answered_at, attempt.next_at) == (stored.last_attempt_at, stored.due_at)
+    assert f"next try in {delay} s" in attempt.decision
+    assert recorded.countdowns == {float(delay): [delivery.webhook_id]}
+
+
+def test_a_retry_beyond_the_horizon_is_left_to_the_sweep() -> None:
+    """Promise 3: a countdown longer than the broker's visibility timeout would be delivered again and again."""
+    delivery = due_one(retry_policy={"delays": [151]})
+    assert outcomes.record([answered(claim_one(delivery), 500)]).countdowns == {}
+    assert reread(delivery).status == Delivery.Status.RETRYING
+
+
+def test_a_jittered_delay_shares_the_next_quarter_second_and_is_never_early() -> None:
+    """Promise 3."""
+    delivery = due_one(retry_policy={"delays": [10], "jitter": 1})
+    recorded = outcomes.record([answered(claim_one(delivery), 500)])
+    stored = reread(delivery)
+    assert stored.due_at is not None
+    assert stored.last_attempt_at is not None
+    wait = (stored.due_at - stored.last_attempt_at).total_seconds()
+    [countdown] = recorded.countdowns
+    assert 10 <= wait <= countdown < wait + 0.25
+    assert countdown * 4 == int(countdown * 4)
+
+
+def test_the_last_failure_opens_a_dead_letter() -> None:
+    delivery = due_one(retry_policy={"delays": []})
+    outcomes.record([answered(claim_one(delivery), 503)])
+    stored = reread(delivery)
+    assert (stored.status, stored.due_at) == (Delivery.Status.DEAD, None)
+    assert "the last of 1 attempts" in stored.reason
+    letter = DeadLetter.objects.get()
+    assert (letter.delivery_id, letter.webhook_id, letter.merchant_id) == (
+        delivery.pk, delivery.webhook_id, delivery.merchant_id,
+    )  # fmt: skip
+    assert (letter.reason, letter.status_code, letter.error) == (stored.reason, 503, "http_error")
+
+
+def test_410_ends_the_chain_and_disables_the_webhook_with_what_else_was_open() -> None:
+    webhook = make_webhook()
+    gone, other = due(webhook, 2)
+    outcomes.record([answered(claim(webhook).rows[0], 410)])
+    assert reread(gone).status == Delivery.Status.DEAD
+    stored = Webhook.objects.get(pk=webhook.pk)
+    assert not stored.is_enabled
+    assert "410" in stored.disabled_reason
+    assert reread(other).status == Delivery.Status.SKIPPED
+    assert "410" in reread(other).reason
+
+
+def test_410_from_a_webhook_that_was_deleted_meanwhile_is_recorded_like_any_other() -> None:
+    """Promise 9: nothing vanishes."""
+    delivery = due_one()
+    row = claim_one(delivery)
+    services.delete_webhook(webhook=delivery.webhook)
+    outcomes.record([answered(row, 410)])
+    assert reread(delivery).status == Delivery.Status.DEAD
+    assert Attempt.objects.count() == 1
+
+
+# --- the fence --------------------------------------------------------------------------------------------------------
+
+
+def test_a_late_failure_is_logged_and_changes_nothing() -> None:
+    """Promise 4: the claim token is the fence."""
+    delivery = due_one()
+    late = claim_one(delivery)
+    expire(delivery)
+    present = claim_one(delivery)
+    outcomes.record([answered(late, 500)])
+    stored = reread(delivery)
+    assert (stored.status, stored.claim) == (Delivery.Status.SENDING, present.token)
+    assert (stored.tries, stored.attempt_count, stored.last_status_code) == (0, 1, None)
+    assert list(Attempt.objects.order_by("pk").values_list("number", "result")) == [
+        (1, Attempt.Result.INTERRUPTED),
+        (1, Attempt.Result.FAILED),
+    ]
+
+
+def test_a_late_last_failure_opens_no_dead_letter() -> None:
+    """Promise 4."""
+    delivery = due_one(retry_policy={"delays": []})
+    late = claim_one(delivery)
+    expire(delivery)
+    claim_one(delivery)
+    outcomes.record([answered(late, 500)])
+    assert reread(delivery).status == Delivery.Status.SENDING
+    assert not DeadLetter.objects.exists()
+
+
+def test_a_late_success_closes_the_delivery_and_the_second_one_is_only_logged() -> None:
+    """Promise 4: at least once; the endpoint has it, so nobody need send it again."""
+    delivery = due_one()
+    late = claim_one(delivery)
+    expire(delivery)
+    present = claim_one(delivery)
+    outcomes.record([answered(late, 200)])
+    closed = reread(delivery)
+    assert (closed.status, closed.due_at, closed.claim) == (Delivery.Status.DELIVERED, None, None)
+    outcomes.record([answered(present, 500)])
+    stored = reread(delivery)
+    assert (stored.status, stored.closed_at) == (Delivery.Status.DELIVERED, closed.closed_at)
+    assert Attempt.objects.filter(delivery=delivery).count() == 3
+
+
+def test_a_late_success_does_not_reopen_what_a_person_closed() -> None:
+    delivery = due_one()
+    late = claim_one(delivery)
+    Delivery.objects.filter(pk=delivery.pk).update(status="discarded", due_at=None, claim=None)
+    outcomes.record([answered(late, 200)])
+    assert reread(delivery).status == "discarded"
+    assert Attempt.objects.get().result == Attempt.Result.DELIVERED
+
+
+def test_an_answer_ends_the_run_of_interruptions() -> None:
+    delivery = due_one()
+    claim_one(delivery)
+    expire(delivery)
+    outcomes.record([answered(claim_one(delivery), 500)])
+    assert reread(delivery).interruptions == 0
+    assert reread(delivery).attempt_count == 2
+
+
+# --- lanes ------------------------------------------------------------------------------------------------------------
+
+
+def test_lanes_with_more_due_are_named_and_those_without_are_not() -> None:
+    more, none = make_webhook(), make_webhook()
+    due(more, 2)
+    due(none, 1)
+    rows = claim(more, none).rows
+    assert outcomes.record([answered(row) for row in rows]).still_due == [more.pk]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_still_due_is_asked_after_the_commit() -> None:
+    """Promise 3. Before it, a shift may find the lane at its cap and leave it to this very question (docs/adr/0002)."""
+    webhook = make_webhook()
+    due(webhook, 2)
+    rows = claim(webhook).rows
+    asked: list[bool] = []
+
+    def watch(execute, sql, params, many, context):  # type: ignore[no-untyped-def]
+        if "EXISTS" in sql and "deliveries_delivery" in sql and sql.lstrip().startswith("SELECT w.id"):
+            asked.append(connection.in_atomic_block)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(watch):
+        assert outcomes.record([answered(row) for row in rows]).still_due == [webhook.pk]
+    assert asked == [False]
+
+
+def _window(webhook: Webhook) -> int:
+    return Lane.objects.get(webhook=webhook).window
+
+
+def test_each_answer_doubles_the_window_up_to_the_cap() -> None:
+    """Promise 5: new lanes start with one open request."""
+    webhook = make_webhook(max_in_flight=5)
+    due(webhook, 10)
+    windows = []
+    for status in (200, 500, 200):  # a 500 is an answer, too
+        for row in claim(webhook, limit=1).rows:
+            outcomes.record([answered(row, status)])
+        windows.append(_window(webhook))
+    assert windows == [2, 4, 5]
+
+
+def test_no_answer_closes_the_window_to_one() -> None:
+    """Promise 5."""
+    webhook = make_webhook()
+    widen(webhook, window=16)
+    due(webhook, 1)
+    outcomes.record([answered(claim(webhook).rows[0], None)])
+    assert _window(webhook) == 1
+
+
+def test_failures_in_a_row_are_counted_until_a_success() -> None:
+    webhook = make_webhook()
+    widen(webhook)
+    due(webhook, 4)
+    rows = claim(webhook).rows
+    outcomes.record([answered(rows[0], 500)])
+    lane = Lane.objects.get(webhook=webhook)
+    since = lane.failing_since
+    assert (lane.failures, lane.last_success_at) == (1, None)
+    assert since is not None
+    outcomes.record([answered(rows[1], None)])
+    lane.refresh_from_db()
+    assert (lane.failures, lane.failing_since) == (2, since)
+    outcomes.record([answered(rows[2], 200)])
+    lane.refresh_from_db()
+    assert (lane.failures, lane.failing_since) == (0, None)
+    assert lane.last_success_at is not None
+    outcomes.record([answered(rows[3], 500)])
+    lane.refresh_from_db()
+    assert lane.failures == 1
+
+
+def test_counters_add_up_to_the_attempts() -> None:
+    webhook = make_webhook(retry_policy={"delays": [1]})
+    widen(webhook)
+    deliveries = due(webhook, 6)
+    Delivery.objects.filter(pk=deliveries[-1].pk).update(tries=1)
+    rows = claim(webhook).rows
+    statuses = [200, 200, 200, 500, 500, 500]
+    sent = [answered(row, status, total_ms=30.0) for row, status in zip(rows, statuses, strict=True)]
+    outcomes.record(sent[:2])
+    outcomes.record(sent[2:])
+    cells = Counter.objects.filter(webhook=webhook)
+    totals = {
+        result: sum(cell.count for cell in cells if cell.result == result) for result in {c.result for c in cells}
+    }
+    assert totals == {"delivered": 3, "failed": 2, "dead": 1, "lateness": 6}
+    assert sum(cell.total_ms for cell in cells if cell.result == "delivered") == pytest.approx(90)
+
+
+# --- the log ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_secret_that_is_sent_as_a_header_is_masked_in_the_log() -> None:
+    """Promise 10: Shopery's documents send the secret itself."""
+    delivery = due_one(dialect="shopery", secret=PLAIN_SECRET)
+    row = claim_one(delivery)
+    request = render(row, row.data, delivery.created_at)
+    assert PLAIN_SECRET in dict(request.headers).values()
+    outcomes.record([answered(row, request=request)])
+    attempt = Attempt.objects.get()
+    assert PLAIN_SECRET not in attempt.request_headers
+    logged = {name.lower(): value for name, value in json.loads(attempt.request_headers)}
+    assert logged["x-shopery-secret"] == outcomes.MASKED
+    assert logged["webhook-id"] == row.event_id
+
+
+@pytest.mark.parametrize("dialect", dialects.NAMES)
+def test_no_dialect_leaves_its_secret_in_the_log(dialect: str) -> None:
+    """Promise 10."""
+    delivery = due_one(dialect=dialect)
+    row = claim_one(delivery)
+    [secret] = row.target.secrets
+    outcomes.record([answered(row, request=render(row, row.data, delivery.created_at))])
+    assert secret not in json.dumps(Attempt.objects.values_list("request_headers", "detail", "decision", "url")[0])
+
+
+def test_any_bytes_of_an_answer_survive_in_the_log() -> None:
+    """Promise 6."""
+    raw = bytes(range(256))
+    headers = (("X-Odd", "a\\x00b"), ("X-Latin", "\xe9"))
+    outcomes.record([answered(claim_one(due_one()), body=raw, headers=headers, body_truncated=True)])
+    attempt = Attempt.objects.get()
+    assert bytes(attempt.response_body) == raw
+    assert json.loads(attempt.response_headers) == [list(pair) for pair in headers]
+    assert attempt.response_truncated
+
+
+def test_a_request_that_could_not_be_made_is_logged_with_the_reason() -> None:
+    """Promise 9."""
+    row = claim_one(due_one())
+    outcome = Outcome(error=ErrorClass.INTERNAL, detail="The request could not be made: why.", total_ms=0.0)
+    now = time.monotonic()
+    outcomes.record([Sent(row, None, outcome, now, now)])
+    attempt = Attempt.objects.get()
+    assert (attempt.error, attempt.detail, attempt.request_digest) == ("internal", outcome.detail, "")
+
+
+def test_a_dialect_that_this_release_does_not_know_ends_in_the_log_and_not_in_silence() -> None:
+    """Promise 9: a webhook of a newer release, or one that was taken out."""
+    delivery = due_one()
+    Webhook.objects.filter(pk=delivery.webhook_id).update(dialect="morse")
+    row = claim_one(delivery)
+    outcome = Outcome(error=ErrorClass.INTERNAL, detail="The request could not be made: morse.", permanent=True)
+    now = time.monotonic()
+    outcomes.record([Sent(row, None, outcome, now, now)])
+    assert Attempt.objects.count() == 1
+
+
+# --- what it costs ----------------------------------------------------------------------------------------------------
+
+
+def test_a_hundred_outcomes_take_as_many_statements_as_one() -> None:
+    lanes = [make_webhook() for _ in range(4)]
+    widen(*lanes)
+    for webhook in lanes:
+        due(webhook, 26)
+    rows = claim(*lanes).rows
+    with statements() as one:
+        outcomes.record([answered(rows[0])])
+    with statements() as hundred:
+        outcomes.record([answered(row, 200 if position % 2 else 500) for position, row in enumerate(rows[1:101])])
+    assert len(hundred) == len(one) <= 5
+
+
+def test_one_delivery_alone_takes_at_most_eleven_statements_from_publish_to_record() -> None:
+    webhook = make_webhook()
+    with statements() as seen:
+        publish(EVENT, {"n": 1}, merchant=webhook.merchant)
+        [row] = claim(webhook).rows
+        outcomes.record([answered(row)])
+    assert Delivery.objects.get().status == Delivery.Status.DELIVERED
+    assert len(seen) <= 11 + (connection.vendor == "sqlite"), "\n".join(seen)  # SQLite claims in three statements
+
+
+def test_the_digest_in_the_log_is_of_the_body_as_sent() -> None:
+    request = Request("https://shop.example.com/hook", [("webhook-id", "x")], b"abc", 1.0, 1.0)
+    outcomes.record([answered(claim_one(due_one()), request=request)])
+    attempt = Attempt.objects.get()
+    assert attempt.request_size == 3
+    assert attempt.request_digest == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

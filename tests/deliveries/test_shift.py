@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import redis
+from django.db import OperationalError, connections
+
+from deliveries import claims, keys, lanes, shift
+from deliveries.claims import Batch
+from deliveries.engine import Engine, engine
+from deliveries.models import Attempt, Delivery
+from tests.engine import claim, due, due_one, expire, reread, widen
+from tests.factories import make_webhook
+from tests.hostile import Connection, HostileServer, answers, hangs
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def parts() -> Iterator[Engine]:
+    """Give each test an engine of its own and finish what it has open."""
+    engine.cache_clear()
+    parts = engine()
+    yield parts
+    assert parts.stop(20)
+    engine.cache_clear()
+
+
+def _until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def _statuses() -> set[str]:
+    return set(Delivery.objects.values_list("status", flat=True))
+
+
+def _calls(client: redis.Redis) -> int:
+    return client.llen(lanes.FAST)
+
+
+def test_a_shift_works_every_ready_lane_to_its_end(empty_redis: redis.Redis) -> None:
+    """Promise 2: a message names some lanes; whatever else is ready is worked, too."""
+    with HostileServer(answers()) as server:
+        hooks = [make_webhook(url=server.url) for _ in range(3)]
+        for webhook in hooks:
+            due(webhook, 10)  # a new lane's window has to grow on the way
+        shift.work([hooks[0].pk], slow=False)
+        assert len(server.requests) == 30
+        assert len({request.headers["webhook-id"] for request in server.requests}) == 30
+    _until(lambda: _statuses() == {"delivered"})
+    assert empty_redis.zcard("mw:deliveries:shifts") == 0
+    assert empty_redis.scard("mw:deliveries:ready") == 0
+
+
+def test_a_failure_leaves_a_retry_and_its_countdown_behind(empty_redis: redis.Redis) -> None:
+    """Promise 3."""
+    with HostileServer(answers("500 Oops")) as server:
+        delivery = due_one(url=server.url, dialect="alva")
+        empty_redis.delete(lanes.FAST)
+        shift.work([delivery.webhook_id], slow=False)
+        _until(lambda: _calls(empty_redis) == 1)
+    assert reread(delivery).status == Delivery.Status.RETRYING
+    assert Attempt.objects.get().status_code == 500
+    assert b'"eta": "2' in empty_redis.lrange(lanes.FAST, 0, 0)[0]
+
+
+def test_when_enough_shifts_are_on_an_arrived_wake_up_ends_at_once(empty_redis: redis.Redis) -> None:
+    for name in ("one", "two"):
+        lanes.begin(name, [], slow=False)
+    delivery = due_one()
+    shift.work([delivery.webhook_id], slow=False)
+    assert reread(delivery).status == Delivery.Status.PENDING
+    assert empty_redis.smembers("mw:deliveries:ready") == {str(delivery.webhook_id).encode()}
+    assert empty_redis.zcard("mw:deliveries:shifts") == 2
+
+
+def test_a_shift_never_waits_for_a_single_slow_send(parts: Engine, settings: Any) -> None:
+    """Promise 5."""
+    settings.WEBHOOKS_SLOW_AFTER = 0.2
+    with HostileServer(hangs) as slow, HostileServer(answers()) as fast:
+        waiting = due_one(url=slow.url, timeout=6)
+        quick = due_one(url=fast.url)
+        shift.work([waiting.webhook_id, quick.webhook_id], slow=False)
+        assert parts.sender.open == 1, "the slow one is still open when the shift has ended"
+        assert reread(quick).status == Delivery.Status.DELIVERED
+        assert reread(waiting).status == Delivery.Status.SENDING
+        assert parts.sender.drain(20)
+
+
+def test_a_lane_never_has_more_requests_open_than_its_cap() -> None:
+    """Promise 5."""
+    open_now, most, lock = [0], [0], threading.Lock()
+
+    def counting(connection: Connection) -> None:
+        while True:
+            connection.read_request()
+            with lock:
+                open_now[0] += 1
+                most[0] = max(most[0], open_now[0])
+            time.sleep(0.02)
+            with lock:
+                open_now[0] -= 1
+            connection.answer()
+
+    with HostileServer(counting) as server:
+        webhook = make_webhook(url=server.url, max_in_flight=3)
+        widen(webhook)
+        due(webhook, 20)
+        shift.work([webhook.pk], slow=False)
+        _until(lambda: _statuses() == {"delivered"})
+    assert 1 < most[0] <= 3
+
+
+def test_lanes_whose_lock_is_held_and_lanes_with_more_are_given_back(
+    empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = [Batch(busy=[2]), Batch(full=True), Batch(), Batch(), Batch()]
+    asked: list[list[int]] = []
+
+    def claim_nothing(webhook_ids: list[int], **_bounds: int) -> Batch:
+        asked.append(sorted(webhook_ids))
+        return batches.pop(0)
+
+    monkeypatch.setattr(claims, "claim", claim_nothing)
+    shift.work([1, 2], slow=False)
+    assert asked == [[1, 2], [2], [2]]
+    assert empty_redis.scard("mw:deliveries:ready") == 0
+
+
+def test_lanes_are_given_back_when_the_database_fails(
+    empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shift, "DATABASE_REST", 0.01)
+    real, failures = claims.claim, [OperationalError("gone"), OperationalError("gone")]
+
+    def claim_after_an_outage(*words: Any, **bounds: Any) -> Batch:
+        if failures:
+            raise failures.pop()
+        return real(*words, **bounds)
+
+    monkeypatch.setattr(claims, "claim", claim_after_an_outage)
+    with HostileServer(answers()) as server:
+        delivery = due_one(url=server.url)
+        shift.work([delivery.webhook_id], slow=False)
+        _until(lambda: reread(delivery).status == Delivery.Status.DELIVERED)
+
+
+def test_without_redis_a_shift_ends_quietly(settings: Any) -> None:
+    """Promise 2: the sweep wakes its lanes when Redis is back."""
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    for cached in (keys.client, lanes._script):
+        cached.cache_clear()
+    try:
+        shift.work([1], slow=False)
+    finally:
+        for cached in (keys.client, lanes._script):
+            cached.cache_clear()
+        keys.fuse._until = 0.0
+
+
+def test_a_stopping_process_hands_a_wake_up_on(empty_redis: redis.Redis, parts: Engine) -> None:
+    delivery = due_one()
+    empty_redis.flushdb()
+    parts.begin_stop()
+    shift.work([delivery.webhook_id], slow=False)
+    assert reread(delivery).status == Delivery.Status.PENDING
+    assert empty_redis.smembers("mw:deliveries:ready") == {str(delivery.webhook_id).encode()}
+    assert _calls(empty_redis) == 1
+
+
+def test_what_has_not_left_when_the_process_stops_is_released_unsent(empty_redis: redis.Redis, parts: Engine) -> None:
+    """Promise 4: a row that was never sent is not logged as perhaps sent."""
+    delivery = due_one()
+    [row] = claim(delivery.webhook).rows
+    empty_redis.flushdb()
+    parts.begin_stop()
+    parts.sender.submit([row])
+    assert parts.sender.drain(20)
+    stored = reread(delivery)
+    assert (stored.status, stored.claim, stored.attempt_count) == (Delivery.Status.PENDING, None, 0)
+    assert empty_redis.smembers("mw:deliveries:ready") == {str(delivery.webhook_id).encode()}
+
+
+def test_at_the_end_of_its_slice_a_shift_calls_another_for_what_is_left(
+    empty_redis: redis.Redis, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.WEBHOOKS_SHIFT_SLICE = 0.0
+    settings.WEBHOOKS_CLAIM_LANES = 1
+    monkeypatch.setattr(claims, "claim", lambda *_words, **_bounds: Batch())
+    shift.work([1, 2, 3], slow=False)
+    assert empty_redis.scard("mw:deliveries:ready") == 2
+    assert _calls(empty_redis) >= 1
+    assert empty_redis.zcard("mw:deliveries:shifts") == 0
+
+
+def test_nothing_is_claimed_while_outcomes_cannot_be_recorded(parts: Engine) -> None:
+    """Promise 4: duplicates after a kill are at most what was in flight or not yet recorded."""
+    assert shift._room(parts)[0] > 0
+    parts.recorder.blocked = True
+    assert shift._room(parts) == (0, 0)
+    parts.recorder.blocked = False
+
+
+def test_bodies_that_are_loaded_leave_less_room_for_claims(parts: Engine, settings: Any) -> None:
+    """Promise 6: at most 4 MiB at a time, 64 MiB a process."""
+    assert shift._room(parts)[1] == settings.WEBHOOKS_CLAIM_BYTES == 4 * 1024**2
+    parts.sender.loaded_bytes = settings.WEBHOOKS_LOADED_BYTES - 3 * 1024**2
+    assert shift._room(parts)[1] == 3 * 1024**2
+    parts.sender.loaded_bytes = settings.WEBHOOKS_LOADED_BYTES - 1024**2
+    assert shift._room(parts) == (0, 0)
+    parts.sender.loaded_bytes = 0
+
+
+def test_deliveries_whose_worker_died_twice_go_one_at_a_time() -> None:
+    """Promise 4: a payload that kills workers takes no companions along to review (docs/adr/0006)."""
+    rows = [SimpleNamespace(delivery_id=pk, interruptions=count) for pk, count in enumerate((0, 2, 1, 2))]
+    idle = SimpleNamespace(sender=SimpleNamespace(has_suspect=lambda: False))
+    busy = SimpleNamespace(sender=SimpleNamespace(has_suspect=lambda: True))
+    sent, held = shift._one_suspect(idle, rows)  # type: ignore[arg-type]
+    assert sent == [rows[0], rows[2], rows[1]]
+    assert held == [rows[3]]
+    sent, held = shift._one_suspect(busy, rows)  # type: ignore[arg-type]
+    assert sent == [rows[0], rows[2]]
+    assert held == [rows[1], rows[3]]
+
+
+def test_two_suspects_are_both_delivered_one_after_the_other() -> None:
+    """Promise 4."""
+    with HostileServer(answers()) as server:
+        webhook = make_webhook(url=server.url)
+        widen(webhook)
+        suspects = due(webhook, 2)
+        for _ in range(2):
+            claim(webhook)
+            expire(*suspects)
+        shift.work([webhook.pk], slow=False)
+        _until(lambda: "sending" not in _statuses())
+        time.sleep(0.1)
+        shift.work([webhook.pk], slow=False)  # as the countdown wake-up would
+        _until(lambda: _statuses() == {"delivered"})
+    assert len(server.requests) == 2
+
+
+def test_shifts_side_by_side_send_everything_once() -> None:
+    """Promise 4: no delivery is sent twice, however many shifts are on."""
+    with HostileServer(answers()) as server:
+        hooks = [make_webhook(url=server.url) for _ in range(4)]
+        for webhook in hooks:
+            due(webhook, 15)
+
+        def run() -> None:
+            try:
+                shift.work([webhook.pk for webhook in hooks], slow=False)
+            finally:
+                connections.close_all()
+
+        threads = [threading.Thread(target=run) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        _until(lambda: _statuses() == {"delivered"})
+        ids = [request.headers["webhook-id"] for request in server.requests]
+    assert len(ids) == len(set(ids)) == 60
