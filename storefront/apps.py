@@ -8,3 +8,7 @@ class StorefrontConfig(AppConfig):
 
     name = "storefront"
     verbose_name = "Storefront (example)"
+
+    def ready(self) -> None:
+        """Connect the shop's signals to publishing, and offer its orders as they are now."""
+        from storefront import mapping, resolvers, signals  # noqa: F401

@@ -5,6 +5,7 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
 
+from storefront.views import download
 from subscriptions.api import shopery
 from subscriptions.api.base import NotFoundView
 from webhooks_project import health
@@ -22,5 +23,7 @@ urlpatterns = [
     path("api/v1/", include("deliveries.api.urls")),
     path("company/webhooks", shopery.CompanyWebhooks.as_view()),
     path("company/webhooks/<str:id>", shopery.CompanyWebhook.as_view()),
+    path("api/", include("storefront.api.urls")),
+    path("download", download),
     re_path(r"^(?:api/v1|company)(?:/.*)?$", NotFoundView.as_view()),
 ]
