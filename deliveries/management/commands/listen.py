@@ -25,7 +25,11 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=_port, default=9000, help="where to listen (9000); 0 takes a free one")
         parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1)")
         parser.add_argument("--dialect", choices=dialects.NAMES, default="standard", help="how requests are signed")
-        parser.add_argument("--secret", default="", help="the webhook's secret; without it nothing is verified")
+        parser.add_argument(
+            "--secret",
+            default="",
+            help="the webhook's secret (--secret=… if it begins with -); without it nothing is verified",
+        )
         manner = parser.add_mutually_exclusive_group()
         manner.add_argument("--fail", type=_count, default=0, metavar="N", help="503 to the first N tries of a message")
         manner.add_argument("--delay", type=_delay, default=0.0, metavar="S", help="wait S seconds before each answer")
@@ -44,6 +48,7 @@ class Command(BaseCommand):
         printer = Printer(console, quiet=options["quiet"], verifies=bool(options["secret"]))
         manner = {name: options[name] for name in ("dialect", "secret", "fail", "delay", "status", "host", "port")}
         receiver = Receiver(**manner, on_seen=printer.put)
+        end = _told_to_end()
         try:
             receiver.start()
         except OSError as error:
@@ -52,16 +57,17 @@ class Command(BaseCommand):
             ) from error
         how = f"verifying as {options['dialect']}" if receiver.verifies else "verifying nothing (give --secret)"
         console.print(f"Listening on {receiver.url}, {how}. Ctrl-C ends it.", soft_wrap=True)
-        _wait_for_the_end()
+        end.wait()
         receiver.stop()
         printer.close()
 
 
-def _wait_for_the_end() -> None:
+def _told_to_end() -> threading.Event:
+    """Return what Ctrl-C and SIGTERM set from now on."""
     end = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: end.set())
-    end.wait()
+    return end
 
 
 def _port(text: str) -> int:

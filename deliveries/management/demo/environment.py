@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from celery import current_app
 from django.conf import settings
 from django.core.management.base import CommandError
 
@@ -46,8 +45,7 @@ def adopt(environment: Mapping[str, str]) -> None:
     settings.WEBHOOKS_REQUIRE_HTTPS = False
     settings.REDIS_URL = environment["REDIS_URL"]
     settings.CELERY_BROKER_URL = environment.get("CELERY_BROKER_URL") or environment["REDIS_URL"]
-    settings.CELERY_TASK_ALWAYS_EAGER = False
-    current_app.conf.update(broker_url=settings.CELERY_BROKER_URL, task_always_eager=False)
+    settings.CELERY_TASK_ALWAYS_EAGER = False  # Celery reads its configuration from these settings at each look
 
 
 def folder() -> Path:

@@ -84,7 +84,7 @@ def beat() -> Iterator[Finding]:
         yield Finding("beat", NOTE, text, "One process in the fleet: celery -A webhooks_project beat")
         return
     if silent > BEAT_SILENT_AFTER:
-        text = f"It last wrote its schedule {silent / 60:.0f} minutes ago. Old log rows are not purged without it."
+        text = f"It last wrote its schedule {silent / 60:.0f} minutes ago. Notices and housekeeping wait for it."
         yield Finding("beat", PROBLEM, text, "Start one: celery -A webhooks_project beat")
         return
     yield Finding("beat", OK, f"It wrote its schedule {silent:.0f} s ago.")

@@ -9,7 +9,6 @@ import time
 
 import pytest
 import redis
-from celery import current_app
 from cryptography.fernet import Fernet
 from django.core.management import call_command
 from django.db import connection
@@ -102,11 +101,11 @@ def test_redis_that_evicts_keys_is_a_problem():
         client.close()
 
 
-def test_a_broker_that_is_away_is_told(monkeypatch):
-    monkeypatch.setattr(current_app.conf, "broker_url", "redis://127.0.0.1:1/0")
-    monkeypatch.setattr(current_app.conf, "broker_write_url", "redis://127.0.0.1:1/0")
+def test_a_broker_that_is_away_is_told(settings):
+    settings.CELERY_BROKER_URL = "redis://:hidden@127.0.0.1:1/0"
     finding = found("broker")
     assert finding.status == PROBLEM
+    assert "redis://***@127.0.0.1:1/0 can't be reached" in finding.text
     assert "CELERY_BROKER_URL" in finding.mend
 
 
@@ -147,21 +146,13 @@ def test_an_open_way_inside_is_a_problem_in_production_and_a_note_in_development
     assert [finding.status for finding in safety.way_out()] == [OK, OK]
 
 
-@pytest.fixture
-def scheduled():
-    before = current_app.conf.beat_schedule
-    current_app.conf.update(beat_schedule={"purge": {"task": "purge", "schedule": 60}})
-    yield
-    current_app.conf.update(beat_schedule=before)
+def test_beat_is_not_missed_where_nothing_is_scheduled(settings):
+    settings.CELERY_BEAT_SCHEDULE = {}
+    assert found("beat") == Finding("beat", OK, "Nothing is scheduled; it isn't needed.")
 
 
-def test_beat_is_not_missed_where_nothing_is_scheduled(scheduled):
-    current_app.conf.update(beat_schedule={})
-    assert found("beat").status == OK
-
-
-@pytest.mark.usefixtures("scheduled")
 def test_beat_is_missed_where_its_schedule_is_old(settings, tmp_path):
+    settings.CELERY_BEAT_SCHEDULE = {"purge": {"task": "purge", "schedule": 60}}
     settings.CELERY_BEAT_SCHEDULE_FILENAME = str(tmp_path / "beat")
     assert found("beat").status == NOTE
     (tmp_path / "beat.db").touch()

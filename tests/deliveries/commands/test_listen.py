@@ -90,7 +90,7 @@ def signed(dialect: str, event_id: str = "evt_1", secret: str = "") -> dict:
 
 @pytest.mark.parametrize("dialect", dialects.NAMES)
 def test_a_signed_request_is_verified_and_printed(dialect):
-    with listening("--dialect", dialect, "--secret", SECRETS[dialect]) as running:
+    with listening("--dialect", dialect, f"--secret={SECRETS[dialect]}") as running:
         answer = requests.post(running.url, **signed(dialect))
         assert (answer.status_code, answer.headers["Connection"]) == (200, "keep-alive")
         line = running.line("evt_1")
@@ -100,7 +100,7 @@ def test_a_signed_request_is_verified_and_printed(dialect):
 
 
 def test_a_wrong_signature_is_answered_401_and_told():
-    with listening("--dialect", "alva", "--secret", SECRETS["alva"]) as running:
+    with listening("--dialect", "alva", f"--secret={SECRETS['alva']}") as running:
         answer = requests.post(running.url, **signed("alva", secret="another secret, quite long"))
         assert answer.status_code == 401
         assert "X-Alva-HMAC-SHA256" in running.line("signature wrong")

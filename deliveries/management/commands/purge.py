@@ -1,0 +1,49 @@
+"""`manage.py purge`: delete what is older than the retention settings allow, now, or say what that would be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from deliveries import retention
+from deliveries.management.terminal import console_of
+from deliveries.retention import Kind
+
+
+class Command(BaseCommand):
+    help = "Purge the log as the WEBHOOKS_KEEP_… settings say. What is open or in review stays. Safe at any time."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        names = [kind.name for kind in retention.kinds()]
+        parser.add_argument("--dry-run", action="store_true", help="only count; nothing is deleted")
+        parser.add_argument("--only", action="append", choices=names, metavar="KIND", help=f"one of {', '.join(names)}")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        chosen = [kind for kind in retention.kinds() if not options["only"] or kind.name in options["only"]]
+        if options["dry_run"]:
+            self._count(chosen)
+            return
+        columns = [TextColumn("{task.description:16}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
+        with Progress(*columns, console=console_of(self)) as progress:
+            for kind in chosen:
+                if kind.days:
+                    self._purge(kind, progress)
+
+    def _purge(self, kind: Kind, progress: Progress) -> None:
+        bar = progress.add_task(kind.name, total=retention.estimate(kind))
+        for step in retention.purge(kind):
+            progress.advance(bar, step.purged)
+        progress.update(bar, total=progress.tasks[bar].completed)
+
+    def _count(self, chosen: list[Kind]) -> None:
+        table = Table("kind", "kept", "older than", "would go")
+        for kind in chosen:
+            if kind.days:
+                old = f"{kind.before():%Y-%m-%d %H:%M} UTC"
+                table.add_row(kind.name, f"{kind.days} days", old, str(retention.estimate(kind)))
+            else:
+                table.add_row(kind.name, "for ever", "", "0")
+        console_of(self).print(table)
