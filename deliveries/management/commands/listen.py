@@ -28,7 +28,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--secret",
             default="",
-            help="the webhook's secret (--secret=… if it begins with -); without it nothing is verified",
+            help="the webhook's (--secret=… where it begins with -); without it nothing is verified",
         )
         manner = parser.add_mutually_exclusive_group()
         manner.add_argument("--fail", type=_count, default=0, metavar="N", help="503 to the first N tries of a message")
