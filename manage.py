@@ -6,6 +6,8 @@ import sys
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webhooks_project.settings")
+    if sys.argv[1:2] == ["demo"]:
+        os.environ.setdefault("DEBUG", "true")  # a demo on a given DATABASE_URL makes its own keys, too
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

@@ -1,6 +1,7 @@
 """What every dialect shares: the message that goes in, the request that comes out, times, names and common headers."""
 
 import secrets as random_bytes
+import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +25,8 @@ TEXT_SECRET_FORMAT: Final = (
     f"{MIN_SECRET_CHARS} to {MAX_SECRET_CHARS} printable ASCII characters without a space at either end; "
     "the key is their bytes"
 )
+
+_LETTERS_AND_DIGITS: Final = string.ascii_letters + string.digits
 
 BodyStyle = Literal["compact", "python"]
 
@@ -182,5 +185,5 @@ def check_text_secret(secret: str) -> None:
 
 
 def make_text_secret() -> str:
-    """Return a fresh secret of 43 characters from 256 random bits."""
-    return random_bytes.token_urlsafe(32)
+    """Return a fresh secret of 43 letters and digits, 256 bits: one that no command line takes for an option."""
+    return "".join(random_bytes.choice(_LETTERS_AND_DIGITS) for _ in range(43))
