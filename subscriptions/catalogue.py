@@ -15,7 +15,7 @@ def load_event_types(*, using: str = "default") -> int:
     """
     entries = [
         EventType(name=entry.name, **{field: getattr(entry, field) for field in _SHIPPED})
-        for entry in event_types.load()
+        for entry in (*event_types.load(), *event_types.load_operations())
     ]
     for entry in entries:
         entry.aliases = list(entry.aliases)

@@ -34,6 +34,7 @@ class Migration(migrations.Migration):
                 ('failing_since', models.DateTimeField(help_text='Of the run of failures that was told.', null=True)),
                 ('failures', models.PositiveIntegerField(default=0, help_text='The longest the run was seen to be.')),
                 ('rate_is_high', models.BooleanField(default=False)),
+                ('disabled_at', models.DateTimeField(help_text='Of the disabling by its endpoint that was told.', null=True)),
                 ('paused_at', models.DateTimeField(help_text='Set while it is paused by us, not by a person.', null=True)),
                 ('spared_failures', models.PositiveIntegerField(default=0, help_text='Failures forgiven when somebody resumed it.')),
                 ('spared_at', models.DateTimeField(help_text='When somebody resumed it.', null=True)),

@@ -100,6 +100,7 @@ class Watch(models.Model):
     failing_since = models.DateTimeField(null=True, help_text="Of the run of failures that was told.")
     failures = models.PositiveIntegerField(default=0, help_text="The longest the run was seen to be.")
     rate_is_high = models.BooleanField(default=False)
+    disabled_at = models.DateTimeField(null=True, help_text="Of the disabling by its endpoint that was told.")
     paused_at = models.DateTimeField(null=True, help_text="Set while it is paused by us, not by a person.")
     spared_failures = models.PositiveIntegerField(default=0, help_text="Failures forgiven when somebody resumed it.")
     spared_at = models.DateTimeField(null=True, help_text="When somebody resumed it.")

@@ -1,6 +1,7 @@
-"""The event catalogue that ships with the product: every event of the four documents it does the work of.
+"""The event catalogue that ships with the product: every event of the four documents it does the work of, and our own.
 
-One JSON file a document, in the document's order; `load()` reads them all. An entry carries a JSON Schema of the
+One JSON file a document, in the document's order; `load()` reads the four, `load_operations()` our own news about
+webhooks and deliveries. An entry carries a JSON Schema of the
 event's `data` and an example: the document's own where it prints one, else one in its style. `python -m
 subscriptions.event_types` prints the reference kept in docs/events.md. Needs no Django.
 """
@@ -17,6 +18,9 @@ from subscriptions.event_types.documents import CatalogueError, Document, parse_
 
 SOURCES = ("alva", "litestore", "cryptlex", "shopery")
 
+OPERATIONS = "operations"
+"""The source of our own events, which tell a shop's programs how its webhooks fare."""
+
 ALVA_PRESELECTED = (
     "order.created",
     "order.paid",
@@ -27,7 +31,17 @@ ALVA_PRESELECTED = (
 )
 """What the form for the alva dialect ticks at first: the events with a ☑ in Alva's list of available events."""
 
-__all__ = ["ALVA_PRESELECTED", "SOURCES", "CatalogueEntry", "CatalogueError", "load", "titles"]
+__all__ = [
+    "ALVA_PRESELECTED",
+    "OPERATIONS",
+    "SOURCES",
+    "CatalogueEntry",
+    "CatalogueError",
+    "load",
+    "load_operations",
+    "operations_title",
+    "titles",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +51,7 @@ class CatalogueEntry:
     name: str
     group: str
     source: str
-    """The document it comes from: one of SOURCES."""
+    """The document it comes from: one of SOURCES, or OPERATIONS."""
     description: str
     """One sentence, plain text."""
     aliases: list[str]
@@ -51,22 +65,34 @@ class CatalogueEntry:
 
 
 def load() -> list[CatalogueEntry]:
-    """Return the whole catalogue, document by document, each in the document's order. Read from disk once a process.
+    """Return the four documents' events, document by document, each in its order. Read from disk once a process.
 
     Raises CatalogueError, naming file, event and mend, when a file is malformed or two entries claim one name or alias.
     """
-    return list(_catalogue())
+    return [entry for entry in _catalogue() if entry.source != OPERATIONS]
+
+
+def load_operations() -> list[CatalogueEntry]:
+    """Return our own events, which only the product publishes; otherwise like `load()`."""
+    return [entry for entry in _catalogue() if entry.source == OPERATIONS]
 
 
 def titles() -> dict[str, str]:
     """Return each source's title in words, in the order of SOURCES: `{"alva": "Alva Digital Downloads", …}`."""
-    return {document.source: document.title for document in _documents()}
+    return {document.source: document.title for document in _documents() if document.source != OPERATIONS}
+
+
+def operations_title() -> str:
+    """Return the title of our own events."""
+    return next(document.title for document in _documents() if document.source == OPERATIONS)
 
 
 @cache
 def _documents() -> tuple[Document, ...]:
     folder = Path(__file__).resolve().parent
-    return tuple(parse_document(source, (folder / f"{source}.json").read_text("utf-8")) for source in SOURCES)
+    return tuple(
+        parse_document(source, (folder / f"{source}.json").read_text("utf-8")) for source in (*SOURCES, OPERATIONS)
+    )
 
 
 @cache

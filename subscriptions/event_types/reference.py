@@ -5,7 +5,14 @@ from __future__ import annotations
 import json
 from itertools import groupby
 
-from subscriptions.event_types import ALVA_PRESELECTED, CatalogueEntry, load, titles
+from subscriptions.event_types import (
+    ALVA_PRESELECTED,
+    CatalogueEntry,
+    load,
+    load_operations,
+    operations_title,
+    titles,
+)
 
 _INTRODUCTION = """\
 # Events
@@ -22,6 +29,12 @@ webhook's dialect puts its envelope around it. Bodies are sent compact and with 
 /api/v1/event-types` gives it out. Receivers must accept properties they don't know.
 """
 
+_OPERATIONS = """\
+These tell a shop's programs how its own webhooks fare. A webhook subscribes to them by name or prefix (`webhook.*`);
+`*` alone means every event of the shop, not these. They are published when there is a subscriber, and never about
+deliveries of these events themselves.
+"""
+
 
 def render() -> str:
     """Return the reference as Markdown, ending with a newline: a table and the examples of each document."""
@@ -30,6 +43,8 @@ def render() -> str:
     for source, entries in groupby(load(), key=lambda entry: entry.source):
         of_document = list(entries)
         parts += [f"## {names[source]}\n", _table(of_document), *(_section(entry) for entry in of_document)]
+    ours = load_operations()
+    parts += [f"## {operations_title()}\n", _OPERATIONS, _table(ours), *(_section(entry) for entry in ours)]
     return "\n".join(parts)
 
 

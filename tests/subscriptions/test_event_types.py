@@ -8,11 +8,21 @@ import subprocess
 import jsonschema_rs
 import pytest
 
-from subscriptions.event_types import ALVA_PRESELECTED, SOURCES, CatalogueEntry, load, titles
+from subscriptions.event_types import (
+    ALVA_PRESELECTED,
+    OPERATIONS,
+    SOURCES,
+    CatalogueEntry,
+    load,
+    load_operations,
+    operations_title,
+    titles,
+)
 
 ENTRIES = load()
+OURS = load_operations()
 BY_NAME = {entry.name: entry for entry in ENTRIES}
-each_entry = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+each_entry = pytest.mark.parametrize("entry", [*ENTRIES, *OURS], ids=lambda entry: entry.name)
 
 NAMES = {
     "alva": [
@@ -129,6 +139,20 @@ def test_every_source_has_a_title():
     assert titles()["alva"] == "Alva Digital Downloads"
 
 
+def test_our_own_events_stand_apart_from_the_documents():
+    assert {entry.source for entry in OURS} == {OPERATIONS}
+    assert [entry.name for entry in OURS] == [
+        "webhook.failing",
+        "webhook.failure_rate",
+        "webhook.paused",
+        "webhook.disabled",
+        "webhook.recovered",
+        "delivery.dead",
+    ]
+    assert not {entry.name for entry in OURS} & set(BY_NAME)
+    assert operations_title() == "Webhooks and deliveries"
+
+
 @each_entry
 def test_the_schema_is_valid_and_stands_alone(entry: CatalogueEntry):
     assert entry.schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
@@ -219,7 +243,7 @@ def test_a_number_is_stored_as_javascript_writes_it():
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="Node isn't installed")
 def test_node_writes_every_example_as_it_is_stored():
-    stored = [text for entry in ENTRIES for text in (entry.example, entry.example_event) if text]
+    stored = [text for entry in [*ENTRIES, *OURS] for text in (entry.example, entry.example_event) if text]
     script = """
         const stored = JSON.parse(require("fs").readFileSync(0, "utf8"));
         console.log(JSON.stringify(stored.map((text) => JSON.stringify(JSON.parse(text)))));

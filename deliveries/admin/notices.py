@@ -1,0 +1,110 @@
+"""Notices: what was told about webhooks, and who is told what by e-mail."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import display
+
+from deliveries.admin.cursor import CursorAdmin
+from deliveries.models import Expunction, Notice, NoticeWish
+from subscriptions.admin import moments
+from subscriptions.admin.scoping import OWNER, MerchantScoped, OwnRowsFilter
+
+TONES = {
+    Notice.Kind.DEAD: "danger",
+    Notice.Kind.FAILURE_RATE: "warning",
+    Notice.Kind.DISABLED: "danger",
+    Notice.Kind.PAUSED: "warning",
+    Notice.Kind.FAILING: "info",
+    Notice.Kind.RECOVERED: "success",
+}
+
+
+@admin.register(Notice)
+class NoticeAdmin(CursorAdmin):
+    """What happened at webhooks that a person should know, mailed or not."""
+
+    list_display = ["when", "what", "address", "times", "why", "mailed", "merchant"]
+    list_display_links = ["when"]
+    list_select_related = ["webhook", "merchant"]
+    list_filter = [("webhook", OwnRowsFilter), ("kind", ChoicesDropdownFilter), ("merchant", OwnRowsFilter)]
+    fields = readonly_fields = ["what", "address", "times", "first", "when", "why", "mailed"]
+
+    @display(description="Last")
+    def when(self, row: Notice) -> str:
+        """Return when it last happened."""
+        return moments.moment(row.last_at)
+
+    @display(description="First")
+    def first(self, row: Notice) -> str:
+        """Return when it first happened."""
+        return moments.moment(row.first_at)
+
+    @display(description="What", label=TONES)
+    def what(self, row: Notice) -> tuple[str, str]:
+        """Return the kind."""
+        return row.kind, row.get_kind_display()
+
+    @display(description="Webhook")
+    def address(self, row: Notice) -> str:
+        """Return the webhook's name or address."""
+        return str(row.webhook)
+
+    @display(description="Times")
+    def times(self, row: Notice) -> int:
+        """Return how often it happened."""
+        return row.count
+
+    @display(description="Why")
+    def why(self, row: Notice) -> str:
+        """Return the last reason in a sentence."""
+        return row.reason or moments.DASH
+
+    @display(description="E-mail")
+    def mailed(self, row: Notice) -> str:
+        """Return when it was mailed to how many, or why not."""
+        if row.error:
+            return f"not mailed: {row.error}"
+        if row.sent_at is None:
+            return moments.sentence("due {}", row.due_at)
+        count = len(row.told.splitlines())
+        return moments.sentence(f"to {count}, {{}}", row.sent_at) if count else "nobody wants it"
+
+
+@admin.register(NoticeWish)
+class NoticeWishAdmin(MerchantScoped):
+    """Who is told what by e-mail; owners decide. Without a row the merchant's address gets the usual."""
+
+    needs = {"add": OWNER, "change": OWNER, "delete": OWNER}
+    list_display = ["who", "dead", "failure_rate", "disabled", "paused", "failing", "recovered", "merchant"]
+    list_display_links = ["who"]
+    list_select_related = ["merchant", "user"]
+    fields = ["merchant", "user", "dead", "failure_rate", "disabled", "paused", "failing", "recovered"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Whom it is about doesn't change."""
+        return [] if obj is None else ["merchant", "user"]
+
+    @display(description="Who")
+    def who(self, row: NoticeWish) -> str:
+        """Return the member's address, or the merchant's own."""
+        return row.user.email if row.user else f"{row.merchant.email} (the merchant)"
+
+
+@admin.register(Expunction)
+class ExpunctionAdmin(CursorAdmin):
+    """Payloads that were taken out on request: by whom and when."""
+
+    list_display = ["when", "event_id", "event_type", "by", "note", "attempts", "cancelled", "merchant"]
+    list_display_links = ["when"]
+    list_select_related = ["merchant"]
+    fields = readonly_fields = ["when", "event_id", "event_type", "by", "note", "attempts", "cancelled"]
+
+    @display(description="When")
+    def when(self, row: Expunction) -> str:
+        """Return when it was done."""
+        return moments.moment(row.created_at)

@@ -1,0 +1,19 @@
+"""Taking turns: a recurring job's row is its lock."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from deliveries.models import Upkeep
+
+
+def turn(name: str) -> Upkeep | None:
+    """Lock the job's row until the transaction ends and return it; None when another process has it.
+
+    Works on SQLite without row locks: its transactions are IMMEDIATE, one writer at a time. The caller saves it.
+    """
+    Upkeep.objects.bulk_create([Upkeep(name=name)], ignore_conflicts=True)
+    place = Upkeep.objects.select_for_update(skip_locked=True).filter(pk=name).first()
+    if place is not None:
+        place.ran_at = timezone.now()
+    return place
