@@ -37,6 +37,7 @@ class ApiView(APIView):
     limit_kinds: ClassVar[Mapping[str, str]] = {}
     query: ClassVar[tuple[str, ...]] = ()
     sends: ClassVar[bool] = False
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     format_kwarg = None
     quota: limits.Quota | None = None
 
