@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.db import models
 from django.test import Client
 from django.utils import timezone
 
 from deliveries import stats
-from deliveries.models import Attempt, Counter, DeadLetter, Delivery, Event, Lane
+from deliveries.models import Attempt, Counter, DeadLetter, Delivery, Event, Expunction, Job, Lane, Notice, NoticeWish
 from deliveries.publishing import publish
 from subscriptions import services
 from subscriptions.models import ApiRates, Membership, Merchant, Webhook
 from tests.factories import make_api_key, make_member, make_merchant, make_webhook
+
+_numbers = itertools.count(1)
 
 
 @dataclass
@@ -50,11 +54,50 @@ def make_shop(name: str) -> Shop:
         "api_key": make_api_key(merchant, name=f"{name} key").api_key,
         "counter": add_counter(webhook),
         "lane": Lane.objects.get_or_create(webhook=webhook)[0],
+        "job": Job.objects.create(merchant=merchant, kind="replay", source="deliveries", by=f"{name}-owner"),
+        "notice": Notice.objects.create(
+            merchant=merchant,
+            webhook=webhook,
+            kind="dead",
+            first_at=timezone.now(),
+            last_at=timezone.now(),
+            due_at=timezone.now(),
+        ),
+        "wish": NoticeWish.objects.create(merchant=merchant),
+        "expunction": Expunction.objects.create(
+            merchant=merchant, event_id=f"{name}-expunged", event_type="order.created", by=f"{name}-owner"
+        ),
         "rates": ApiRates.objects.create(merchant=merchant, per_hour=5),
         "subscription": webhook.subscriptions.first(),
         "secret": webhook.secrets.first(),
     }
     return Shop(merchant, people, webhook, event, delivery, attempt, letter, rows)
+
+
+def make_row(model: Any, merchant: Merchant) -> Any:
+    """Make a row of any model that belongs to merchants, with the merchant's name in its texts. Sends no signals."""
+    values: dict[str, Any] = {}
+    for column in model._meta.concrete_fields:
+        if column.primary_key or column.has_default() or column.null:
+            continue
+        if column.is_relation:
+            is_merchant = column.related_model is Merchant
+            values[column.name] = merchant if is_merchant else _some_row(column.related_model, merchant)
+        elif isinstance(column, models.EmailField):
+            values[column.name] = f"{merchant.name}-{next(_numbers)}@mail.example"
+        elif isinstance(column, models.CharField | models.TextField):
+            values[column.name] = f"{merchant.name}-{next(_numbers)}"[: column.max_length]
+        elif isinstance(column, models.DateField):
+            values[column.name] = timezone.now()
+        elif isinstance(column, models.IntegerField | models.DecimalField | models.FloatField):
+            values[column.name] = 1
+    return model._default_manager.bulk_create([model(**values)])[0]
+
+
+def _some_row(model: Any, merchant: Merchant) -> Any:
+    names = {column.name for column in model._meta.concrete_fields}
+    found = model._default_manager.filter(merchant=merchant).first() if "merchant" in names else None
+    return found or make_row(model, merchant)
 
 
 def add_attempt(delivery: Delivery, *, status_code: int | None = 200, **columns: Any) -> Attempt:

@@ -66,6 +66,8 @@ UNFOLD: dict[str, Any] = {
                         badge="deliveries.admin.navigation.open_letters",
                         badge_variant="warning",
                     ),
+                    _link("Notices", "notifications", "deliveries_notice_changelist"),
+                    _link("Notices", "notifications", "deliveries_notice_changelist"),
                 ]
             },
             {
@@ -74,8 +76,10 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _link("Event catalogue", "menu_book", "subscriptions_eventtype_changelist"),
                     _link("Attempts", "swap_horiz", "deliveries_attempt_changelist"),
+                    _link("Bulk jobs", "playlist_play", "deliveries_job_changelist"),
                     _link("Subscription history", "history", "subscriptions_subscription_changelist"),
                     _link("Secret history", "key", "subscriptions_signingsecret_changelist"),
+                    _link("Expunged payloads", "ink_eraser", "deliveries_expunction_changelist"),
                 ],
             },
             {
@@ -84,9 +88,12 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _link("API keys", "vpn_key", "subscriptions_apikey_changelist", "keys"),
                     _link("Members", "group", "subscriptions_membership_changelist"),
+                    _link("Who gets notices", "mail", "deliveries_noticewish_changelist"),
                     _link("Merchants", "storefront", "subscriptions_merchant_changelist"),
+                    _link("Who is told", "mail", "deliveries_noticewish_changelist"),
                     _link("Accounts", "manage_accounts", "auth_user_changelist", "accounts"),
                     _link("Lanes", "alt_route", "deliveries_lane_changelist", "accounts"),
+                    _link("API rates", "speed", "subscriptions_apirates_changelist", "accounts"),
                     _link("Counters", "bar_chart", "deliveries_counter_changelist", "accounts"),
                 ],
             },

@@ -2,9 +2,9 @@
 
 from django.contrib import admin
 
-from deliveries.admin import attempts, dashboard, engine, events, letters, log, webhooks
+from deliveries.admin import attempts, dashboard, engine, events, jobs, letters, log, notices, webhooks
 
 admin.site.index_template = "desk/dashboard.html"
 admin.site.index_title = "Dashboard"
 
-__all__ = ["attempts", "dashboard", "engine", "events", "letters", "log", "webhooks"]
+__all__ = ["attempts", "dashboard", "engine", "events", "jobs", "letters", "log", "notices", "webhooks"]

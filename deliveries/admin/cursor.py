@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.views import ChangeList
 
-from subscriptions.admin.scoping import MerchantScoped
+from subscriptions.admin.scoping import KEY_DIGITS, MerchantScoped, merchants_with, only
 
 NEXT, PREVIOUS = "after", "before"
 SCAN_MAX = 50_000
@@ -32,6 +32,7 @@ class CursorChangeList(ChangeList):
     """Rows in the order of their keys; `?after=KEY` and `?before=KEY` lead to the next and the previous page."""
 
     next_url = previous_url = None
+    lead: tuple[str, int] | None = None
     scanned: int | None = None
 
     def get_filters_params(self, params: Any = None) -> Any:
@@ -40,7 +41,14 @@ class CursorChangeList(ChangeList):
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str]:
         """Order by identity: what the indexes and the cursor go by."""
-        return ["-pk"] if self.model_admin.newest_first else ["pk"]
+        self.lead = self.model_admin.lead(request, self.filter_params)
+        return self._order(descending=self.model_admin.newest_first)
+
+    def _order(self, *, descending: bool) -> list[str]:
+        # The leading column holds one value only; it stands here for the index that begins with it.
+        is_natural = descending is self.model_admin.newest_first
+        lead = [] if self.lead is None else [self.lead[0] if is_natural else "-" + self.lead[0]]
+        return [*lead, "-pk" if descending else "pk"]
 
     def get_results(self, request: HttpRequest) -> None:
         """Read one page, and one row more to know whether another follows."""
@@ -63,21 +71,25 @@ class CursorChangeList(ChangeList):
 
     def _walk(self, start: int | None, *, descending: bool) -> tuple[list[Any], int | None]:
         """Return a page of rows past `start` in this direction, and the key the walk goes on from, if it does."""
-        size, order = self.list_per_page, "-pk" if descending else "pk"
+        size, order = self.list_per_page, self._order(descending=descending)
         rows, everything = self.queryset, self.model_admin.scanned_rows(self.root_queryset, self.filter_params)
         past, not_beyond = ("pk__lt", "pk__gte") if descending else ("pk__gt", "pk__lte")
         if start is not None:
             rows, everything = rows.filter(**{past: start}), everything.filter(**{past: start})
         end = None
         if self.has_active_filters or self.query:
-            end = everything.order_by(order).values_list("pk", flat=True)[SCAN_MAX - 1 : SCAN_MAX].first()
-            rows = rows if end is None else rows.filter(**{not_beyond: end})
-        found = list(rows.order_by(order)[: size + 1])
+            end = everything.order_by(*order).values_list("pk", flat=True)[SCAN_MAX - 1 : SCAN_MAX].first()
+            rows = rows if end is None else self._between(rows, {not_beyond: end})
+        found = list(rows.order_by(*order)[: size + 1])
         if len(found) > size:
             return found[:size], found[size - 1].pk
         if end is not None:
             self.scanned = SCAN_MAX
         return found, end
+
+    def _between(self, rows: QuerySet[Any], bound: dict[str, int]) -> QuerySet[Any]:
+        # With both ends known, equality lets PostgreSQL go straight to them in the index of the leading column.
+        return rows.filter(**bound, **({} if self.lead is None else dict([self.lead])))
 
     def _url(self, name: str, key: int | None) -> str:
         """Return the address of the page past `key`; of the first page where there is no key to go by."""
@@ -85,7 +97,7 @@ class CursorChangeList(ChangeList):
 
 
 def _key(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= KEY_DIGITS else None
 
 
 class CursorAdmin(MerchantScoped):
@@ -104,10 +116,26 @@ class CursorAdmin(MerchantScoped):
     def read_along(self, rows: list[Any]) -> None:
         """Read what a page of rows shows beside them, in a bounded number of queries."""
 
+    def lead(self, request: HttpRequest, filters: dict[str, Any]) -> tuple[str, int] | None:
+        """Return the column that all rows of the list share and an index begins with, and its value; None without."""
+        columns = {field.attname for field in self.opts.concrete_fields}
+        for name in ("webhook", "merchant"):
+            key = _chosen(filters, name)
+            if key is not None and f"{name}_id" in columns:
+                return f"{name}_id", key
+        keys = merchants_with(request)
+        is_one = keys is not None and len(keys) == 1 and self.merchant_path == "merchant_id"
+        return ("merchant_id", keys[0]) if keys and is_one else None
+
     def scanned_rows(self, rows: QuerySet[Any], filters: dict[str, Any]) -> QuerySet[Any]:
         """Return the rows a filtered page goes through, of which it reads SCAN_MAX: those an index leads to."""
-        webhook = filters.get("webhook__id__exact")
-        if webhook and "webhook_id" in {field.attname for field in self.opts.concrete_fields}:
-            keys = [key for key in webhook if _key(key) is not None]
-            return rows.filter(webhook_id__in=keys)
+        for name in ("webhook", "merchant"):
+            key = _chosen(filters, name)
+            if key is not None and f"{name}_id" in {field.attname for field in self.opts.concrete_fields}:
+                return only(rows, f"{name}_id", key)
         return rows
+
+
+def _chosen(filters: dict[str, Any], name: str) -> int | None:
+    values = filters.get(f"{name}__id__exact") or []
+    return _key(values[0]) if values else None

@@ -42,7 +42,7 @@ class EventAdmin(CursorAdmin):
         """Find by id, resource or text of the payload."""
         if not search.clean(search_term):
             return queryset, False
-        return queryset.filter(pk__in=search.events(self.get_queryset(request), search_term)), False
+        return queryset.filter(pk__in=search.among(self, request, search_term)), False
 
     def change_view(self, request: HttpRequest, object_id: str, *_: Any, **__: Any) -> HttpResponse:
         """Show the event, and each webhook with what became of it there."""

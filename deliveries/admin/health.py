@@ -12,6 +12,7 @@ from deliveries import stats
 from deliveries.admin.words import error_title, milliseconds
 from deliveries.models import Attempt, Lane
 from subscriptions.admin.moments import DASH
+from subscriptions.admin.scoping import only
 from subscriptions.models import Webhook
 
 STRIP = 50
@@ -34,7 +35,8 @@ class Health:
 def of(webhook: Webhook) -> Health:
     """Return the health of one webhook."""
     columns = ["id", "delivery_id", "result", "status_code", "error", "started_at", "total_ms"]
-    attempts = list(Attempt.objects.filter(webhook=webhook).order_by("-id").only(*columns)[:STRIP])
+    own = only(Attempt.objects.only(*columns), "webhook_id", webhook.pk)
+    attempts = list(own.order_by("webhook_id", "-id")[:STRIP])
     day = stats.summary(webhook=webhook, window=timedelta(hours=24))
     lane = Lane.objects.filter(webhook=webhook).first()
     rate = day.success_rate

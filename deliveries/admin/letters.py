@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
+from django.utils.html import format_html
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from deliveries import review
 from deliveries.admin import bulk, letter_groups, log_filters, words
 from deliveries.admin.cursor import CursorAdmin
 from deliveries.models import DeadLetter
+from subscriptions import services
 from subscriptions.admin import moments
 from subscriptions.admin.deeds import WithDeeds, deed
 from subscriptions.admin.scoping import DEVELOPER, OwnRowsFilter, name_of
+from subscriptions.admin.service_forms import ServiceForm, ServiceFormMixin
 
 
 class WaitingFilter(DropdownFilter):
@@ -50,8 +55,37 @@ class LetterErrorFilter(log_filters.ErrorFilter):
     lookup = "error"
 
 
+class LetterForm(ServiceForm):
+    """Whose it is, what they found, and the endpoint, mended in place."""
+
+    url = forms.CharField(
+        label="Endpoint URL",
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Another address is saved to the webhook, for this and all its other deliveries.",
+    )
+
+    class Meta:
+        model = DeadLetter
+        fields = ["assignee", "note"]
+        help_texts = {"note": "What went wrong, or what was done. It stays on record."}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["url"] = self.instance.webhook.url
+
+    def serve(self, data: dict[str, Any]) -> DeadLetter:
+        """Save assignee and note, and the webhook if its address changed."""
+        letter, url = self.instance, data["url"]
+        if url and url != letter.webhook.url:
+            services.update_webhook(webhook=letter.webhook, url=url)
+        letter.assignee, letter.note = data["assignee"], data["note"]
+        letter.save(update_fields=["assignee", "note"])
+        return letter
+
+
 @admin.register(DeadLetter)
-class DeadLetterAdmin(WithDeeds, CursorAdmin):
+class DeadLetterAdmin(ServiceFormMixin, WithDeeds, CursorAdmin):
     """Who decided what stays with each letter: an audit trail."""
 
     needs = {"change": DEVELOPER}
@@ -60,8 +94,9 @@ class DeadLetterAdmin(WithDeeds, CursorAdmin):
     list_display_links = ["when"]
     list_select_related = ["delivery", "webhook", "assignee", "merchant"]
     list_filter = [WaitingFilter, ("webhook", OwnRowsFilter), LetterErrorFilter, ("merchant", OwnRowsFilter)]
-    fields = ["event", "address", "why", "assignee", "note", "decided"]
-    readonly_fields = ["event", "address", "why", "decided"]
+    form = LetterForm
+    fields = ["event_link", "why", "url", "assignee", "note", "decided"]
+    readonly_fields = ["event_link", "why", "decided"]
     actions = ["replay_selected", "discard_selected", "take"]
     change_list_template = "desk/review.html"
 
@@ -143,6 +178,13 @@ class DeadLetterAdmin(WithDeeds, CursorAdmin):
     def event(self, row: DeadLetter) -> str:
         """Return the event's name."""
         return row.delivery.event_type
+
+    @display(description="Event")
+    def event_link(self, row: DeadLetter) -> str:
+        """Return a way to the delivery with all its attempts."""
+        page = reverse("admin:deliveries_delivery_change", args=[row.delivery_id])
+        link = '<a class="desk-link" href="{}">{}: see its attempts</a>'
+        return format_html(link, page, row.delivery.event_type)
 
     @display(description="Endpoint URL")
     def address(self, row: DeadLetter) -> str:

@@ -16,7 +16,7 @@ from unfold.sections import TemplateSection
 from deliveries import review
 from deliveries.admin import delivery_page, exports, log_filters, payloads, search, words
 from deliveries.admin.cursor import CursorAdmin
-from deliveries.models import Attempt, Delivery, Event
+from deliveries.models import Attempt, Delivery
 from subscriptions import ids
 from subscriptions.admin import moments
 from subscriptions.admin.deeds import WithDeeds, deed
@@ -75,7 +75,7 @@ class DeliveryAdmin(WithDeeds, CursorAdmin):
             return queryset, False
         if term.startswith(ids.DELIVERY + "_"):
             return queryset.filter(public_id=term), False
-        return queryset.filter(event_id__in=search.events(self.related(request, Event), term)), False
+        return queryset.filter(event_id__in=search.among(self, request, term)), False
 
     def read_along(self, rows: list[Any]) -> None:
         """Read the attempts of the page's deliveries in one query, without bodies and headers."""

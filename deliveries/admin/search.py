@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import QuerySet
@@ -20,8 +21,11 @@ def clean(term: str) -> str:
     return "".join(character for character in term.strip() if character.isprintable())[:TERM_MAX]
 
 
-def events(rows: QuerySet[Event], term: str) -> list[int]:
-    """Return the primary keys among `rows` (scoped events) that the term names or that contain it. Two queries."""
+def events(rows: QuerySet[Event], term: str, order: Sequence[str] = ("-pk",)) -> list[int]:
+    """Return the primary keys among `rows` (scoped events) that the term names or that contain it.
+
+    `order` is newest first, led by the column an index begins with. Three queries.
+    """
     term = clean(term)
     if not term:
         return []
@@ -29,11 +33,16 @@ def events(rows: QuerySet[Event], term: str) -> list[int]:
     keys = list(named.values_list("pk", flat=True)[:FOUND_MAX])
     if keys:
         return keys
-    newest = rows.order_by("-pk").values("pk")[:PAYLOADS_MAX]
-    containing = Event.objects.filter(pk__in=newest, data__contains=term).order_by("-pk")
-    return list(containing.values_list("pk", flat=True)[:FOUND_MAX])
+    newest = rows.order_by(*order)
+    floor = newest.values_list("pk", flat=True)[PAYLOADS_MAX - 1 : PAYLOADS_MAX].first()
+    if floor is not None:
+        newest = newest.filter(pk__gte=floor)
+    return list(newest.filter(data__contains=term).values_list("pk", flat=True)[:FOUND_MAX])
 
 
-def scoped_events(admin: Any, request: Any) -> QuerySet[Event]:
-    """Return the events the person may see."""
-    return admin.related(request, Event)
+def among(admin: Any, request: Any, term: str) -> list[int]:
+    """Return the primary keys of the events the person may see that the term names or that contain it."""
+    event_admin = admin.admin_site._registry[Event]
+    lead = event_admin.lead(request, {})
+    order = ["-pk"] if lead is None else [lead[0], "-pk"]
+    return events(event_admin.get_queryset(request), term, order)

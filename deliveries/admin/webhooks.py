@@ -14,6 +14,7 @@ from django.urls.resolvers import URLPattern
 
 from deliveries import dialects
 from deliveries.admin import delivery_page, health, payloads, snippets, trial
+from deliveries.database import borrowed
 from subscriptions import patterns
 from subscriptions.admin.scoping import DEVELOPER, own_merchants
 from subscriptions.admin.webhooks import WebhookAdmin
@@ -73,7 +74,8 @@ class DeskWebhookAdmin(WebhookAdmin):
         if not self.may(request, "change", webhook):
             raise PermissionDenied
         try:
-            tried = trial.prepare(request.POST, webhook=webhook, merchant=self._merchant(request))
+            with borrowed():  # no connection is held while the endpoint takes its time
+                tried = trial.prepare(request.POST, webhook=webhook, merchant=self._merchant(request))
         except ValidationError as error:
             return TemplateResponse(request, "desk/not_yet.html", {"problems": error.message_dict})
         context: dict[str, Any] = {"trial": tried, "body": payloads.pretty(tried.body)}

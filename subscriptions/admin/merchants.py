@@ -155,8 +155,8 @@ class MembershipAdmin(ServiceFormMixin, WithDeeds):
 
     @display(description="Role", ordering="role", label={"owner": "primary", "developer": "info", "viewer": "success"})
     def duty(self, row: Membership) -> tuple[str, str]:
-        """Return the role with what it may do."""
-        return row.role, row.get_role_display()
+        """Return the role."""
+        return row.role, row.role.capitalize()
 
     @display(description="Since", ordering="created_at")
     def since(self, row: Membership) -> str:

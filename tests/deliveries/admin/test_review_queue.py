@@ -87,6 +87,15 @@ def test_a_letter_can_be_assigned_to_members_only_and_noted(shop: Shop, browser:
     assert (shop.letter.assignee, shop.letter.note) == (shop.people["owner"], "Server was down")
 
 
+def test_the_endpoint_can_be_mended_in_place(shop: Shop, browser: Client) -> None:
+    page = reverse("admin:deliveries_deadletter_change", args=[shop.letter.pk])
+    browser.post(page, {"url": "https://new.example.com/hooks", "note": ""})
+    shop.webhook.refresh_from_db()
+    assert shop.webhook.url == "https://new.example.com/hooks"
+    answer = browser.post(page, {"url": "nowhere", "note": ""})
+    assert answer.context["adminform"].form.errors["url"]
+
+
 # --- all that match -----------------------------------------------------------------------------------------------
 
 
