@@ -134,9 +134,3 @@ def _fingerprint(request: Request) -> str:
     digest = hashlib.sha256(f"{request.method} {request.path}\n".encode())
     digest.update(request._request.body)
     return digest.hexdigest()
-
-
-def purge_expired(*, limit: int = 10_000) -> int:
-    """Delete up to `limit` rows older than KEPT_FOR and return how many; housekeeping calls it until 0."""
-    old = IdempotencyKey.objects.filter(created_at__lt=timezone.now() - KEPT_FOR).values("pk")[:limit]
-    return IdempotencyKey.objects.filter(pk__in=list(old.values_list("pk", flat=True))).delete()[0]

@@ -11,7 +11,6 @@ from django.db import connection
 from django.utils import timezone
 
 from deliveries.models import Event
-from subscriptions.api import idempotency
 from subscriptions.models import IdempotencyKey, Webhook
 from tests.api import Client
 
@@ -96,15 +95,6 @@ def test_a_key_does_not_open_what_the_credential_may_not_do(api: Client) -> None
     api.post(EVENTS, ORDER, **KEY)
 
     assert Client(None).post(EVENTS, ORDER, **KEY).status_code == 401
-
-
-def test_old_keys_are_purged(api: Client) -> None:
-    for number in range(3):
-        api.post(EVENTS, ORDER, **{"Idempotency-Key": str(number)})
-    IdempotencyKey.objects.exclude(key="2").update(created_at=timezone.now() - timedelta(hours=25))
-
-    assert [idempotency.purge_expired(limit=1) for _ in range(3)] == [1, 1, 0]
-    assert IdempotencyKey.objects.get().key == "2"
 
 
 @pytest.mark.django_db(transaction=True)
