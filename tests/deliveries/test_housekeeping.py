@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,11 +15,12 @@ from celery import current_app
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.core import mail as outbox
+from django.db import connection, transaction
 from django.utils import timezone
 
 from deliveries import housekeeping, outcomes
 from deliveries.engine import Engine
-from deliveries.models import Attempt, Delivery, Notice, Watch
+from deliveries.models import Attempt, Delivery, Event, Notice, Upkeep, Watch
 from deliveries.notifications import probe, watch
 from subscriptions import services
 from subscriptions.models import Webhook
@@ -87,6 +91,63 @@ def test_expired_sessions_are_deleted_and_others_kept():
     Session.objects.create(session_key="new", session_data="", expire_date=timezone.now() + timedelta(days=1))
     housekeeping.clear_sessions()
     assert Session.objects.get().session_key == "new"
+
+
+# --- one at a time ------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def held_elsewhere(model: Any, **which: Any) -> Iterator[None]:
+    """Hold the lock of a row in another session, as another process would."""
+    locked, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            model.objects.select_for_update().get(**which)
+            locked.set()
+            done.wait(20)
+        connection.close()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert locked.wait(20)
+    yield
+    done.set()
+    thread.join()
+
+
+needs_row_locks = pytest.mark.skipif(
+    connection.vendor == "sqlite", reason="SQLite has no row locks: its transactions are IMMEDIATE"
+)
+
+
+@needs_row_locks
+@pytest.mark.django_db(transaction=True)
+def test_while_another_process_looks_this_one_leaves_at_once(settings):
+    settings.WEBHOOKS_NOTICE_WAIT = 0.0
+    delivery = due_one(retry_policy={"delays": []})
+    outcomes.record([answered(claim_one(delivery), 500)])
+    Upkeep.objects.create(name="notices")
+    with held_elsewhere(Upkeep, name="notices"):
+        assert watch.look() == 0
+    assert watch.look() == 2
+
+
+@needs_row_locks
+@pytest.mark.django_db(transaction=True)
+def test_a_purge_passes_by_what_somebody_is_replaying():
+    first, second = due_one(), due_one()
+    for delivery in (first, second):
+        outcomes.record([answered(claim_one(delivery))])
+    long_ago = timezone.now() - timedelta(days=1000)
+    Delivery.objects.update(created_at=long_ago, closed_at=long_ago)
+    Event.objects.update(created_at=long_ago)
+    with held_elsewhere(Delivery, pk=first.pk):
+        housekeeping.purge()
+        assert list(Delivery.objects.values_list("pk", flat=True)) == [first.pk]
+        assert list(Event.objects.values_list("pk", flat=True)) == [first.event_id]
+    housekeeping.purge()
+    assert not Event.objects.exists()
 
 
 # --- half-open ------------------------------------------------------------------------------------------------------
