@@ -129,7 +129,8 @@ class Stage:
     def log_agrees(self) -> None:
         """Fail unless every delivery counts the attempts that the log has of it."""
         counted = Delivery.objects.annotate(logged=Count("attempts")).exclude(attempt_count=F("logged"))
-        assert list(counted.values_list("public_id", "attempt_count", "logged")) == []
+        wrong = list(counted.values_list("public_id", "attempt_count", "logged"))
+        assert not wrong, f"{len(wrong)} deliveries count other attempts than the log has, such as {wrong[:5]}"
 
 
 def doubled(receiver: TestReceiver) -> dict[Key, int]:

@@ -11,7 +11,7 @@ from deliveries.publishing import publish, publish_many
 from tests.factories import make_merchant, make_webhook
 from tests.flows.rows import attempts, delivered, statuses
 from tests.hostile import Connection, HostileServer, hangs
-from tests.processes import Process, environment, wait_for, worker
+from tests.processes import Process, environment, is_ready, wait_for, worker
 from tests.receiver import TestReceiver
 
 FAST_SLOTS = 16
@@ -25,7 +25,7 @@ def fast_and_slow(house: dict[str, str]) -> Iterator[tuple[Process, Process]]:
         worker(variables, queues=("deliveries",), wait=False) as fast,
         worker(variables, queues=("deliveries.slow",)) as slow,
     ):
-        fast.wait_until(lambda: "worker_ready" in fast.log)
+        fast.wait_until(lambda: is_ready(fast))
         yield fast, slow
 
 

@@ -1,0 +1,143 @@
+"""The ledger: what the publisher was told, what the receivers saw and what the log says must tell one story."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from itertools import pairwise
+from typing import Any
+
+from django.db import connection
+
+from deliveries.models import Attempt, DeadLetter, Delivery, Event
+from tests.faults.seeded.manners import RETRY_AFTER, Request
+from tests.faults.seeded.round import DELAYS, TIMEOUT, WEBHOOKS, Round
+from tests.faults.stage import Key
+
+CLOCK_STEP = 0.001
+"""Seconds that two readings of one clock may disagree by rounding."""
+
+
+class Ledger:
+    """Reads the log after a round; each `check` fails with what doesn't fit."""
+
+    def __init__(self, played: Round) -> None:
+        connection.close()
+        self.played = played
+        self.deliveries: dict[Key, dict[str, Any]] = {
+            (row.pop("webhook__url"), row.pop("event__public_id")): row
+            for row in Delivery.objects.values("id", "webhook__url", "event__public_id", "status", "attempt_count")
+        }
+        keys = {row["id"]: key for key, row in self.deliveries.items()}
+        self.log: dict[Key, list[Attempt]] = defaultdict(list)
+        for attempt in Attempt.objects.order_by("pk"):
+            self.log[keys[attempt.delivery_id]].append(attempt)
+        self.seen: dict[Key, list[Request]] = defaultdict(list)
+        for request in played.receiver.seen:
+            self.seen[request.key].append(request)
+
+    def check(self) -> dict[str, Any]:
+        """Run every check and return the round's figures."""
+        self.check_nothing_is_lost()
+        self.check_every_end_is_an_end()
+        self.check_the_log_knows_every_request()
+        self.check_each_attempt_stands_once_in_the_log()
+        self.check_duplicates_are_explained()
+        self.check_interruptions_are_within_what_was_in_flight()
+        self.check_nothing_was_early()
+        return self.figures()
+
+    def check_nothing_is_lost(self) -> None:
+        """Every accepted event has a delivery to every webhook; what was refused has all or none."""
+        stored = set(Event.objects.values_list("public_id", flat=True))
+        assert not set(self.played.accepted) - stored, "accepted events are not stored"
+        assert stored <= set(self.played.accepted) | set(self.played.refused)
+        fanned = Counter(message for _url, message in self.deliveries)
+        assert set(fanned) == stored
+        assert set(fanned.values()) <= {WEBHOOKS}, "an event has some of its deliveries"
+
+    def check_every_end_is_an_end(self) -> None:
+        """Delivered means that the receiver took it; otherwise a dead letter waits for review."""
+        letters = set(DeadLetter.objects.filter(resolved_at=None).values_list("delivery_id", flat=True))
+        for key, row in self.deliveries.items():
+            assert row["status"] in {"delivered", "dead"}, (key, row)
+            assert (row["status"] == "dead") == (row["id"] in letters), (key, row)
+            if row["status"] == "delivered":
+                assert any(request.accepted for request in self.seen[key]), f"{key} never arrived"
+
+    def check_the_log_knows_every_request(self) -> None:
+        """Each request seen is an attempt of that number; only one that broke off unanswered may be made twice."""
+        for key, requests in self.seen.items():
+            numbers = {attempt.number for attempt in self.log[key]}
+            assert {request.attempt for request in requests} <= numbers, self.story(key)
+            for number, times in Counter(request.attempt for request in requests).items():
+                resent = sum(request.broke for request in requests if request.attempt == number)
+                assert times <= 1 + min(1, resent), self.story(key)
+
+    def check_each_attempt_stands_once_in_the_log(self) -> None:
+        """A number has one outcome, and beside it at most the note that its claim ran out before that came."""
+        for key, attempts in self.log.items():
+            outcomes = Counter(attempt.number for attempt in attempts if attempt.result != "interrupted")
+            notes = Counter(attempt.number for attempt in attempts if attempt.result == "interrupted")
+            assert set(outcomes.values()) | set(notes.values()) <= {1}, self.story(key)
+            numbers = set(outcomes) | set(notes)
+            assert numbers == set(range(1, self.deliveries[key]["attempt_count"] + 1)), self.story(key)
+
+    def check_duplicates_are_explained(self) -> None:
+        """After a 2xx no request follows, unless the log says why it didn't know: interrupted, or the answer broke."""
+        for key, requests in self.seen.items():
+            last = max(request.attempt for request in requests)
+            for request in requests:
+                if request.accepted and request.attempt < last:
+                    words = {attempt.result for attempt in self.log[key] if attempt.number == request.attempt}
+                    assert words & {"interrupted", "failed"}, self.story(key)
+
+    def check_interruptions_are_within_what_was_in_flight(self) -> None:
+        """No delivery was interrupted more often than it was in flight when something died."""
+        for key, attempts in self.log.items():
+            times = sum(attempt.result == "interrupted" for attempt in attempts)
+            assert times <= self.played.exposed[key], f"in flight {self.played.exposed[key]} times; {self.story(key)}"
+
+    def check_nothing_was_early(self) -> None:
+        """No attempt began before it was due, by the log's clock and by the receivers'."""
+        for key, attempts in self.log.items():
+            outcomes = sorted((each for each in attempts if each.result != "interrupted"), key=lambda each: each.number)
+            for before, after in pairwise(outcomes):
+                if before.next_at is not None:
+                    assert after.started_at >= before.next_at, self.story(key)
+            arrived = {request.attempt: request for request in self.seen[key]}
+            for number, request in arrived.items():
+                following = arrived.get(number + 1)
+                if following is not None and request.manner in {"500", "429, seconds", "429, date"}:
+                    least = RETRY_AFTER if request.manner == "429, seconds" else min(DELAYS)
+                    interrupted = any(each.number == number and each.result == "interrupted" for each in attempts)
+                    assert interrupted or following.at - request.at >= least - CLOCK_STEP, self.story(key)
+
+    def figures(self) -> dict[str, Any]:
+        """Return what a round came to."""
+        attempts = [attempt for log in self.log.values() for attempt in log]
+        late = sorted(attempt.lateness_ms / 1000 for attempt in attempts if attempt.lateness_ms is not None)
+        extra = sum(max(0, sum(request.accepted for request in requests) - 1) for requests in self.seen.values())
+        return {
+            "events": len(self.played.accepted),
+            "refused": len(self.played.refused),
+            "deliveries": len(self.deliveries),
+            "dead": sum(row["status"] == "dead" for row in self.deliveries.values()),
+            "requests": sum(map(len, self.seen.values())),
+            "in_flight_at_faults": sum(self.played.exposed.values()),
+            "interrupted": sum(attempt.result == "interrupted" for attempt in attempts),
+            "came_twice": extra,
+            "late_p50": round(late[len(late) // 2], 3),
+            "late_p99": round(late[int(len(late) * 0.99)], 3),
+            "late_max": round(late[-1], 3),
+        }
+
+    def story(self, key: Key) -> str:
+        """Return all that is known of a delivery."""
+        began = self.seen[key][0].at if self.seen[key] else 0.0
+        lines = [f"{key} is {self.deliveries.get(key)}; timeout {TIMEOUT:g} s", "the receiver saw:"]
+        lines += [f"  {each.at - began:7.3f} s attempt {each.attempt}: {each.manner}" for each in self.seen[key]]
+        lines.append("the log says:")
+        for each in sorted(self.log[key], key=lambda each: (each.number, each.pk)):
+            times = f"started {each.started_at:%T.%f}, answered {each.answered_at}, next {each.next_at}"
+            lines.append(f"  {each.number} {each.result} {each.status_code} {each.error}; {times}; {each.worker}")
+        return "\n".join(lines)

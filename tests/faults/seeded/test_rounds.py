@@ -1,0 +1,57 @@
+"""Rounds of random faults, each from a seed: `make faults N=200` plays the seeds 1 to 200, FAULT_SEED=17 that one.
+
+A seed fixes what happens, when, and how each attempt is answered; how threads interleave it can't fix, so a seed that
+failed may need a few tries to fail again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.faults.seeded import schedule
+from tests.faults.seeded.ledger import Ledger
+from tests.faults.seeded.manners import SeededReceiver
+from tests.faults.seeded.round import Round
+from tests.faults.stage import Stage
+
+pytestmark = pytest.mark.faults
+
+REPORT = os.environ.get("FAULT_REPORT")
+"""A file that gets a line of figures from each round."""
+
+
+def seeds() -> list[int]:
+    """Return the seeds to play."""
+    one = os.environ.get("FAULT_SEED")
+    return [int(one)] if one else list(range(1, 1 + int(os.environ.get("FAULT_ROUNDS") or 1)))
+
+
+@pytest.mark.parametrize("seed", seeds(), ids=lambda seed: f"seed-{seed}")
+def test_publisher_receivers_and_log_tell_one_story_whatever_breaks(stage: Stage, seed: int):
+    happenings = schedule.make(seed)
+    broken = [str(each) for each in schedule.faults(happenings)]
+    began = time.monotonic()
+    try:
+        with SeededReceiver(seed) as receiver:
+            played = Round(stage, receiver)
+            played.run(happenings)
+        figures = Ledger(played).check()
+    except AssertionError as error:
+        again = f"FAULT_SEED={seed} make faults ARGS='-k whatever_breaks'"
+        raise AssertionError(f"{error}\n\nWhat broke: {'; '.join(broken)}\nPlay it again: {again}") from error
+    assert receiver.failures == []
+    line = json.dumps({"seed": seed, "seconds": round(time.monotonic() - began, 1), **figures, "faults": broken})
+    print(line)
+    if REPORT:
+        with Path(REPORT).open("a") as file:
+            file.write(line + "\n")
+
+
+def test_a_seed_makes_the_same_schedule_each_time():
+    assert schedule.make(7) == schedule.make(7) != schedule.make(8)
+    assert {each.what for seed in range(200) for each in schedule.faults(schedule.make(seed))} == set(schedule.KINDS)
