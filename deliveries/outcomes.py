@@ -19,7 +19,7 @@ from deliveries.lanes import WORKER_ID
 from deliveries.models import Attempt, Delivery
 from deliveries.retry import Dead, Decision, Delivered, Retry, RetryPolicy
 from deliveries.sender import Sent
-from subscriptions import ids, services
+from subscriptions import services
 from subscriptions.models import Webhook
 
 MASKED = "••••••"
@@ -46,23 +46,39 @@ class Judged:
     next_at: datetime | None
 
 
-def record(chunk: Sequence[Sent]) -> Recorded:
+def record(chunk: Sequence[Sent], *, again: bool = False) -> Recorded:
     """Write a chunk of outcomes in one transaction; rows in id order, so that two recorders can't deadlock.
 
     The claim token is the fence: under a stale token the attempt is still logged, a success still closes an open
-    delivery, and a failure changes nothing.
+    delivery, and a failure changes nothing. `again`: writing it failed before; the commit may have gone through all
+    the same, its answer lost with the connection.
     """
     judged = [judge(sent) for sent in sorted(chunk, key=lambda sent: sent.row.delivery_id)]
     webhook_ids = sorted({each.sent.row.target.webhook_id for each in judged})
-    with borrowed(), transaction.atomic():
+    with borrowed():
+        if not (again and _is_written(judged[0].sent)):
+            _write(judged)
+    return Recorded(_still_due(webhook_ids), _countdowns(judged))
+
+
+def _is_written(sent: Sent) -> bool:
+    """Tell whether an attempt stands in the log; its chunk then does, for they share a transaction."""
+    return Attempt.objects.filter(delivery_id=sent.row.delivery_id, public_id=sent.attempt_id).exists()
+
+
+def _write(judged: Sequence[Judged]) -> None:
+    with transaction.atomic():
         moved = _move(judged)
+        for each in judged:
+            if _pk(each) not in moved:  # a late outcome: only the log and its count take note of it
+                late = Delivery.objects.filter(pk=_pk(each), attempt_count__lt=each.sent.row.attempt)
+                late.update(attempt_count=each.sent.row.attempt)
         insert_rows("deliveries_attempt", _ATTEMPT, [_attempt(each) for each in judged])
         burial.open_dead_letters(
             [each.sent.row.delivery_id for each in judged if isinstance(each.decision, Dead) and _pk(each) in moved]
         )
         _disable_gone(judged)
         lane_state.update(judged)
-    return Recorded(_still_due(webhook_ids), _countdowns(judged))
 
 
 def judge(sent: Sent) -> Judged:
@@ -183,7 +199,7 @@ def _attempt(each: Judged) -> tuple[object, ...]:
     sent, outcome, row = each.sent, each.sent.outcome, each.sent.row
     body = sent.request.body if sent.request else b""
     return (
-        ids.new_id(ids.ATTEMPT),
+        sent.attempt_id,
         row.delivery_id,
         row.target.webhook_id,
         row.attempt,

@@ -16,7 +16,7 @@ from deliveries.sender import Sent
 
 log = structlog.get_logger(__name__)
 
-RETRY_AFTER = (0.1, 0.5, 1.0, 2.0)
+RETRY_AFTER = (0.1, 0.2, 0.5)
 """Seconds between tries to write a chunk while the database is away; the last repeats."""
 
 
@@ -88,7 +88,7 @@ class Recorder:
         tries = 0
         while True:
             try:
-                recorded = outcomes.record(chunk)
+                recorded = outcomes.record(chunk, again=tries > 0)
                 break
             except (OperationalError, InterfaceError) as error:
                 self.blocked = True
@@ -116,6 +116,7 @@ class Recorder:
         self._done()
 
     def _done(self) -> None:
-        self.blocked = False
+        # After an outage the outcomes in hand are written first: their claims have run out and would be sent again.
+        self.blocked = self.blocked and bool(self._queue)
         self._writing = 0
         self._progressed()

@@ -6,8 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from django.conf import settings
@@ -18,19 +19,24 @@ from deliveries.database import clock
 from deliveries.egress import transport
 from deliveries.rendering import render
 from deliveries.transport import ErrorClass, Outcome, Request
+from subscriptions import ids
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
 class Sent:
-    """A request that was made, and its outcome. Monotonic seconds; `request` is None when it couldn't be rendered."""
+    """A request that was made, and its outcome. Monotonic seconds; `request` is None when it couldn't be rendered.
+
+    `attempt_id` is given here, so that a chunk that is written again after a lost answer is recognised.
+    """
 
     row: Claimed
     request: Request | None
     outcome: Outcome
     started: float
     finished: float
+    attempt_id: str = field(default_factory=partial(ids.new_id, ids.ATTEMPT))
 
 
 class Sender:
@@ -110,10 +116,11 @@ class Sender:
 
     def _work(self, row: Claimed) -> None:
         try:
-            if self.stopping or not self._covers(row):
+            sent = self._send(row)
+            if sent is None:
                 self._unsent(row)
             else:
-                self._sent(self._send(row))
+                self._sent(sent)
         except Exception:
             log.exception("send_failed", delivery=row.public_id)
         finally:
@@ -122,23 +129,31 @@ class Sender:
                 self.loaded_bytes -= row.size
             self._finished()
 
-    def _covers(self, row: Claimed) -> bool:
+    def _may_send(self, row: Claimed) -> bool:
         """Tell whether the claim still covers the request's whole deadline: two workers never send one row at once."""
-        return clock.at(time.monotonic()) + timedelta(seconds=row.target.timeout) <= row.expires_at
+        return (
+            not self.stopping and clock.at(time.monotonic()) + timedelta(seconds=row.target.timeout) <= row.expires_at
+        )
 
-    def _send(self, row: Claimed) -> Sent:
+    def _send(self, row: Claimed) -> Sent | None:
+        """Make the request and send it; None when it must not be sent any more."""
+        if not self._may_send(row):
+            return None
         started = time.monotonic()
         try:
             request = render(row, resolvers.freshest(row), clock.at(started))
         except ValueError as error:
-            detail = f"The request could not be made: {error}"
-            outcome = Outcome(error=ErrorClass.INTERNAL, detail=detail, total_ms=0.0, permanent=True)
-            return Sent(row, None, outcome, started, time.monotonic())
+            return _unmade(row, f"The request could not be made: {error}", started, permanent=True)
         except Exception as error:
             log.exception("render_failed", delivery=row.public_id)
-            detail = f"The request could not be made ({type(error).__name__}); the sender's log says why."
-            return Sent(
-                row, None, Outcome(error=ErrorClass.INTERNAL, detail=detail, total_ms=0.0), started, time.monotonic()
-            )
+            what = type(error).__name__
+            return _unmade(row, f"The request could not be made ({what}); the sender's log says why.", started)
+        if not self._may_send(row):  # asked again: a resolver takes as long as it takes
+            return None
         outcome = transport().send(request)
         return Sent(row, request, outcome, started, time.monotonic())
+
+
+def _unmade(row: Claimed, detail: str, started: float, *, permanent: bool = False) -> Sent:
+    outcome = Outcome(error=ErrorClass.INTERNAL, detail=detail, total_ms=0.0, permanent=permanent)
+    return Sent(row, None, outcome, started, time.monotonic())

@@ -358,3 +358,18 @@ def test_the_digest_in_the_log_is_of_the_body_as_sent() -> None:
     attempt = Attempt.objects.get()
     assert attempt.request_size == 3
     assert attempt.request_digest == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_chunk_whose_commit_went_through_unanswered_is_not_written_twice() -> None:
+    """Promise 9: the log tells of each request once, whatever the database's connection did."""
+    delivery = due_one()
+    sent = answered(claim_one(delivery), 500)
+    first = outcomes.record([sent])
+    assert outcomes.record([sent], again=True).countdowns == first.countdowns
+    assert Attempt.objects.count() == 1
+    assert (reread(delivery).attempt_count, reread(delivery).tries) == (1, 1)
+
+
+def test_a_chunk_whose_commit_did_not_go_through_is_written_when_tried_again() -> None:
+    outcomes.record([answered(claim_one(due_one()), 200)], again=True)
+    assert Attempt.objects.count() == 1

@@ -18,11 +18,13 @@ class Written:
 
     def __init__(self) -> None:
         self.chunks: list[list[Any]] = []
+        self.again: list[bool] = []
         self.failures: list[Exception] = []
         self.poison: set[Any] = set()
         self.answer = Recorded()
 
-    def __call__(self, chunk: list[Any]) -> Recorded:
+    def __call__(self, chunk: list[Any], *, again: bool = False) -> Recorded:
+        self.again.append(again)
         if self.failures:
             raise self.failures.pop(0)
         if self.poison.intersection(chunk):
@@ -98,10 +100,10 @@ def test_while_the_database_is_away_outcomes_are_kept_and_claiming_is_stopped(wr
     """Promise 4: what was answered is not sent again for the database's sake."""
     away = threading.Event()
 
-    def fails(chunk: list[Any]) -> Recorded:
+    def fails(chunk: list[Any], *, again: bool = False) -> Recorded:
         if not away.is_set():
             raise OperationalError("gone")
-        return Written.__call__(written, chunk)
+        return Written.__call__(written, chunk, again=again)
 
     outcomes.record = fails  # type: ignore[assignment]  # the fixture's monkeypatch puts it back
     parts, progressed = _recorder()
