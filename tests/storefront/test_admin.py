@@ -10,7 +10,6 @@ from django.urls import reverse
 from storefront import services
 from storefront.models import Customer, Download, File, Order, Product
 from subscriptions.admin.deeds import WithDeeds
-from subscriptions.admin.scoping import MerchantScoped, is_scoped_filter
 from tests.desk import sign_in
 from tests.factories import make_member, make_user
 from tests.storefront.conftest import Shop
@@ -30,13 +29,6 @@ def rows(shop: Shop) -> dict[Any, Any]:
     order = shop.order(financial_status="paid")
     [link] = services.fulfill_order(order=order)
     return {Customer: shop.customer, Download: link, File: shop.file, Order: order, Product: shop.product}
-
-
-@pytest.mark.parametrize("model", MODELS)
-def test_every_page_of_the_shop_is_scoped(model: Any) -> None:
-    page = admin.site._registry[model]
-    assert isinstance(page, MerchantScoped)
-    assert all(is_scoped_filter(entry) for entry in page.list_filter)
 
 
 @pytest.mark.parametrize("role", ROLES)
