@@ -362,7 +362,7 @@ def test_the_digest_in_the_log_is_of_the_body_as_sent() -> None:
 
 def test_a_chunk_whose_commit_went_through_unanswered_is_not_written_twice() -> None:
     """Promise 9: the log tells of each request once, whatever the database's connection did."""
-    delivery = due_one()
+    delivery = due_one(dialect="alva")
     sent = answered(claim_one(delivery), 500)
     first = outcomes.record([sent])
     assert outcomes.record([sent], again=True).countdowns == first.countdowns
