@@ -67,7 +67,6 @@ UNFOLD: dict[str, Any] = {
                         badge_variant="warning",
                     ),
                     _link("Notices", "notifications", "deliveries_notice_changelist"),
-                    _link("Notices", "notifications", "deliveries_notice_changelist"),
                 ]
             },
             {
@@ -90,7 +89,6 @@ UNFOLD: dict[str, Any] = {
                     _link("Members", "group", "subscriptions_membership_changelist"),
                     _link("Who gets notices", "mail", "deliveries_noticewish_changelist"),
                     _link("Merchants", "storefront", "subscriptions_merchant_changelist"),
-                    _link("Who is told", "mail", "deliveries_noticewish_changelist"),
                     _link("Accounts", "manage_accounts", "auth_user_changelist", "accounts"),
                     _link("Lanes", "alt_route", "deliveries_lane_changelist", "accounts"),
                     _link("API rates", "speed", "subscriptions_apirates_changelist", "accounts"),

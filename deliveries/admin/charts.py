@@ -15,7 +15,7 @@ from deliveries.admin.words import milliseconds
 from deliveries.stats import Summary
 
 WIDTH, HEIGHT = 720, 240
-LEFT, RIGHT, TOP, BOTTOM = 64, 12, 12, 28
+LEFT, RIGHT, TOP, BOTTOM = 84, 30, 12, 28
 TICKS = 4
 LABELS_MAX = 6
 
