@@ -16,13 +16,13 @@ from django.db import connection, transaction
 from deliveries import burial, claim_sql, dialects, lane_state, retry
 from deliveries.database import borrowed, clock, insert_rows, rows_source
 from deliveries.lanes import WORKER_ID
+from deliveries.masking import masked
 from deliveries.models import Attempt, Delivery
 from deliveries.retry import Dead, Decision, Delivered, Retry, RetryPolicy
 from deliveries.sender import Sent
 from subscriptions import services
 from subscriptions.models import Webhook
 
-MASKED = "••••••"
 ROTATED = "The webhook's secret was rotated on {:%d %B %Y at %H:%M} UTC: does the endpoint know the one in force?"
 _UNAUTHORIZED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
@@ -232,16 +232,10 @@ def _attempt(each: Judged) -> tuple[object, ...]:
 
 
 def _logged_headers(sent: Sent) -> str:
-    """Return the request's headers as JSON pairs, with whatever holds a secret masked (Shopery sends its secret)."""
+    """Return the request's headers as JSON pairs, secrets masked."""
     if sent.request is None:
         return "[]"
-    secrets = sent.row.target.secrets
-    return json.dumps(
-        [
-            (name, MASKED if any(secret in value for secret in secrets) else value)
-            for name, value in sent.request.headers
-        ]
-    )
+    return json.dumps(masked(sent.request.headers, sent.row.target.secrets))
 
 
 def _disable_gone(judged: Sequence[Judged]) -> None:

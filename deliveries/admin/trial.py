@@ -1,30 +1,24 @@
 """Trying a webhook out: what a sample event looks like on the wire, and what the receiver answers to it.
 
-Works on what stands in the form, saved or not. A sample leaves the house the way deliveries do, guard and all; it is
-marked with the header `webhook-test` and not stored.
+Works on what stands in the form, saved or not; `deliveries.trials` makes and sends the sample.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
-from deliveries import dialects
+from deliveries import dialects, trials
 from deliveries.admin import payloads, words
-from deliveries.dialects import Message
-from deliveries.egress import transport
-from deliveries.outcomes import MASKED
-from deliveries.rendering import request_of
 from deliveries.retry import RetryPolicy
-from deliveries.targets import Target, target_of_webhook
-from deliveries.transport import ErrorClass, Outcome, Request
-from subscriptions import ids, validators, wire
+from deliveries.targets import target_of_webhook
+from deliveries.transport import ErrorClass, Outcome
+from subscriptions import validators, wire
 from subscriptions.admin import plain
-from subscriptions.models import EventType, Merchant, Webhook
+from subscriptions.models import Merchant, Webhook
 from subscriptions.selectors import event_type_named, signing_secrets
 
 SLOW_MS = 3000.0
@@ -34,39 +28,34 @@ SENDS_SECRET = frozenset({"shopery"})
 """Dialects whose header is the secret itself."""
 
 
-@dataclass
-class Trial:
-    """A sample request. `headers` and `body` are for eyes: secrets are masked."""
+@dataclass(frozen=True)
+class Draft:
+    """A sample of what stands in the form. `secret_is_own`: it is signed with the webhook's secret or the one typed."""
 
-    entry: EventType
-    target: Target
-    request: Request
+    trial: trials.Trial
     secret_is_own: bool
 
     @property
     def headers(self) -> str:
-        """Return the request's headers, a line each."""
-        secrets = self.target.secrets
-        return payloads.as_lines(
-            (name, MASKED if any(secret in value for secret in secrets) else value)
-            for name, value in self.request.headers
-        )
+        """Return the request's headers, a line each, secrets masked."""
+        return payloads.as_lines(self.trial.headers)
 
     @property
     def body(self) -> str:
         """Return the exact body."""
-        return self.request.body.decode()
+        return self.trial.request.body.decode()
 
     @property
     def policy(self) -> str:
         """Return the retry policy in words."""
-        own = self.target.retry_policy
-        policy = RetryPolicy.from_dict(own) if own else dialects.get(self.target.dialect).default_policy
+        target = self.trial.target
+        own = target.retry_policy
+        policy = RetryPolicy.from_dict(own) if own else dialects.get(target.dialect).default_policy
         text = policy.describe()
         return text[:1].upper() + text[1:] + "."
 
 
-def prepare(form: QueryDict, *, webhook: Webhook | None, merchant: Merchant | None) -> Trial:
+def prepare(form: QueryDict, *, webhook: Webhook | None, merchant: Merchant | None) -> Draft:
     """Return the sample request that the form's values make. Raises ValidationError naming what is wrong there."""
     entry = event_type_named(form.get("sample") or "order.created")
     if entry is None:
@@ -77,30 +66,7 @@ def prepare(form: QueryDict, *, webhook: Webhook | None, merchant: Merchant | No
         validators.check_secret(draft.dialect, typed)
     known = [typed] if typed else _own_secrets(draft, webhook)
     secrets = known or [wire.rules().make_secret(draft.dialect)]
-    target = target_of_webhook(draft, secrets)
-    now = datetime.now(UTC)
-    message = Message(
-        event_id=ids.new_id(ids.EVENT),
-        event=entry.name,
-        occurred_at=now,
-        data=entry.example,
-        shop=target.domain,
-        api_version=target.api_version,
-        attempt=1,
-        sent_at=now,
-        body_style=target.body_style,
-        test=True,
-    )
-    try:
-        request = request_of(message, target)
-    except ValueError as error:
-        raise ValidationError({"secret": [f"The message can't be signed: {error}"]}) from error
-    return Trial(entry, target, request, secret_is_own=bool(known))
-
-
-def send(trial: Trial) -> Outcome:
-    """Send the sample and return what came of it; takes as long as the webhook's timeout at most."""
-    return transport().send(trial.request)
+    return Draft(trials.prepare(entry, target_of_webhook(draft, secrets)), secret_is_own=bool(known))
 
 
 def diagnosis(outcome: Outcome) -> tuple[str, str]:

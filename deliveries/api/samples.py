@@ -1,28 +1,24 @@
-"""The test button: one sample event sent now, past the queue, with the whole exchange for the merchant to see."""
+"""The test button's side of the API: which sample is sent, and what the merchant should know of the answer."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from django.core.exceptions import ValidationError
-from django.utils import timezone
 
-from deliveries import egress, rendering
-from deliveries.dialects import Message
-from deliveries.outcomes import MASKED
-from deliveries.targets import Target, target_of_webhook
-from deliveries.transport import Outcome, Request
-from subscriptions import ids, patterns, selectors
+from deliveries import trials
+from deliveries.targets import target_of_webhook
+from deliveries.transport import Outcome
+from deliveries.trials import Trial
+from subscriptions import patterns, selectors
 from subscriptions.models import EventType, Webhook
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What was sent and what came of it. `headers` are those sent, with secrets masked."""
+    """What was sent and what came of it."""
 
-    event: str
-    request: Request
-    headers: list[tuple[str, str]]
+    trial: Trial
     outcome: Outcome
 
     @property
@@ -36,39 +32,18 @@ class Exchange:
         return "The endpoint answered 200."
 
 
-def prepare(webhook: Webhook, event: str | None = None) -> tuple[EventType, Message, Target]:
+def prepare(webhook: Webhook, event: str | None = None) -> Trial:
     """Return what `send` sends: the catalogue's example of `event`, by default of the first event subscribed to.
 
-    Raises ValidationError for an unknown event, and for a webhook that no known event matches.
+    Raises ValidationError for an unknown event, for a webhook that no known event matches, and for one that can't sign.
     """
-    entry = _entry(webhook, event)
-    now = timezone.now()
-    message = Message(
-        event_id=ids.new_id(ids.EVENT),
-        event=entry.name,
-        occurred_at=now,
-        data=entry.example,
-        shop=webhook.merchant.domain,
-        api_version=webhook.api_version,
-        attempt=1,
-        sent_at=now,
-        body_style=webhook.body_style,  # type: ignore[arg-type]
-        test=True,
-    )
     secrets = selectors.signing_secrets([webhook.pk])[webhook.pk]
-    return entry, message, target_of_webhook(webhook, secrets)
+    return trials.prepare(_entry(webhook, event), target_of_webhook(webhook, secrets))
 
 
-def send(entry: EventType, message: Message, target: Target) -> Exchange:
+def send(trial: Trial) -> Exchange:
     """Send it and wait for the answer, at most the webhook's timeout. Holds no database connection."""
-    try:
-        request = rendering.request_of(message, target)
-        secrets = target.secrets
-    except ValueError as error:
-        raise ValidationError({"webhook": [f"The request could not be made: {error}"]}) from error
-    outcome = egress.transport().send(request)
-    shown = [(name, MASKED if any(one in value for one in secrets) else value) for name, value in request.headers]
-    return Exchange(entry.name, request, shown, outcome)
+    return Exchange(trial, trials.send(trial))
 
 
 def _entry(webhook: Webhook, event: str | None) -> EventType:

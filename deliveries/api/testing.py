@@ -19,16 +19,16 @@ _TIMES = ("dns_ms", "connect_ms", "tls_ms", "first_byte_ms", "total_ms")
 
 def represent(exchange: samples.Exchange) -> dict[str, Any]:
     """Return an exchange as the API shows it."""
-    outcome = exchange.outcome
+    outcome, trial = exchange.outcome, exchange.trial
     text, encoded = body_of(outcome.body)
     return {
         "delivered": outcome.delivered,
         "verdict": exchange.verdict,
-        "event": exchange.event,
+        "event": trial.entry.name,
         "request": {
-            "url": exchange.request.url,
-            "headers": exchange.headers,
-            "body": exchange.request.body.decode(),
+            "url": trial.request.url,
+            "headers": trial.headers,
+            "body": trial.request.body.decode(),
         },
         "response": {
             "status_code": outcome.status_code,
@@ -57,4 +57,4 @@ class WebhookTest(ApiView):
         with borrowed():  # no connection is held while the endpoint takes its time
             webhook = lookups.one(webhooks.webhooks_of(self.merchant).select_related("merchant"), id)
             prepared = samples.prepare(webhook, event)
-        return Response(represent(samples.send(*prepared)))
+        return Response(represent(samples.send(prepared)))
