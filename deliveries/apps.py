@@ -11,8 +11,8 @@ class DeliveriesConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell subscriptions the rules of the wire, and connect the fan-out and the worker's life cycle."""
-        # Importing connects the receivers of fan-out and closing, and registers the task where one only publishes.
-        from deliveries import closing, fanout, tasks, wire_rules, worker  # noqa: F401
+        # Importing connects receivers (closing, fan-out, notices), and registers the task where one only publishes.
+        from deliveries import closing, fanout, notifications, tasks, wire_rules, worker  # noqa: F401
 
         wire_rules.install()
         worker.connect()

@@ -70,6 +70,18 @@ UNFOLD: dict[str, Any] = {
                 ]
             },
             {
+                "title": "Example shop",
+                "separator": True,
+                "collapsible": True,
+                "items": [
+                    _link("Orders", "shopping_cart", "storefront_order_changelist"),
+                    _link("Products", "sell", "storefront_product_changelist"),
+                    _link("Files", "draft", "storefront_file_changelist"),
+                    _link("Download links", "download", "storefront_download_changelist"),
+                    _link("Customers", "person", "storefront_customer_changelist"),
+                ],
+            },
+            {
                 "title": "Reference",
                 "separator": True,
                 "items": [

@@ -57,4 +57,5 @@ CELERY_BEAT_SCHEDULE = {
     "resume jobs": _every(60.0, "deliveries.resume_jobs"),
     "purge": _every(600.0, "deliveries.purge"),
     "clear sessions": _every(86_400.0, "deliveries.clear_sessions"),
+    "expire downloads": _every(60.0, "storefront.expire_downloads"),
 }

@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 
 from deliveries import dialects, outcomes
+from deliveries.masking import MASKED
 from deliveries.models import Attempt, Counter, DeadLetter, Delivery, Lane
 from deliveries.publishing import publish
 from deliveries.rendering import render
@@ -280,7 +281,7 @@ def test_a_secret_that_is_sent_as_a_header_is_masked_in_the_log() -> None:
     attempt = Attempt.objects.get()
     assert PLAIN_SECRET not in attempt.request_headers
     logged = {name.lower(): value for name, value in json.loads(attempt.request_headers)}
-    assert logged["x-shopery-secret"] == outcomes.MASKED
+    assert logged["x-shopery-secret"] == MASKED
     assert logged["webhook-id"] == row.event_id
 
 
