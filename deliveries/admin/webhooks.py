@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
 
-from deliveries import dialects
+from deliveries import dialects, trials
 from deliveries.admin import delivery_page, health, payloads, snippets, trial
 from deliveries.database import borrowed
 from subscriptions import patterns
@@ -78,9 +78,9 @@ class DeskWebhookAdmin(WebhookAdmin):
                 tried = trial.prepare(request.POST, webhook=webhook, merchant=self._merchant(request))
         except ValidationError as error:
             return TemplateResponse(request, "desk/not_yet.html", {"problems": error.message_dict})
-        context: dict[str, Any] = {"trial": tried, "body": payloads.pretty(tried.body)}
+        context: dict[str, Any] = {"draft": tried, "body": payloads.pretty(tried.body)}
         if is_sent:
-            outcome = trial.send(tried)
+            outcome = trials.send(tried.trial)
             tone, text = trial.diagnosis(outcome)
             context |= {
                 "outcome": outcome,

@@ -253,7 +253,7 @@ def sample(dialect: str) -> tuple[Request, str]:
     assert signing_secrets([webhook.pk])[webhook.pk] == [secret]
     form = QueryDict(mutable=True)
     form.update({"url": webhook.url, "dialect": dialect})
-    return trial.prepare(form, webhook=webhook, merchant=None).request, secret
+    return trial.prepare(form, webhook=webhook, merchant=None).trial.request, secret
 
 
 def run(command: list[str], code: str, dialect: str, tmp_path: Path) -> list[bool]:
