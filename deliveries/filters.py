@@ -7,30 +7,64 @@ from functools import lru_cache
 from typing import Any
 
 import jmespath
+import structlog
 from jmespath.exceptions import JMESPathError
 
 from deliveries import canonical
 
+log = structlog.get_logger(__name__)
+
 EXPRESSION_MAX = 1000
+"""Characters of a filter."""
+EXPRESSION_NODES_MAX = 200
+"""Steps a filter may take."""
+EXPRESSION_DEPTH_MAX = 40
+"""Levels of nesting."""
+EXPRESSION_GROWTH_MAX = 3
+"""Lists or objects a filter may build: each can double the work, and a filter runs inside whoever publishes."""
 FIELDS_MAX = 100
+
+_GROWING = frozenset({"multi_select_list", "multi_select_dict", "flatten"})
 
 
 @lru_cache(maxsize=2000)
 def _compiled(expression: str) -> Any:
-    return jmespath.compile(expression)
-
-
-def check_expression(expression: str) -> None:
-    """Refuse a filter that doesn't parse. Raises ValueError with the place and an example."""
-    if len(expression) > EXPRESSION_MAX:
-        raise ValueError(f"The filter has {len(expression)} characters; at most {EXPRESSION_MAX} are allowed.")
+    """Return the parsed filter. Raises ValueError for one that doesn't parse or that could take too much."""
     try:
-        _compiled(expression)
+        compiled = jmespath.compile(expression)
     except JMESPathError as error:
         reason = " ".join(str(error).split())
         raise ValueError(
             f"The filter doesn't parse: {reason}. A filter reads like data.order.currency == 'EUR'."
         ) from None
+    except RecursionError:
+        raise ValueError("The filter is nested too deeply. Write it flatter.") from None
+    _check_cost(compiled.parsed)
+    return compiled
+
+
+def _check_cost(tree: dict[str, Any]) -> None:
+    nodes = growing = 0
+    level = [tree]
+    for _depth in range(EXPRESSION_DEPTH_MAX):
+        nodes += len(level)
+        growing += sum(1 for node in level if node["type"] in _GROWING)
+        level = [child for node in level for child in node.get("children", ()) if isinstance(child, dict)]
+    if level or nodes > EXPRESSION_NODES_MAX:
+        raise ValueError(
+            f"The filter takes too many steps; at most {EXPRESSION_NODES_MAX}, {EXPRESSION_DEPTH_MAX} deep."
+        )
+    if growing > EXPRESSION_GROWTH_MAX:
+        raise ValueError(
+            f"The filter builds more than {EXPRESSION_GROWTH_MAX} lists or objects. Compare fields instead."
+        )
+
+
+def check_expression(expression: str) -> None:
+    """Refuse a filter that doesn't parse or could take too much. Raises ValueError with the place and an example."""
+    if len(expression) > EXPRESSION_MAX:
+        raise ValueError(f"The filter has {len(expression)} characters; at most {EXPRESSION_MAX} are allowed.")
+    _compiled(expression)
 
 
 def check_field_paths(fields: list[str]) -> None:
@@ -50,7 +84,8 @@ def accepts(expression: str, event_type: str, data: str) -> tuple[bool, str]:
     """
     try:
         result = _compiled(expression).search({"event": event_type, "data": json.loads(data)})
-    except JMESPathError:
+    except Exception as error:  # noqa: BLE001 - JMESPath lets Python's own errors through, of any kind
+        log.info("filter_failed", event_type=event_type, error=type(error).__name__)
         return True, ""
     if result or (result == 0 and not isinstance(result, bool)):
         return True, ""

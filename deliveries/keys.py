@@ -56,5 +56,9 @@ class Fuse:
         if not said:
             log.warning("redis_away", error=str(error)[:200], rest_seconds=REST)
 
+    def mend(self) -> None:
+        """Give hints again: Redis has answered."""
+        self._until = 0.0
+
 
 fuse = Fuse()

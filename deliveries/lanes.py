@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import socket
@@ -128,6 +129,14 @@ def state(queue: str) -> tuple[int, int, int] | None:
         return ready, shifts, workers
 
     return _attempt(ask, default=None)
+
+
+def mend() -> None:
+    """Ask Redis whether it is back, past the fuse; for the pacemaker, whose thread nobody waits for."""
+    if keys.fuse.blown:
+        with contextlib.suppress(redis.RedisError):
+            keys.client().ping()
+            keys.fuse.mend()
 
 
 def elect(seconds: float) -> bool:

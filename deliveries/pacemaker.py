@@ -52,6 +52,7 @@ class Pacemaker(threading.Thread):
                 return
 
     def _beat(self) -> None:
+        lanes.mend()
         parts = engine()
         for queue in (lanes.FAST, lanes.SLOW):
             works_it = queue in self._queues and not parts.stopping

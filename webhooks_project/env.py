@@ -5,12 +5,14 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+
+SQLITE, POSTGRES = "django.db.backends.sqlite3", "django.db.backends.postgresql"
 
 T = TypeVar("T")
 
@@ -89,6 +91,33 @@ def networks(name: str) -> list[str]:
         return [str(ipaddress.ip_network(part)) for part in split(raw)]
 
     return _read(name, [], "networks like 127.0.0.0/8,::1/128", parse)
+
+
+def ports(name: str) -> list[int]:
+    """Return a comma-separated list of TCP ports. Raises ImproperlyConfigured naming the variable."""
+
+    def parse(raw: str) -> list[int]:
+        found = [int(part) for part in split(raw)]
+        if any(not 1 <= port <= 65535 for port in found):
+            raise ValueError("a port goes from 1 to 65535")
+        return found
+
+    return _read(name, [], "ports like 443,8443", parse)
+
+
+def database(url: str) -> dict[str, Any]:
+    """Return Django's settings for a database URL, its query as options (`?sslmode=verify-full`).
+
+    Raises ImproperlyConfigured unless it is PostgreSQL's or SQLite's.
+    """
+    expects = "It expects postgres://user:password@host:5432/name or sqlite:///path."
+    try:
+        config = environ.Env.db_url_config(url)
+    except Exception as error:
+        raise ImproperlyConfigured(f"DATABASE_URL: {error}. {expects}") from error
+    if config.get("ENGINE") not in {SQLITE, POSTGRES}:
+        raise ImproperlyConfigured(f"DATABASE_URL names a database that is not supported. {expects}")
+    return config
 
 
 def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:

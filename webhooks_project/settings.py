@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from webhooks_project import desk, devkeys, embedded, env, logs
@@ -38,26 +37,21 @@ CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 # --- database and Redis -----------------------------------------------------------------------------------------
 
 STATE_DIR.mkdir(exist_ok=True)
-DATABASES: dict[str, dict[str, Any]]
-if EMBEDDED:
-    DATABASES = {
+DATABASES: dict[str, dict[str, Any]] = (
+    {"default": env.database(DATABASE_URL)}
+    if DATABASE_URL
+    else {
         "default": {
-            "ENGINE": "django.db.backends.sqlite3",
+            "ENGINE": env.SQLITE,
             "NAME": env.text("WEBHOOKS_SQLITE_PATH", str(STATE_DIR / "webhooks.sqlite3")),
         }
     }
-else:
-    try:
-        DATABASES = {"default": environ.Env.db_url_config(DATABASE_URL)}
-    except Exception as error:
-        raise ImproperlyConfigured(
-            f"DATABASE_URL: {error}. It expects postgres://user:password@host:5432/name or sqlite:///path."
-        ) from error
-
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+)
+_options: dict[str, Any] = DATABASES["default"].setdefault("OPTIONS", {})
+if DATABASES["default"]["ENGINE"] == env.SQLITE:
     # A file, not memory: the sender's and recorder's threads have connections of their own.
     DATABASES["default"]["TEST"] = {"NAME": str(STATE_DIR / f"test-{os.getpid()}.sqlite3")}
-    DATABASES["default"]["OPTIONS"] = {
+    _options |= {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32000",
@@ -65,13 +59,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 elif env.flag("DATABASE_POOL", default=True):  # set it to false for Celery's prefork pool: the two don't go together
     # The pool lends a session for one statement batch; threads that wait on the network hold none.
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-    DATABASES["default"]["OPTIONS"] = {
-        "pool": {
-            "min_size": 1,
-            "max_size": env.whole("DATABASE_POOL_SIZE", 12, minimum=2),
-            "timeout": 10,
-        }
-    }
+    _options["pool"] = {"min_size": 1, "max_size": env.whole("DATABASE_POOL_SIZE", 12, minimum=2), "timeout": 10}
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -132,7 +120,7 @@ WEBHOOKS_BATCH_MAX = env.whole("WEBHOOKS_BATCH_MAX", 1000, minimum=1)
 WEBHOOKS_REQUEST_BODY_MAX = env.whole("WEBHOOKS_REQUEST_BODY_MAX", 8 * 1024**2, minimum=1024)
 WEBHOOKS_REQUIRE_HTTPS = env.flag("WEBHOOKS_REQUIRE_HTTPS", default=True)
 WEBHOOKS_ALLOWED_NETWORKS = env.networks("WEBHOOKS_ALLOWED_NETWORKS")
-WEBHOOKS_ALLOWED_PORTS = [int(port) for port in env.words("WEBHOOKS_ALLOWED_PORTS")]
+WEBHOOKS_ALLOWED_PORTS = env.ports("WEBHOOKS_ALLOWED_PORTS")
 WEBHOOKS_SOURCE_IPS = env.words("WEBHOOKS_SOURCE_IPS")
 WEBHOOKS_CA_FILE = env.text("WEBHOOKS_CA_FILE")  # authorities trusted besides the public ones, PEM
 WEBHOOKS_SECRET_OVERLAP = env.seconds("WEBHOOKS_SECRET_OVERLAP", 24 * 3600.0)
@@ -211,6 +199,8 @@ if not DEBUG:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", default=True)
     SECURE_HSTS_SECONDS = env.whole("SECURE_HSTS_SECONDS", 31_536_000)
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=True)
+    SILENCED_SYSTEM_CHECKS = ["security.W021"]  # preloading is for whoever owns the whole domain
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
 

@@ -89,3 +89,27 @@ def test_a_path_that_leads_nowhere_leaves_no_empty_object_behind() -> None:
 def test_fields_that_are_no_paths_are_refused(fields: Any) -> None:
     with pytest.raises(ValueError, match=r"order\.(id|customer)"):
         filters.check_field_paths(fields)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["data.s > `1`", "contains(data.s, `1`)", "data.l[::0]", "floor(to_number('inf'))", "merge(data, data.l)"],
+)
+def test_a_filter_that_fails_on_an_event_lets_it_through_and_stops_nobody(expression: str) -> None:
+    """Promise 5: a merchant's slip must not fail whoever publishes, nor the merchant's other webhooks."""
+    filters.check_expression(expression)
+    assert filters.accepts(expression, "order.created", '{"s":"x","l":[1]}') == (True, "")
+
+
+@pytest.mark.parametrize(
+    ("expression", "complaint"),
+    [
+        ("!" * 900 + "a", "nested too deeply"),
+        ("[" * 490, "nested too deeply"),
+        ("|".join(["[@,@][]"] * 20), "more than 3 lists"),
+        ("a" + ".a" * 300, "too many steps"),
+    ],
+)
+def test_a_filter_that_could_take_too_much_is_refused(expression: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        filters.check_expression(expression)
