@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -11,15 +12,21 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from deliveries import canonical
+from deliveries import canonical, schemas
 from subscriptions import ids
-from subscriptions.matching import KnownEvent, suggestion
+from subscriptions.matching import OPERATIONS, KnownEvent, suggestion
+from subscriptions.models import Merchant
 
 ENVELOPE_MAX = 2048
 """Bytes kept free for the largest envelope, so that data that was accepted always fits the whole body's limit."""
 RESOURCE_ID_MAX = 200
+FIRST_YEAR = 1000
+"""Of `occurred_at`; years with fewer digits are mistakes."""
 SHOWN = 100
 """Characters of a wrong value that an error repeats."""
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class JsonText(str):
@@ -71,20 +78,24 @@ def new_events(items: Iterable[NewEvent | Mapping[str, Any]]) -> list[NewEvent]:
     return events
 
 
-def check(items: Sequence[NewEvent], entries: Mapping[str, KnownEvent], merchant_id: int) -> list[Row]:
+def check(items: Sequence[NewEvent], entries: Mapping[str, KnownEvent], merchant: Merchant) -> list[Row]:
     """Return the events as they will be stored. Raises ValidationError with every wrong field, as `events.3.data`."""
     errors: dict[str, list[str]] = {}
     rows = []
     now = timezone.now()
+    known = _schemas(entries) if merchant.validate_events else {}
     for position, item in enumerate(items):
         wrong, data, size = _wrong_fields(item, entries)
-        if wrong:
-            errors.update({f"events.{position}.{name}": [message] for name, message in wrong.items()})
+        messages = {name: [message] for name, message in wrong.items()}
+        if known and not wrong.keys() & {"event", "data"} and (schema := known.get(entries[item.event].name)):
+            messages |= {"data": faults} if (faults := schema.errors(data)) else {}
+        if messages:
+            errors.update({f"events.{position}.{name}": texts for name, texts in messages.items()})
             continue
         rows.append(
             Row(
                 item.id or ids.new_id(ids.EVENT),
-                merchant_id,
+                merchant.pk,
                 entries[item.event].name,
                 data,
                 size,
@@ -95,6 +106,11 @@ def check(items: Sequence[NewEvent], entries: Mapping[str, KnownEvent], merchant
     if errors:
         raise ValidationError(errors)
     return rows
+
+
+def _schemas(entries: Mapping[str, KnownEvent]) -> dict[str, schemas.Schema]:
+    """Return the schemas of these events; our own news about webhooks need none, and must not be lost."""
+    return schemas.schemas({entry.name for entry in entries.values() if entry.source != OPERATIONS})
 
 
 def _wrong_fields(item: NewEvent, entries: Mapping[str, KnownEvent]) -> tuple[dict[str, str], str, int]:
@@ -111,12 +127,27 @@ def _wrong_fields(item: NewEvent, entries: Mapping[str, KnownEvent]) -> tuple[di
     if item.id is not None and not (isinstance(item.id, str) and ids.CALLER_ID.fullmatch(item.id)):
         wrong["id"] = "An event's id holds 1 to 64 letters, digits, '_' or '-'; leave it out to have one made."
     moment = item.occurred_at
-    if moment is not None and (not isinstance(moment, datetime) or timezone.is_naive(moment)):
+    if moment is not None and not _is_moment(moment):
         wrong["occurred_at"] = "It must be a time with its zone, such as 2024-01-15T15:30:00Z; leave it out for now."
     resource = item.resource_id
-    if not isinstance(resource, str) or len(resource) > RESOURCE_ID_MAX or "\0" in resource:
-        wrong["resource_id"] = f"A resource id is text of at most {RESOURCE_ID_MAX} characters without NUL."
+    if not is_storable(resource) or len(resource) > RESOURCE_ID_MAX:
+        wrong["resource_id"] = f"A resource id is text of at most {RESOURCE_ID_MAX} characters, without NUL."
     return wrong, data, size
+
+
+def is_storable(value: object) -> bool:
+    """Tell whether a value is text that the database takes: no NUL, no half of a surrogate pair."""
+    return isinstance(value, str) and "\0" not in value and not _SURROGATE.search(value)
+
+
+def _is_moment(value: object) -> bool:
+    """Tell whether a value is an aware time of a year with four digits, in its zone and in UTC."""
+    if not isinstance(value, datetime) or timezone.is_naive(value):
+        return False
+    try:
+        return value.astimezone(UTC).year >= FIRST_YEAR
+    except OverflowError:
+        return False
 
 
 def _canonical_data(data: Any) -> tuple[str, int]:

@@ -85,8 +85,8 @@ def publish_many(events: Iterable[NewEvent | Mapping[str, Any]], *, merchant: Me
 
 
 def _publish(items: Sequence[NewEvent], merchant: Merchant) -> list[tuple[Published, Event | None]]:
-    entries = known_events({item.event for item in items if isinstance(item.event, str)})
-    rows = incoming.check(items, entries, merchant.pk)
+    entries = known_events({item.event for item in items if incoming.is_storable(item.event)})
+    rows = incoming.check(items, entries, merchant)
     batch = Batch(merchant.pk, entries, [])
     results: list[tuple[Published, Event | None]] = []
     with transaction.atomic():
@@ -133,12 +133,14 @@ def _store(rows: Sequence[incoming.Row]) -> dict[str, tuple[int, datetime]]:
 def _merchant(merchant: Merchant | str) -> Merchant:
     if isinstance(merchant, Merchant):
         return merchant
-    try:
-        return Merchant.objects.get(public_id=merchant, is_active=True)
-    except Merchant.DoesNotExist:
+    found = (
+        Merchant.objects.filter(public_id=merchant, is_active=True).first() if incoming.is_storable(merchant) else None
+    )
+    if found is None:
         raise ValidationError(
             {"merchant": [f"There is no merchant {merchant!r}; give its mch_… id, as create_merchant prints it."]}
-        ) from None
+        )
+    return found
 
 
 def _without_position(error: ValidationError) -> ValidationError:

@@ -24,7 +24,7 @@ class MerchantForm(ServiceForm):
 
     class Meta:
         model = Merchant
-        fields = ["name", "email", "domain"]
+        fields = ["name", "email", "domain", "validate_events"]
         labels = {"email": "Notices go to", "domain": "Shop domain"}
         help_texts = {
             "email": "We write here when deliveries need a person, such as when a webhook keeps failing.",
@@ -59,7 +59,9 @@ class MerchantAdmin(ServiceFormMixin, WithDeeds):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         """Show the id and the dates once there are some."""
-        return ["name", "email", "domain"] + ([] if obj is None else ["public_id", "active", "since"])
+        return ["name", "email", "domain"] + (
+            [] if obj is None else ["validate_events", "public_id", "active", "since"]
+        )
 
     def response_add(self, request: HttpRequest, obj: Merchant, post_url_continue: str | None = None) -> HttpResponse:
         """Lead to the page that shows the first owner's key and password once."""

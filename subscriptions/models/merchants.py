@@ -19,6 +19,9 @@ class Merchant(models.Model):
     domain = models.CharField(max_length=253, blank=True, help_text="Sent as `shop` by the alva dialect.")
     members = models.ManyToManyField(settings.AUTH_USER_MODEL, through="Membership", related_name="merchants")
     is_active = models.BooleanField(default=True)
+    validate_events = models.BooleanField(
+        "check events", default=False, help_text="Refuse events whose data doesn't fit the event type's JSON Schema."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
