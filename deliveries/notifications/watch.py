@@ -39,6 +39,7 @@ _EVENTS = {
     Notice.Kind.DISABLED: "webhook.disabled",
     Notice.Kind.PAUSED: "webhook.paused",
 }
+_WATCHED = [column.attname for column in Watch._meta.concrete_fields if not column.primary_key]
 
 
 @dataclass(slots=True)
@@ -47,6 +48,7 @@ class Seen:
 
     happenings: list[Happening] = field(default_factory=list)
     news: list[News] = field(default_factory=list)
+    watches: list[Watch] = field(default_factory=list)
 
     def tell(self, webhook: Webhook, kind: Notice.Kind, at: datetime, reason: str, *, failed_since: datetime) -> None:
         """Write a notice about a webhook; publish it too, unless only deliveries of such events failed."""
@@ -69,6 +71,9 @@ def look() -> int:
             _lane(lane, high.get(lane.webhook_id), seen)
         book.write(seen.happenings)
         operations.publish(seen.news)
+        Watch.objects.bulk_create(
+            seen.watches, update_conflicts=True, unique_fields=["webhook"], update_fields=_WATCHED, batch_size=500
+        )
         place.save()
     return len(seen.happenings)
 
@@ -112,10 +117,7 @@ def _lane(lane: Lane, rate: rates.Rate | None, seen: Seen) -> None:
     _disabled(lane, watch, seen)
     pausing.step(lane, watch, seen)
     if watch._state.adding or before != {name: getattr(watch, name) for name in _WATCHED}:
-        watch.save()
-
-
-_WATCHED = [field.attname for field in Watch._meta.concrete_fields]
+        seen.watches.append(watch)
 
 
 def _run_of_failures(lane: Lane, watch: Watch, seen: Seen) -> None:

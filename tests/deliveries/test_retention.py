@@ -269,6 +269,15 @@ def test_a_delivery_whose_worker_died_can_be_expunged():
     assert expunge(delivery.event, by="ada").cancelled == 1
 
 
+def test_what_was_expunged_is_not_sent_again():
+    delivery = settled()
+    expunge(delivery.event, by="ada")
+    with pytest.raises(review.Conflict, match="expunged"):
+        review.replay(delivery=reread(delivery), by="ada")
+    assert review.replay_all(Delivery.objects.all(), by="ada") == 0
+    assert reread(delivery).status == Delivery.Status.DELIVERED
+
+
 def test_the_trace_outlives_the_event():
     delivery = settled()
     expunge(delivery.event, by="ada")
