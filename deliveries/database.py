@@ -43,7 +43,7 @@ def _teach_sqlite(connection: Any, **_kwargs: Any) -> None:
 
 def sqlite_time(moment: datetime) -> str:
     """Return the text Django stores for `moment` in SQLite; always with microseconds: text order is time order."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
 
 
 class DatabaseClock:

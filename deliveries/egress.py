@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from functools import lru_cache
 
 from django.conf import settings
 
 from deliveries.transport import AddressPolicy, Transport
+
+_making = threading.Lock()
 
 
 def address_policy() -> AddressPolicy:
@@ -18,9 +21,14 @@ def address_policy() -> AddressPolicy:
     )
 
 
-@lru_cache(maxsize=1)
 def transport() -> Transport:
     """Return the transport that every send of this process shares, with its kept connections."""
+    with _making:  # a burst of first sends makes one, not one each: reading the authorities takes its time
+        return _made()
+
+
+@lru_cache(maxsize=1)
+def _made() -> Transport:
     return Transport(
         address_policy(), pool_maxsize=settings.WEBHOOKS_MAX_IN_FLIGHT, ca_file=settings.WEBHOOKS_CA_FILE or None
     )

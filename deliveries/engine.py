@@ -57,7 +57,15 @@ class Engine:
         lanes.wake([row.target.webhook_id])
 
 
-@lru_cache(maxsize=1)
+_making = threading.Lock()
+
+
 def engine() -> Engine:
     """Return this process' engine."""
+    with _making:
+        return _made()
+
+
+@lru_cache(maxsize=1)
+def _made() -> Engine:
     return Engine()

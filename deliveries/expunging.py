@@ -8,9 +8,8 @@ from django.db.models.functions import Now
 
 from deliveries import review
 from deliveries.models import Attempt, Delivery, Event, Expunction
+from deliveries.models.events import EXPUNGED
 
-EXPUNGED = "null"
-"""The data of an event whose payload is gone: an object otherwise, so this says it without doubt."""
 BLANK = {"request_headers": "[]", "response_headers": "[]", "response_body": b""}
 """What an attempt without its bodies says in their place; sizes, digest, status and times stay."""
 

@@ -16,8 +16,9 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from deliveries.expunging import BLANK, EXPUNGED
+from deliveries.expunging import BLANK
 from deliveries.models import Attempt, Counter, Delivery, Event, Job, Notice, Upkeep
+from deliveries.models.events import EXPUNGED
 from deliveries.upkeep import turn
 from subscriptions.models import IdempotencyKey
 

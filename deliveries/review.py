@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 
 from deliveries import lanes
 from deliveries.models import DeadLetter, Delivery
+from deliveries.models.events import EXPUNGED
 
 BULK_CHUNK = 500
 """Deliveries a transaction of a bulk replay or discard."""
@@ -81,7 +82,7 @@ def replay_all(
     Goes in chunks of BULK_CHUNK, so claims are never held up; those of disabled or deleted webhooks are left alone.
     """
     deliveries = _deliveries(chosen).filter(status__in=_CLOSED, webhook__is_enabled=True, webhook__deleted_at=None)
-    deliveries = deliveries.exclude(event__data="")  # expunged
+    deliveries = deliveries.exclude(event__data=EXPUNGED)
     if dry_run:
         return deliveries.count()
     return sum(_replay(chunk, by=by, note=note) for chunk in _chunks(deliveries))
@@ -164,7 +165,7 @@ def _check_sendable(delivery: Delivery) -> None:
         raise Conflict("The webhook was deleted, so nothing can be sent to it any more.")
     if not webhook.is_enabled:
         raise Conflict("The webhook is disabled; enable it first.")
-    if not delivery.event.data:
+    if delivery.event.data == EXPUNGED:
         raise Conflict("The event's payload was expunged, so it can't be sent again.")
 
 

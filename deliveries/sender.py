@@ -148,8 +148,10 @@ class Sender:
             log.exception("render_failed", delivery=row.public_id)
             what = type(error).__name__
             return _unmade(row, f"The request could not be made ({what}); the sender's log says why.", started)
-        if not self._may_send(row):  # asked again: a resolver takes as long as it takes
-            return None
+        if not self._may_send(row):  # asked again: a source's resolver takes as long as it takes
+            took = time.monotonic() - started
+            why = f"The source took {took:.1f} s to give the resource as it is now, so this attempt was not sent."
+            return None if self.stopping else _unmade(row, why, started)
         outcome = transport().send(request)
         return Sent(row, request, outcome, started, time.monotonic())
 

@@ -10,6 +10,9 @@ from subscriptions import ids
 from subscriptions.models import Merchant
 from subscriptions.models.fields import PublicIdField
 
+EXPUNGED = "null"
+"""The data of an event whose payload was taken out on request: an object otherwise, so this says it without doubt."""
+
 
 class Event(models.Model):
     """Something that happened at a merchant. `public_id` is the message id that receivers see on every attempt."""

@@ -3,6 +3,7 @@
 import queue
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -12,8 +13,12 @@ from typing import Any
 from .addresses import AddressPolicy, AddressRefused, IPAddress
 from .outcome import ErrorClass, Fault
 
-RESOLVER_THREADS = 16
+RESOLVER_THREADS = 32
 """Different names being looked up at once in a process; later ones queue within their own deadline."""
+SLOW_LOOKUP = 1.0
+"""Seconds; a name that took longer, or that callers stopped waiting for, is a slow one for a while."""
+SLOW_FOR = 60.0
+"""Seconds for which a slow name is looked up by the threads kept for slow names: a quarter as many."""
 
 AddrInfo = tuple[Any, Any, int, str, tuple[Any, ...]]
 Lookup = Callable[[str, int], Sequence[AddrInfo]]
@@ -33,21 +38,41 @@ class Endpoint:
     address: IPAddress
 
 
+class _Pending:
+    """A lookup that callers wait for."""
+
+    __slots__ = ("future", "key", "waiters")
+
+    def __init__(self, key: tuple[str, int]) -> None:
+        self.key = key
+        self.future: Future[Sequence[AddrInfo]] = Future()
+        self.waiters = 0
+
+
+class _Lane:
+    """A queue of lookups with threads of its own."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.workers = 0
+        self.queue: queue.SimpleQueue[_Pending] = queue.SimpleQueue()
+
+
 class Resolver:
     """Looks names up with a deadline, and vets every address of the answer.
 
     One slow name costs one thread however many sends wait for it: callers asking for the same name share a
-    lookup. The threads are daemons, since one stuck in `getaddrinfo` must not hold up the end of the process.
-    Answers are not kept: the next new connection asks again.
+    lookup. Names that proved slow have threads of their own, so that many of them don't hold up everybody's, and a
+    queued lookup that nobody waits for any more is dropped. The threads are daemons, since one stuck in `getaddrinfo`
+    must not hold up the end of the process. Answers are not kept: the next new connection asks again.
     """
 
     def __init__(self, lookup: Lookup = system_lookup, threads: int = RESOLVER_THREADS) -> None:
         self._lookup = lookup
-        self._limit = threads
-        self._workers = 0
         self._lock = threading.Lock()
-        self._flying: dict[tuple[str, int], Future[Sequence[AddrInfo]]] = {}
-        self._queue: queue.SimpleQueue[tuple[tuple[str, int], Future[Sequence[AddrInfo]]]] = queue.SimpleQueue()
+        self._flying: dict[tuple[str, int], _Pending] = {}
+        self._slow_until: dict[str, float] = {}
+        self._fast, self._slow = _Lane(threads), _Lane(max(1, threads // 4))
 
     def resolve(self, host: str, port: int, policy: AddressPolicy, timeout: float) -> list[Endpoint]:
         """Return the vetted addresses of a name.
@@ -62,9 +87,11 @@ class Resolver:
         Raises:
             Fault: `dns_failed`, `dns_timeout` or `address_refused`.
         """
+        pending = self._ask(host, port)
         try:
-            answer = self._ask(host, port).result(timeout)
+            answer = pending.future.result(timeout)
         except TimeoutError as error:
+            self._give_up(pending)
             raise Fault(ErrorClass.DNS_TIMEOUT, f"Looking up {host} took longer than {timeout:.3g} s.") from error
         except (OSError, UnicodeError) as error:
             raise Fault(ErrorClass.DNS_FAILED, _explain(host, error)) from error
@@ -82,34 +109,59 @@ class Resolver:
             raise Fault(ErrorClass.DNS_FAILED, f"{host} has no address.")
         return endpoints
 
-    def _ask(self, host: str, port: int) -> Future[Sequence[AddrInfo]]:
+    def _ask(self, host: str, port: int) -> _Pending:
         key = (host, port)
         with self._lock:
-            future = self._flying.get(key)
-            if future is None:
-                future = self._flying[key] = Future()
-                self._queue.put((key, future))
-                if self._workers < min(self._limit, len(self._flying)):
-                    self._workers += 1
-                    threading.Thread(target=self._work, name=f"resolver-{self._workers}", daemon=True).start()
-        return future
+            pending = self._flying.get(key)
+            if pending is None:
+                pending = self._flying[key] = _Pending(key)
+                lane = self._slow if self._slow_until.get(host, 0.0) > time.monotonic() else self._fast
+                lane.queue.put(pending)
+                if lane.workers < min(lane.limit, len(self._flying)):
+                    lane.workers += 1
+                    threading.Thread(target=self._work, args=(lane,), name="resolver", daemon=True).start()
+            pending.waiters += 1
+        return pending
 
-    def _work(self) -> None:
+    def _give_up(self, pending: _Pending) -> None:
+        """Note that a caller's time is over: the name is slow, and its lookup may have lost its last waiter."""
+        with self._lock:
+            pending.waiters -= 1
+            self._note(pending.key[0], slow=True)
+
+    def _note(self, host: str, *, slow: bool) -> None:
+        now = time.monotonic()
+        if slow:
+            self._slow_until = {name: until for name, until in self._slow_until.items() if until > now}
+            self._slow_until[host] = now + SLOW_FOR
+        else:
+            self._slow_until.pop(host, None)
+
+    def _work(self, lane: _Lane) -> None:
         while True:
-            key, future = self._queue.get()
-            answer: Sequence[AddrInfo] = ()
-            failure: Exception | None = None
-            try:
-                answer = self._lookup(*key)
-            except Exception as error:  # noqa: BLE001 whatever it is, it belongs to those who wait for the answer
-                failure = error
+            pending = lane.queue.get()
             with self._lock:
-                del self._flying[key]
-            if failure is None:
-                future.set_result(answer)
-            else:
-                future.set_exception(failure)
-            del future, failure, answer  # an idle thread keeps nothing alive
+                if not pending.waiters:
+                    del self._flying[pending.key]
+                    continue
+            self._answer(pending)
+            del pending  # an idle thread keeps nothing alive
+
+    def _answer(self, pending: _Pending) -> None:
+        answer: Sequence[AddrInfo] = ()
+        failure: Exception | None = None
+        started = time.monotonic()
+        try:
+            answer = self._lookup(*pending.key)
+        except Exception as error:  # noqa: BLE001 whatever it is, it belongs to those who wait for the answer
+            failure = error
+        with self._lock:
+            del self._flying[pending.key]
+            self._note(pending.key[0], slow=time.monotonic() - started > SLOW_LOOKUP)
+        if failure is None:
+            pending.future.set_result(answer)
+        else:
+            pending.future.set_exception(failure)
 
 
 def _explain(host: str, error: Exception) -> str:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -278,3 +278,30 @@ def test_a_new_subscription_counts_for_the_very_next_event() -> None:
     publish(EVENT, {}, merchant=merchant)
     publish("order.paid", {}, merchant=merchant)
     assert Delivery.objects.count() == 1
+
+
+@pytest.mark.parametrize("name", ["order\0created", "order.\ud800", "\udfff"])
+def test_an_event_name_the_database_would_choke_on_is_an_unknown_name(name: str) -> None:
+    assert "No event is named" in _errors(name, {}, merchant=make_merchant())["event"][0]
+
+
+@pytest.mark.parametrize("merchant", ["mch_\0", "mch_\ud800", ""])
+def test_a_merchants_id_the_database_would_choke_on_is_an_unknown_merchant(merchant: str) -> None:
+    assert "There is no merchant" in _errors(EVENT, {}, merchant=merchant)["merchant"][0]
+
+
+@pytest.mark.parametrize("resource", ["\0", "order-\ud800"])
+def test_a_resource_id_the_database_would_choke_on_is_refused(resource: str) -> None:
+    assert "resource id" in _errors(EVENT, {}, merchant=make_merchant(), resource_id=resource)["resource_id"][0]
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14))),
+        datetime(9999, 12, 31, 23, 59, tzinfo=timezone(timedelta(hours=-12))),
+        datetime(24, 1, 15, tzinfo=UTC),
+    ],
+)
+def test_a_time_outside_of_four_digit_years_is_refused(moment: datetime) -> None:
+    assert "2024-01-15T15:30:00Z" in _errors(EVENT, {}, merchant=make_merchant(), occurred_at=moment)["occurred_at"][0]

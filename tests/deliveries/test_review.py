@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from deliveries import outcomes, review
+from deliveries import expunging, outcomes, review
 from deliveries.models import DeadLetter, Delivery
 from subscriptions import services
 from tests.engine import answered, claim_one, due, due_one, reread, shift_due, statements
@@ -193,3 +193,14 @@ def test_a_bulk_over_filtered_dead_letters_touches_no_others() -> None:
     mine, theirs = _dead(), _dead()
     assert review.replay_all(DeadLetter.objects.filter(merchant=mine.merchant), by="Ann") == 1
     assert reread(theirs).status == S.DEAD
+
+
+def test_what_was_expunged_is_not_sent_again() -> None:
+    """Promise 8 and 9: the payload is gone, its trace is not."""
+    delivery = _in_state(S.DELIVERED)
+    expunging.expunge(delivery.event, by="anna")
+    delivery.event.refresh_from_db()
+    with pytest.raises(review.Conflict, match="expunged"):
+        review.replay(delivery=reread(delivery), by="ben")
+    assert review.replay_all(Delivery.objects.all(), by="ben") == 0
+    assert reread(delivery).status == S.DELIVERED

@@ -1,5 +1,6 @@
 """Names: looked up within the deadline, vetted as a whole, and the vetted address is the one connected to."""
 
+import contextlib
 import socket
 import threading
 import time
@@ -8,6 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from deliveries.transport import AddressPolicy, ErrorClass, Transport
+from deliveries.transport.outcome import Fault
+from deliveries.transport.resolver import Resolver
 from tests.deliveries.transport.conftest import LOOPBACK, send
 from tests.hostile import HostileServer, answers, black_hole
 
@@ -209,3 +212,41 @@ def test_ipv6_addresses_are_connected_to(transport: Transport):
     assert outcome.delivered
     assert outcome.remote_address == "::1"
     assert f"Host: [::1]:{port}\r\n".encode() in received[0]
+
+
+def test_many_names_that_hang_do_not_stop_the_lookups_of_others_for_long():
+    """The first looks find out which names are slow; from then on those queue among themselves."""
+    release = threading.Event()
+
+    def lookup(host: str, port: int):
+        if host.startswith("slow"):
+            release.wait(20)
+        return answer("127.0.0.1")(host, port)
+
+    resolver = Resolver(lookup, threads=4)
+    slow = [f"slow{number}.example" for number in range(12)]
+
+    def ask_all():
+        threads = [threading.Thread(target=timed_out, args=(resolver, name)) for name in slow]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    ask_all()
+    release.set()  # those that hold a thread end; what nobody waits for any more is dropped
+    time.sleep(0.3)
+    release.clear()
+    asked = threading.Thread(target=ask_all)
+    asked.start()
+    time.sleep(0.1)
+    endpoints = resolver.resolve("quick.example", 80, LOOPBACK, 5)
+    assert [str(endpoint.address) for endpoint in endpoints] == ["127.0.0.1"]
+    assert asked.is_alive()
+    release.set()
+    asked.join()
+
+
+def timed_out(resolver: Resolver, host: str) -> None:
+    with contextlib.suppress(Fault):
+        resolver.resolve(host, 80, LOOPBACK, 1.0)
