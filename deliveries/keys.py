@@ -39,7 +39,8 @@ def name(suffix: str) -> str:
 class Fuse:
     """Blown by a failure, it holds for REST seconds; while blown, hints are skipped."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self._name = name
         self._until = 0.0
         self._lock = threading.Lock()
 
@@ -54,11 +55,12 @@ class Fuse:
             said = self.blown
             self._until = time.monotonic() + REST
         if not said:
-            log.warning("redis_away", error=str(error)[:200], rest_seconds=REST)
+            log.warning(self._name, error=str(error)[:200], rest_seconds=REST)
 
     def mend(self) -> None:
-        """Give hints again: Redis has answered."""
+        """Give hints again: the other side has answered."""
         self._until = 0.0
 
 
-fuse = Fuse()
+fuse = Fuse("redis_away")
+broker_fuse = Fuse("broker_away")

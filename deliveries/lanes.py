@@ -58,20 +58,21 @@ def wake(webhook_ids: Iterable[int], *, slow: bool = False) -> None:
         ids = every[first : first + WAKE_CHUNK]
         calls = _run("WAKE", _protocol_keys(queue), [*_limits(), secrets.token_hex(6), len(ids), *ids], default=0)
         for nth in range(calls):
-            _enqueue(ids[nth::calls], queue)
+            if not _enqueue(ids[nth::calls], queue):
+                return
 
 
 def call_another(*, slow: bool) -> None:
     """Enqueue one more shift if there is room: there is more ready than this one can take."""
     queue = SLOW if slow else FAST
-    for _ in range(_run("WAKE", _protocol_keys(queue), [*_limits(), secrets.token_hex(6), 1], default=0)):
+    if _run("WAKE", _protocol_keys(queue), [*_limits(), secrets.token_hex(6), 1], default=0):
         _enqueue([], queue)
 
 
 def wake_later(webhook_ids: Iterable[int], delay: float) -> None:
     """Enqueue one countdown wake-up for lanes that have something due in `delay` seconds."""
     ids = list(dict.fromkeys(webhook_ids))
-    if ids and not keys.fuse.blown:
+    if ids:
         _enqueue(ids, FAST, countdown=delay + settings.WEBHOOKS_COUNTDOWN_CUSHION)
 
 
@@ -137,6 +138,7 @@ def mend() -> None:
         with contextlib.suppress(redis.RedisError):
             keys.client().ping()
             keys.fuse.mend()
+            keys.broker_fuse.mend()  # mostly the same server; if not, the next wake-up blows it again
 
 
 def elect(seconds: float) -> bool:
@@ -202,15 +204,20 @@ def _broker() -> Connection:
     return connection
 
 
-def _enqueue(webhook_ids: Sequence[int], queue: str, *, countdown: float | None = None) -> None:
+def _enqueue(webhook_ids: Sequence[int], queue: str, *, countdown: float | None = None) -> bool:
+    """Enqueue a wake-up; False when the broker is away, now or a moment ago."""
+    if keys.broker_fuse.blown:
+        return False
     task = current_app.tasks[TASK]
     options: dict[str, Any] = {"args": [list(webhook_ids)], "queue": queue, "countdown": countdown}
     if current_app.conf.task_always_eager:
         if countdown is None:  # eagerly there is no later; what is due later waits for a worker or the next wake
             task.apply_async(**options)
-        return
+        return True
     try:
         with producers[_broker()].acquire(block=True, timeout=PUBLISH_TIMEOUT) as producer:
             task.apply_async(producer=producer, retry=False, **options)
     except (KombuError, OSError, redis.RedisError) as error:
-        keys.fuse.blow(error)
+        keys.broker_fuse.blow(error)
+        return False
+    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -11,6 +12,7 @@ from datetime import datetime, timedelta
 from http import HTTPStatus
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
 from deliveries import burial, claim_sql, dialects, lane_state, retry
@@ -245,7 +247,8 @@ def _disable_gone(judged: Sequence[Judged]) -> None:
         if isinstance(each.decision, Dead) and each.decision.disable_webhook
     }
     for webhook in Webhook.objects.filter(pk__in=gone, is_enabled=True):
-        services.disable(webhook=webhook, reason="The endpoint answered 410 Gone.")
+        with contextlib.suppress(ValidationError):  # deleted at this very moment
+            services.disable(webhook=webhook, reason="The endpoint answered 410 Gone.")
 
 
 def _still_due(webhook_ids: list[int]) -> list[int]:

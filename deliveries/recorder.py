@@ -18,6 +18,8 @@ log = structlog.get_logger(__name__)
 
 RETRY_AFTER = (0.1, 0.2, 0.5)
 """Seconds between tries to write a chunk while the database is away; the last repeats."""
+SINGLE_TRIES = 2
+"""How often an outcome that fails on its own account is tried before it is given up."""
 
 
 class Recorder:
@@ -95,28 +97,30 @@ class Recorder:
                 log.warning("record_failed", outcomes=len(chunk), error=str(error)[:200])
                 time.sleep(RETRY_AFTER[min(tries, len(RETRY_AFTER) - 1)])
                 tries += 1
-            except Exception:  # noqa: BLE001 - logged there, one by one
-                self._write_singly(chunk)
-                return
+            except Exception:
+                if len(chunk) > 1:
+                    self._write_singly(chunk)
+                    return
+                tries += 1
+                if tries > SINGLE_TRIES:
+                    log.exception("outcome_lost", delivery=chunk[0].row.public_id)
+                    self._done(1)
+                    return
         try:
             lanes.wake(recorded.still_due)  # before the news is told: a shift that waits for it looks at the lanes next
             for delay, webhook_ids in recorded.countdowns.items():
                 lanes.wake_later(webhook_ids, delay)
         except Exception:
             log.exception("hint_failed")  # hints only: the sweep finds these lanes; this thread must go on
-        self._done()
+        self._done(len(chunk))
 
     def _write_singly(self, chunk: list[Sent]) -> None:
         """Keep one bad outcome (its delivery was purged, say) from holding up the others; its claim runs out."""
-        if len(chunk) > 1:
-            for sent in chunk:
-                self._write([sent])
-            return
-        log.exception("outcome_lost", delivery=chunk[0].row.public_id)
-        self._done()
+        for sent in chunk:
+            self._write([sent])
 
-    def _done(self) -> None:
+    def _done(self, count: int) -> None:
         # After an outage the outcomes in hand are written first: their claims have run out and would be sent again.
         self.blocked = self.blocked and bool(self._queue)
-        self._writing = 0
+        self._writing -= count
         self._progressed()

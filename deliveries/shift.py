@@ -92,6 +92,8 @@ def _work_lanes(parts: Engine, webhook_ids: Sequence[int], free: int, max_bytes:
         parts.wait_for_news(DATABASE_REST)
         return
     lanes.give_back(webhook_ids if batch.full else batch.busy, slow=slow)
+    if batch.busy and not batch.rows:
+        parts.wait_for_news(PAUSE)  # whoever holds those lanes needs a moment; if it hangs, don't spin beside it
     for webhook_id, seconds in batch.throttled.items():
         lanes.wake_later([webhook_id], seconds)
     rows, suspects = _one_suspect(parts, batch.rows)

@@ -14,9 +14,11 @@ from deliveries import keys, lanes
 @pytest.fixture(autouse=True)
 def whole_fuse() -> Any:
     """Start with a whole fuse and leave none blown."""
-    keys.fuse._until = 0.0
+    keys.fuse.mend()
+    keys.broker_fuse.mend()
     yield
-    keys.fuse._until = 0.0
+    keys.fuse.mend()
+    keys.broker_fuse.mend()
 
 
 def _messages(client: redis.Redis, queue: str = lanes.FAST) -> list[list[int]]:
@@ -256,8 +258,10 @@ def test_a_wake_does_not_raise_when_every_producer_is_taken(
     pool = producers[lanes._broker()]
     held = [pool.acquire(block=True) for _ in range(pool.limit)]
     try:
-        lanes.wake([1])
-        assert keys.fuse.blown
+        lanes.wake([1, 2, 3])
+        assert keys.broker_fuse.blown
+        assert not keys.fuse.blown  # hints on the blackboard go on
+        assert empty_redis.smembers(keys.name("deliveries:ready")) == {b"1", b"2", b"3"}
     finally:
         for producer in held:
             producer.release()

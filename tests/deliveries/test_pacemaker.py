@@ -9,7 +9,7 @@ import redis
 from django.db import OperationalError
 
 from deliveries import claims, keys, lanes, pacemaker
-from deliveries.engine import engine
+from deliveries.engine import _made, engine
 from deliveries.models import Delivery
 from deliveries.pacemaker import Pacemaker, sweep
 from subscriptions import services
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def beating() -> Iterator[Callable[[], Pacemaker]]:
     """Start pacemakers that end with the test."""
-    engine.cache_clear()
+    _made.cache_clear()
     started: list[Pacemaker] = []
 
     def start(queues: frozenset[str] = frozenset({lanes.FAST})) -> Pacemaker:
@@ -35,7 +35,7 @@ def beating() -> Iterator[Callable[[], Pacemaker]]:
         thread.stop()
         thread.join(20)
         assert not thread.is_alive()
-    engine.cache_clear()
+    _made.cache_clear()
 
 
 def _until(condition: Callable[[], Any], seconds: float = 20) -> None:

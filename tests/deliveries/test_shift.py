@@ -12,7 +12,7 @@ from django.db import OperationalError, connections
 
 from deliveries import claims, keys, lanes, shift
 from deliveries.claims import Batch
-from deliveries.engine import Engine, engine
+from deliveries.engine import Engine, _made, engine
 from deliveries.models import Attempt, Delivery
 from tests.engine import claim, due, due_one, expire, reread, widen
 from tests.factories import make_webhook
@@ -24,11 +24,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def parts() -> Iterator[Engine]:
     """Give each test an engine of its own and finish what it has open."""
-    engine.cache_clear()
+    _made.cache_clear()
     parts = engine()
     yield parts
     assert parts.stop(20)
-    engine.cache_clear()
+    _made.cache_clear()
 
 
 def _until(condition: Callable[[], bool], seconds: float = 20) -> None:
