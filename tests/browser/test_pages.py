@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import House, Visit
 from tests.browser.receiver import Receiver
@@ -109,6 +109,15 @@ def test_the_form_can_be_filled_with_the_keyboard_alone(cedar: Visit) -> None:
     page.focus("button[name=_save]")
     page.keyboard.press("Enter")
     page.wait_for_selector("[data-secret]")
+
+
+def test_the_retry_policy_is_spelled_out_as_it_is_typed(cedar: Visit) -> None:
+    page = cedar.go("subscriptions/webhook/add/")
+    page.fill("#id_url", f"{cedar.house.url}/hooks")
+    page.get_by_text("Retries", exact=True).click()
+    page.fill("#id_retry_policy", "5s, 2m")
+    page.keyboard.press("Tab")
+    expect(page.locator("[data-policy]")).to_contain_text("At once, then 5 s and 2 min after each failure")
 
 
 def test_times_stand_in_the_viewers_zone(filled: House, chromium: Browser) -> None:
