@@ -61,7 +61,7 @@ def repeated(candidates: Sequence[Candidate]) -> set[int]:
         resource_id__in={candidate.key.resource_id for candidate in candidates},
     )
     rows = known.order_by("pk").values_list("webhook_id", "event_type", "resource_id", "digest")
-    last = {Key(*key): value for *key, value in rows}
+    last = {Key(webhook_id, event_type, resource_id): value for webhook_id, event_type, resource_id, value in rows}
     same, changed = set(), {}
     for candidate in candidates:
         if last.get(candidate.key) == candidate.digest:

@@ -91,7 +91,10 @@ def matching(merchant_id: int, entries: Iterable[KnownEvent]) -> Mapping[str, li
     patterns = sorted(set().union(*accepted.values()))
     with connection.cursor() as cursor:
         cursor.execute(_MATCHING.format(marks=_marks(patterns)), [merchant_id, *patterns])
-        rows = [(pattern, Match(*values, _parsed(fields))) for pattern, *values, fields in cursor.fetchall()]
+        rows = [
+            (pattern, Match(pk, is_enabled, reason, condition, _parsed(fields)))
+            for pattern, pk, is_enabled, reason, condition, fields in cursor.fetchall()
+        ]
     return {
         name: list({match.webhook_id: match for pattern, match in rows if pattern in wanted}.values())
         for name, wanted in accepted.items()
