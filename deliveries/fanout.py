@@ -61,7 +61,7 @@ def fan_out(batch: Batch, **_kwargs: Any) -> None:
     sent = [each for each in planned if not each.reason]
     batch.deliveries.update(Counter(each.event.pk for each in sent))
     woken = {each.match.webhook_id for each in sent}
-    if woken:
+    if woken and not batch.quiet:
         transaction.on_commit(lambda: lanes.wake(sorted(woken)), robust=True)
 
 

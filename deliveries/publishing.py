@@ -9,7 +9,7 @@ When it returns, the events and their deliveries are rows; Redis and the workers
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -37,6 +37,11 @@ class Published:
     event: str
     deliveries: int = 0
     duplicate: bool = False
+
+
+Results = list[tuple[Published, Event | None]]
+listeners: list[Callable[[Merchant, Results], None]] = []
+"""Told of all that is stored, at once; for `deliveries.testing` only. While there are some, nobody is woken."""
 
 
 def publish(
@@ -84,11 +89,11 @@ def publish_many(events: Iterable[NewEvent | Mapping[str, Any]], *, merchant: Me
     return [published for published, _stored in _publish(items, tenant)] if items else []
 
 
-def _publish(items: Sequence[NewEvent], merchant: Merchant) -> list[tuple[Published, Event | None]]:
+def _publish(items: Sequence[NewEvent], merchant: Merchant) -> Results:
     entries = known_events({item.event for item in items if incoming.is_storable(item.event)})
     rows = incoming.check(items, entries, merchant)
-    batch = Batch(merchant.pk, entries, [])
-    results: list[tuple[Published, Event | None]] = []
+    batch = Batch(merchant.pk, entries, [], quiet=bool(listeners))
+    results: Results = []
     with transaction.atomic():
         keys = _store(rows)
         for row in rows:
@@ -104,6 +109,8 @@ def _publish(items: Sequence[NewEvent], merchant: Merchant) -> list[tuple[Publis
         if event is not None:
             event._state.adding = False
             published.deliveries = batch.deliveries.get(event.pk, 0)
+    for listener in listeners:
+        listener(merchant, results)
     return results
 
 

@@ -21,12 +21,16 @@ class StoredEvent:
 
 @dataclass(slots=True)
 class Batch:
-    """What `events_published` carries. Fan-out fills `deliveries`: event key → deliveries made, skipped ones aside."""
+    """What `events_published` carries. Fan-out fills `deliveries`: event key → deliveries made, skipped ones aside.
+
+    `quiet` (see `testing.capture_events`): the deliveries are stored as always, but nobody is woken to send them.
+    """
 
     merchant_id: int
     entries: dict[str, KnownEvent]
     events: list[StoredEvent]
     deliveries: dict[int, int] = field(default_factory=dict)
+    quiet: bool = False
 
 
 events_published = Signal()
