@@ -232,9 +232,11 @@ def test_a_mail_that_failed_is_tried_again_later(refusing):
     refusing.refused = []
     assert mail.send_due() == 0, "not at once"
     let_pass(minutes=2)
+    closed_at = Notice.objects.get().closed_at
     assert mail.send_due() == 1
     notice.refresh_from_db()
     assert notice.sent_at is not None
+    assert notice.closed_at == closed_at, "the next mail's hour counts from the first try"
     assert notice.error == ""
 
 
