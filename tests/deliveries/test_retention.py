@@ -1,4 +1,4 @@
-"""What is purged when, and what never is; payloads taken out on request; the command."""
+"""What is purged when, and what never is; the command that does it now."""
 
 from __future__ import annotations
 
@@ -10,56 +10,23 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from deliveries import outcomes, retention, review
-from deliveries.expunging import EXPUNGED, expunge
+from deliveries.expunging import EXPUNGED
 from deliveries.models import (
     Attempt,
     Counter,
     DeadLetter,
     Delivery,
     Event,
-    Expunction,
     Job,
     Notice,
     Upkeep,
 )
-from deliveries.retention import Kind
 from subscriptions.models import IdempotencyKey, Webhook
-from tests.engine import answered, claim_one, due, due_one, expire, reread
+from tests.aging import LONG_AGO, age, kind, purge, settled
+from tests.engine import answered, claim_one, due, due_one, expire
 from tests.factories import make_merchant, make_webhook
 
 pytestmark = pytest.mark.django_db
-
-LONG_AGO = timedelta(days=1000)
-
-
-def kind(name: str) -> Kind:
-    return next(each for each in retention.kinds() if each.name == name)
-
-
-def purge(*names: str, batch: int = retention.BATCH) -> int:
-    chosen = [kind(name) for name in names] or retention.kinds()
-    return sum(step.purged for each in chosen for step in retention.purge(each, batch=batch))
-
-
-def age(*deliveries: Delivery, by: timedelta = LONG_AGO) -> None:
-    """Let deliveries, their events and their attempts be older."""
-    for delivery in deliveries:
-        row = reread(delivery)
-        columns = {name: getattr(row, name) - by for name in ("created_at", "closed_at") if getattr(row, name)}
-        Delivery.objects.filter(pk=row.pk).update(**columns)
-        for model, rows in ((Event, {"pk": row.event_id}), (Attempt, {"delivery": row})):
-            column = "created_at" if model is Event else "started_at"
-            for each in model.objects.filter(**rows):
-                model.objects.filter(pk=each.pk).update(**{column: getattr(each, column) - by})
-
-
-def settled(webhook: Webhook | None = None, status: int = 200) -> Delivery:
-    """Return a delivery whose first attempt was its last."""
-    delivery = due_one(webhook or make_webhook(retry_policy={"delays": []}))
-    sent = answered(claim_one(delivery), status, body=b"answer", headers=[("server", "x")])
-    outcomes.record([sent])
-    return reread(delivery)
-
 
 # --- what goes, and what stays ------------------------------------------------------------------------------------
 
@@ -220,71 +187,6 @@ def test_bodies_go_on_where_the_last_run_came_to():
     assert Upkeep.objects.get(name="bodies").position == Attempt.objects.get().pk
     Attempt.objects.update(response_body=b"again")
     assert purge("bodies") == 0
-
-
-# --- expunging ----------------------------------------------------------------------------------------------------
-
-
-def test_expunging_empties_the_event_and_its_attempts_and_leaves_a_trace():
-    delivery, other = settled(), settled()
-    trace = expunge(delivery.event, by="ada", note="Art. 17")
-    event = Event.objects.get(pk=delivery.event_id)
-    attempt = Attempt.objects.get(delivery=delivery)
-    assert (event.data, event.type) == (EXPUNGED, "order.created")
-    assert (attempt.request_headers, attempt.response_headers, bytes(attempt.response_body)) == ("[]", "[]", b"")
-    assert (trace.event_id, trace.by, trace.note, trace.attempts) == (event.public_id, "ada", "Art. 17", 1)
-    assert trace.created_at <= timezone.now()
-    assert Event.objects.get(pk=other.event_id).data != EXPUNGED
-    assert bytes(Attempt.objects.get(delivery=other).response_body) == b"answer"
-
-
-def test_expunging_cancels_what_was_still_to_be_sent_and_discards_what_waits_for_review():
-    merchant = make_merchant()
-    failing = make_webhook(merchant, retry_policy={"delays": []})
-    waiting = make_webhook(merchant)
-    dead = due_one(failing)
-    outcomes.record([answered(claim_one(dead), 500)])
-    trace = expunge(dead.event, by="ada")
-    assert reread(dead).status == Delivery.Status.DISCARDED
-    assert DeadLetter.objects.get().resolved_by == "ada"
-    cancelled = Delivery.objects.get(webhook=waiting)
-    assert (cancelled.status, cancelled.due_at) == (Delivery.Status.CANCELLED, None)
-    assert "expunged by ada" in cancelled.reason
-    assert trace.cancelled == 1
-
-
-def test_what_is_being_sent_right_now_is_not_expunged():
-    delivery = due_one()
-    claim_one(delivery)
-    with pytest.raises(review.Conflict, match="being sent right now"):
-        expunge(delivery.event, by="ada")
-    assert Event.objects.get().data != EXPUNGED
-    assert not Expunction.objects.exists()
-
-
-def test_a_delivery_whose_worker_died_can_be_expunged():
-    delivery = due_one()
-    claim_one(delivery)
-    expire(delivery)
-    assert expunge(delivery.event, by="ada").cancelled == 1
-
-
-def test_what_was_expunged_is_not_sent_again():
-    delivery = settled()
-    expunge(delivery.event, by="ada")
-    with pytest.raises(review.Conflict, match="expunged"):
-        review.replay(delivery=reread(delivery), by="ada")
-    assert review.replay_all(Delivery.objects.all(), by="ada") == 0
-    assert reread(delivery).status == Delivery.Status.DELIVERED
-
-
-def test_the_trace_outlives_the_event():
-    delivery = settled()
-    expunge(delivery.event, by="ada")
-    age(delivery)
-    purge()
-    assert not Event.objects.exists()
-    assert Expunction.objects.get().event_id == delivery.event.public_id
 
 
 # --- the command --------------------------------------------------------------------------------------------------
