@@ -1,23 +1,17 @@
 from __future__ import annotations
 
-import json
-import time
 from datetime import timedelta
 
 import pytest
 from django.db import connection
 
-from deliveries import dialects, outcomes
-from deliveries.masking import MASKED
-from deliveries.models import Attempt, Counter, DeadLetter, Delivery, Lane
+from deliveries import outcomes
+from deliveries.models import Attempt, DeadLetter, Delivery
 from deliveries.publishing import publish
-from deliveries.rendering import render
-from deliveries.sender import Sent
-from deliveries.transport import ErrorClass, Outcome, Request
 from subscriptions import services
 from subscriptions.models import Webhook
 from tests.engine import EVENT, answered, claim, claim_one, due, due_one, expire, reread, statements, widen
-from tests.factories import PLAIN_SECRET, make_webhook
+from tests.factories import make_webhook
 
 pytestmark = pytest.mark.django_db
 
@@ -174,159 +168,6 @@ def test_an_answer_ends_the_run_of_interruptions() -> None:
     assert reread(delivery).attempt_count == 2
 
 
-# --- lanes ------------------------------------------------------------------------------------------------------------
-
-
-def test_lanes_with_more_due_are_named_and_those_without_are_not() -> None:
-    more, none = make_webhook(), make_webhook()
-    due(more, 2)
-    due(none, 1)
-    rows = claim(more, none).rows
-    assert outcomes.record([answered(row) for row in rows]).still_due == [more.pk]
-
-
-@pytest.mark.django_db(transaction=True)
-def test_what_is_still_due_is_asked_after_the_commit() -> None:
-    """Promise 3. Before it, a shift may find the lane at its cap and leave it to this very question (docs/adr/0002)."""
-    webhook = make_webhook()
-    due(webhook, 2)
-    rows = claim(webhook).rows
-    asked: list[bool] = []
-
-    def watch(execute, sql, params, many, context):  # type: ignore[no-untyped-def]
-        if "EXISTS" in sql and "deliveries_delivery" in sql and sql.lstrip().startswith("SELECT w.id"):
-            asked.append(connection.in_atomic_block)
-        return execute(sql, params, many, context)
-
-    with connection.execute_wrapper(watch):
-        assert outcomes.record([answered(row) for row in rows]).still_due == [webhook.pk]
-    assert asked == [False]
-
-
-def _window(webhook: Webhook) -> int:
-    return Lane.objects.get(webhook=webhook).window
-
-
-def test_each_answer_doubles_the_window_up_to_the_cap() -> None:
-    """Promise 5: new lanes start with one open request."""
-    webhook = make_webhook(max_in_flight=5)
-    due(webhook, 10)
-    windows = []
-    for status in (200, 500, 200):  # a 500 is an answer, too
-        for row in claim(webhook, limit=1).rows:
-            outcomes.record([answered(row, status)])
-        windows.append(_window(webhook))
-    assert windows == [2, 4, 5]
-
-
-def test_no_answer_closes_the_window_to_one() -> None:
-    """Promise 5."""
-    webhook = make_webhook()
-    widen(webhook, window=16)
-    due(webhook, 1)
-    outcomes.record([answered(claim(webhook).rows[0], None)])
-    assert _window(webhook) == 1
-
-
-def test_failures_in_a_row_are_counted_until_a_success() -> None:
-    webhook = make_webhook()
-    widen(webhook)
-    due(webhook, 4)
-    rows = claim(webhook).rows
-    outcomes.record([answered(rows[0], 500)])
-    lane = Lane.objects.get(webhook=webhook)
-    since = lane.failing_since
-    assert (lane.failures, lane.last_success_at) == (1, None)
-    assert since is not None
-    outcomes.record([answered(rows[1], None)])
-    lane.refresh_from_db()
-    assert (lane.failures, lane.failing_since) == (2, since)
-    outcomes.record([answered(rows[2], 200)])
-    lane.refresh_from_db()
-    assert (lane.failures, lane.failing_since) == (0, None)
-    assert lane.last_success_at is not None
-    outcomes.record([answered(rows[3], 500)])
-    lane.refresh_from_db()
-    assert lane.failures == 1
-
-
-def test_counters_add_up_to_the_attempts() -> None:
-    webhook = make_webhook(retry_policy={"delays": [1]})
-    widen(webhook)
-    deliveries = due(webhook, 6)
-    Delivery.objects.filter(pk=deliveries[-1].pk).update(tries=1)
-    rows = claim(webhook).rows
-    statuses = [200, 200, 200, 500, 500, 500]
-    sent = [answered(row, status, total_ms=30.0) for row, status in zip(rows, statuses, strict=True)]
-    outcomes.record(sent[:2])
-    outcomes.record(sent[2:])
-    cells = Counter.objects.filter(webhook=webhook)
-    totals = {
-        result: sum(cell.count for cell in cells if cell.result == result) for result in {c.result for c in cells}
-    }
-    assert totals == {"delivered": 3, "failed": 2, "dead": 1, "lateness": 6}
-    assert sum(cell.total_ms for cell in cells if cell.result == "delivered") == pytest.approx(90)
-
-
-# --- the log ----------------------------------------------------------------------------------------------------------
-
-
-def test_a_secret_that_is_sent_as_a_header_is_masked_in_the_log() -> None:
-    """Promise 10: Shopery's documents send the secret itself."""
-    delivery = due_one(dialect="shopery", secret=PLAIN_SECRET)
-    row = claim_one(delivery)
-    request = render(row, row.data, delivery.created_at)
-    assert PLAIN_SECRET in dict(request.headers).values()
-    outcomes.record([answered(row, request=request)])
-    attempt = Attempt.objects.get()
-    assert PLAIN_SECRET not in attempt.request_headers
-    logged = {name.lower(): value for name, value in json.loads(attempt.request_headers)}
-    assert logged["x-shopery-secret"] == MASKED
-    assert logged["webhook-id"] == row.event_id
-
-
-@pytest.mark.parametrize("dialect", dialects.NAMES)
-def test_no_dialect_leaves_its_secret_in_the_log(dialect: str) -> None:
-    """Promise 10."""
-    delivery = due_one(dialect=dialect)
-    row = claim_one(delivery)
-    [secret] = row.target.secrets
-    outcomes.record([answered(row, request=render(row, row.data, delivery.created_at))])
-    assert secret not in json.dumps(Attempt.objects.values_list("request_headers", "detail", "decision", "url")[0])
-
-
-def test_any_bytes_of_an_answer_survive_in_the_log() -> None:
-    """Promise 6."""
-    raw = bytes(range(256))
-    headers = (("X-Odd", "a\\x00b"), ("X-Latin", "\xe9"))
-    outcomes.record([answered(claim_one(due_one()), body=raw, headers=headers, body_truncated=True)])
-    attempt = Attempt.objects.get()
-    assert bytes(attempt.response_body) == raw
-    assert json.loads(attempt.response_headers) == [list(pair) for pair in headers]
-    assert attempt.response_truncated
-
-
-def test_a_request_that_could_not_be_made_is_logged_with_the_reason() -> None:
-    """Promise 9."""
-    row = claim_one(due_one())
-    outcome = Outcome(error=ErrorClass.INTERNAL, detail="The request could not be made: why.", total_ms=0.0)
-    now = time.monotonic()
-    outcomes.record([Sent(row, None, outcome, now, now)])
-    attempt = Attempt.objects.get()
-    assert (attempt.error, attempt.detail, attempt.request_digest) == ("internal", outcome.detail, "")
-
-
-def test_a_dialect_that_this_release_does_not_know_ends_in_the_log_and_not_in_silence() -> None:
-    """Promise 9: a webhook of a newer release, or one that was taken out."""
-    delivery = due_one()
-    Webhook.objects.filter(pk=delivery.webhook_id).update(dialect="morse")
-    row = claim_one(delivery)
-    outcome = Outcome(error=ErrorClass.INTERNAL, detail="The request could not be made: morse.", permanent=True)
-    now = time.monotonic()
-    outcomes.record([Sent(row, None, outcome, now, now)])
-    assert Attempt.objects.count() == 1
-
-
 # --- what it costs ----------------------------------------------------------------------------------------------------
 
 
@@ -351,14 +192,6 @@ def test_one_delivery_alone_takes_at_most_eleven_statements_from_publish_to_reco
         outcomes.record([answered(row)])
     assert Delivery.objects.get().status == Delivery.Status.DELIVERED
     assert len(seen) <= 11 + (connection.vendor == "sqlite"), "\n".join(seen)  # SQLite claims in three statements
-
-
-def test_the_digest_in_the_log_is_of_the_body_as_sent() -> None:
-    request = Request("https://shop.example.com/hook", [("webhook-id", "x")], b"abc", 1.0, 1.0)
-    outcomes.record([answered(claim_one(due_one()), request=request)])
-    attempt = Attempt.objects.get()
-    assert attempt.request_size == 3
-    assert attempt.request_digest == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
 def test_a_chunk_whose_commit_went_through_unanswered_is_not_written_twice() -> None:
