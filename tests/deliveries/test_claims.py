@@ -1,15 +1,13 @@
 from __future__ import annotations
 
-import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connection
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from deliveries import claims
-from deliveries.claim_sql import LOCK_SPACE
 from deliveries.models import Attempt, DeadLetter, Delivery, Lane
 from deliveries.publishing import publish
 from subscriptions import services
@@ -175,43 +173,6 @@ def test_one_secret_that_cannot_be_decrypted_does_not_hold_up_the_neighbours() -
     assert sound.pk in {row.delivery_id for row in claim(broken.webhook, sound.webhook).rows}
 
 
-def test_a_release_gives_the_row_back_as_it_was() -> None:
-    delivery = reread(due_one())
-    row = claim_one(delivery)
-    claims.release([row])
-    stored = reread(delivery)
-    assert (stored.status, stored.claim) == (Delivery.Status.PENDING, None)
-    assert stored.due_at == delivery.due_at
-    assert stored.attempt_count == 0
-    assert Attempt.objects.count() == 0
-
-
-def test_a_released_row_that_was_tried_before_is_retrying_again() -> None:
-    delivery = due_one()
-    Delivery.objects.filter(pk=delivery.pk).update(tries=1, status=Delivery.Status.RETRYING)
-    claims.release([claim_one(delivery)])
-    assert reread(delivery).status == Delivery.Status.RETRYING
-
-
-def test_a_release_with_a_delay_is_due_only_then() -> None:
-    delivery = due_one()
-    claims.release([claim_one(delivery)], delay=30)
-    assert claim(delivery.webhook).rows == []
-    shift_due(delivery, -31)
-    assert len(claim(delivery.webhook).rows) == 1
-
-
-def test_a_release_under_a_stale_token_changes_nothing() -> None:
-    """Promise 4: the claim token is the fence."""
-    delivery = due_one()
-    old = claim_one(delivery)
-    expire(delivery)
-    new = claim_one(delivery)
-    claims.release([old])
-    assert reread(delivery).claim == new.token != old.token
-    assert reread(delivery).status == Delivery.Status.SENDING
-
-
 def test_a_claim_that_ran_out_is_logged_as_interrupted_and_claimed_again() -> None:
     """Promise 4: it shows in the log, costs none of the policy's attempts, and goes out under the same message id."""
     delivery = due_one()
@@ -283,68 +244,3 @@ def test_due_lanes_tells_apart_the_lanes_of_webhooks_that_are_off() -> None:
     send, close = claims.due_lanes()
     assert send == [on.webhook_id]
     assert sorted(close) == sorted([off.webhook_id, gone.webhook_id])
-
-
-# --- several at once --------------------------------------------------------------------------------------------------
-
-postgres_only = pytest.mark.skipif(
-    "connection.vendor != 'postgresql'", reason="SQLite has one writer: its claims take turns by themselves"
-)
-
-
-@postgres_only
-@pytest.mark.django_db(transaction=True)
-def test_claims_at_the_same_time_never_share_a_row_nor_pass_a_cap() -> None:
-    """Promises 4 and 5, with real threads and connections."""
-    capped, wide = make_webhook(max_in_flight=5), make_webhook()
-    widen(capped, wide)
-    due(capped, 40)
-    due(wide, 40)
-    start = threading.Barrier(8)
-    batches: list[claims.Batch] = []
-
-    def work() -> None:
-        try:
-            start.wait(10)
-            for _ in range(20):
-                batches.append(claim(capped, wide, limit=3))
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=work) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    rows = [row for batch in batches for row in batch.rows]
-    assert len({row.delivery_id for row in rows}) == len(rows)
-    assert sum(1 for row in rows if row.target.webhook_id == capped.pk) == 5
-    assert 0 < sum(1 for row in rows if row.target.webhook_id == wide.pk) <= 20
-
-
-@postgres_only
-@pytest.mark.django_db(transaction=True)
-def test_a_lane_that_another_claim_is_at_is_reported_busy() -> None:
-    free, busy = due_one(), due_one()
-    locked, done = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        try:
-            with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, busy.webhook_id])
-                locked.set()
-                done.wait(30)
-        finally:
-            connections.close_all()
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    assert locked.wait(30)
-    try:
-        batch = claim(free.webhook, busy.webhook)
-        assert [row.delivery_id for row in batch.rows] == [free.pk]
-        assert batch.busy == [busy.webhook_id]
-    finally:
-        done.set()
-        thread.join(30)
-    assert [row.delivery_id for row in claim(busy.webhook).rows] == [busy.pk]
