@@ -1,22 +1,16 @@
 """The canonical JSON is what Node makes of it, and what Node would change is refused with its place."""
 
-import json
 import pickle
 import random
 import struct
-from collections import OrderedDict
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta, timezone
-from decimal import Decimal
-from enum import Enum, IntEnum, StrEnum
-from types import MappingProxyType
-from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deliveries.canonical import MAX_DEPTH, InvalidPayload, canonical, canonical_object, dump
+from tests.json_strategies import documents, hundreds, numbers, thousands
 from tests.receivers.node import NodeScript
 
 WRITTEN = [
@@ -53,6 +47,7 @@ WRITTEN = [
     ("[true,false]", "[true,false]"),
     ("0.00005", "0.00005"),
 ]
+
 
 REFUSED = [
     ('{"a":9007199254740993}', "data.a", "9007199254740993 would be changed by JavaScript"),
@@ -164,35 +159,6 @@ def test_only_an_object_passes_as_an_object(text: str, kind: str) -> None:
 
 # --- against Node
 
-number_tokens = st.from_regex(r"-?(0|[1-9][0-9]{0,24})(\.[0-9]{1,24})?([eE][+-]?[0-9]{1,3})?", fullmatch=True)
-long_integers = st.integers(2**53 - 9, 2**53 + 99) | st.integers(-(10**17), -(10**15)) | st.integers(10**19, 10**23)
-numbers = number_tokens | long_integers.map(str)
-python_numbers = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
-clean_numbers = python_numbers.map(repr)
-characters = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
-texts = st.text(characters, max_size=12)
-strings = st.builds(lambda text, ascii_only: json.dumps(text, ensure_ascii=ascii_only), texts, st.booleans())
-index_keys = st.integers(0, 12) | st.integers(2**32 - 4, 2**32 + 2) | st.integers(2**53 - 2, 2**53 + 2)
-key_texts = texts | index_keys.map(str) | st.sampled_from(["01", "-1", "1.0", "1e1", "+1", "__proto__", "length", "٣"])
-spaces = st.sampled_from(["", "", "", " ", "\n\t", "\r\n "])
-
-
-def _containers(items: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    members = st.lists(st.tuples(key_texts, items), max_size=6, unique_by=lambda member: member[0])
-    objects = st.builds(
-        lambda pairs, s: "{" + s + ",".join(f"{json.dumps(k)}{s}:{s}{v}{s}" for k, v in pairs) + "}", members, spaces
-    )
-    arrays = st.builds(lambda values, s: "[" + s + f"{s},".join(values) + s + "]", st.lists(items, max_size=6), spaces)
-    return objects | arrays
-
-
-documents = st.recursive(
-    clean_numbers | strings | st.sampled_from(["true", "false", "null"]), _containers, max_leaves=25
-)
-lively = settings(deadline=None, suppress_health_check=list(HealthCheck))
-thousands = settings(lively, max_examples=2000)
-hundreds = settings(lively, max_examples=600)
-
 
 @thousands
 @given(text=documents)
@@ -241,86 +207,3 @@ def test_twenty_thousand_doubles_are_written_as_node_writes_them(node: NodeScrip
     text = "[" + ",".join(f"{x!r}" for x in doubles) + "]"
     assert canonical(text).split(",") == node.ask(text).split(",")
     assert dump(doubles) == canonical(text)
-
-
-# --- Python data
-
-
-class Plain(Enum):
-    PAIR = ("a", 1)
-    TEXT = "text"
-
-
-class Word(StrEnum):
-    PAID = "paid"
-
-
-class Number(IntEnum):
-    TWO = 2
-
-
-def test_python_data_become_json_values() -> None:
-    order = {
-        "total": Decimal("49.90"),
-        "huge": Decimal("1E+3"),
-        "at": datetime(2024, 1, 15, 17, 30, 0, 250_000, tzinfo=timezone(timedelta(hours=2))),
-        "on": date(2024, 1, 15),
-        "id": UUID("12345678-1234-5678-1234-567812345678"),
-        "enums": (Plain.PAIR, Plain.TEXT, Word.PAID, Number.TWO),
-        "maps": [OrderedDict(b=1, a=2), MappingProxyType({"2": 1.0, "1": None})],
-        Word.PAID: True,
-        "rate": 1e-7,
-        "whole": 3.0,
-    }
-    assert dump(order) == (
-        '{"total":"49.90","huge":"1000","at":"2024-01-15T15:30:00.250000Z","on":"2024-01-15",'
-        '"id":"12345678-1234-5678-1234-567812345678","enums":[["a",1],"text","paid",2],'
-        '"maps":[{"b":1,"a":2},{"1":null,"2":1}],"paid":true,"rate":1e-7,"whole":3}'
-    )
-    assert dump(datetime(2024, 1, 15, 15, 30, tzinfo=UTC)) == '"2024-01-15T15:30:00Z"'
-
-
-_itself: list[object] = []
-_itself.extend([_itself, _itself])
-
-
-@pytest.mark.parametrize(
-    ("value", "path", "message"),
-    [
-        ({"a": [object()]}, "data.a[0]", "of type object, which has no JSON form"),
-        ({"a": b"bytes"}, "data.a", "of type bytes"),
-        ({"a": {1, 2}}, "data.a", "of type set"),
-        ({"a": {1: 2}}, 'data.a["1"]', "Keys must be strings: use str(key)"),
-        ({"a": datetime(2024, 1, 15)}, "data.a", "without a time zone"),
-        ({"a": datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=2)))}, "data.a", "outside the years"),
-        ({"a": float("nan")}, "data.a", "nan is not JSON"),
-        ({"a": float("-inf")}, "data.a", "-inf is not JSON"),
-        ({"a": Decimal("NaN")}, "data.a", "NaN is not JSON"),
-        ({"a": 2**53 + 1}, "data.a", "9007199254740993 would be changed"),
-        ({"a": 10**5000}, "data.a", "would be changed by JavaScript"),
-        ({"a": "\ud800"}, "data.a", "surrogate"),
-        ({"a": "\0"}, "data.a", "U+0000"),
-        ({"a": _itself}, "data", "64 levels"),
-    ],
-)
-def test_python_data_without_a_json_form_are_refused_with_their_place(value: object, path: str, message: str) -> None:
-    with pytest.raises(InvalidPayload) as refusal:
-        dump(value)
-    assert refusal.value.path == path
-    assert message in refusal.value.message
-
-
-@hundreds
-@given(
-    value=st.recursive(
-        st.none()
-        | st.booleans()
-        | st.integers(-(2**53), 2**53)
-        | st.floats(allow_nan=False, allow_infinity=False)
-        | texts,
-        lambda items: st.lists(items, max_size=5) | st.dictionaries(key_texts, items, max_size=5),
-        max_leaves=20,
-    )
-)
-def test_python_data_and_their_json_text_come_to_the_same(value: object) -> None:
-    assert dump(value) == canonical(json.dumps(value))
