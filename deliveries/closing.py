@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.dispatch import receiver
 
-from deliveries import lanes
+from deliveries import debounce, lanes
 from deliveries.models import Delivery
 from subscriptions.models import Webhook
 from subscriptions.signals import webhook_changed
@@ -35,6 +35,7 @@ def close_open(webhook_id: int) -> int:
     webhook = Webhook.objects.filter(pk=webhook_id).first()
     if webhook is None or (webhook.is_enabled and webhook.deleted_at is None):
         return 0
+    debounce.forget([webhook_id])
     gone = webhook.deleted_at is not None
     why = f" {webhook.disabled_reason}" if webhook.disabled_reason and not gone else ""
     return (

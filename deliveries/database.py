@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db import connection
+from django.db import connection, reset_queries
 from django.db.backends.signals import connection_created
 from django.dispatch import receiver
 
@@ -29,8 +29,11 @@ def borrowed() -> Iterator[None]:
     try:
         yield
     finally:
-        if is_postgres() and not connection.in_atomic_block:
-            connection.close()
+        if not connection.in_atomic_block:
+            if connection.queries_logged:
+                reset_queries()  # DEBUG keeps every statement, and no request's end clears these threads' log
+            if is_postgres():
+                connection.close()
 
 
 @receiver(connection_created)

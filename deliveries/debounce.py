@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from deliveries import filters
 from deliveries.database import insert_rows
 from deliveries.models import LastSent
 
@@ -43,11 +41,6 @@ _REPLACE = """
 """
 
 
-def digest(data: str, fields: list[str]) -> str:
-    """Return the digest of the chosen fields of an event's data."""
-    return hashlib.sha256(filters.project(data, fields).encode()).hexdigest()
-
-
 def repeated(candidates: Sequence[Candidate]) -> set[int]:
     """Return the positions of candidates that equal what was sent before them, and remember the others; two statements.
 
@@ -71,3 +64,8 @@ def repeated(candidates: Sequence[Candidate]) -> set[int]:
     insert_rows("deliveries_lastsent", _COLUMNS, [(*key, value) for key, value in sorted(changed.items())],
                 computed={"updated_at": "now()"}, tail=_REPLACE)  # fmt: skip
     return same
+
+
+def forget(webhook_ids: Collection[int]) -> None:
+    """Forget what was last sent to these webhooks: something that counted as sent was given up."""
+    LastSent.objects.filter(webhook_id__in=webhook_ids).delete()

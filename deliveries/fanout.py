@@ -11,10 +11,11 @@ from django.db import transaction
 from django.dispatch import receiver
 from django.utils import timezone
 
-from deliveries import counters, debounce, filters, lanes
+from deliveries import counters, debounce, lanes
 from deliveries.counters import SKIPPED, Count
 from deliveries.database import insert_rows
 from deliveries.debounce import Candidate, Key
+from deliveries.filters import Reading
 from deliveries.models import Delivery
 from deliveries.signals import Batch, StoredEvent, events_published
 from subscriptions import ids
@@ -36,12 +37,16 @@ _COMPUTED = {
     "created_at": "now()",
 }
 
+INSERT_CHUNK = 10_000
+"""Deliveries inserted by one statement: a thousand events to a thousand webhooks are not one document."""
+
 
 @dataclass(slots=True)
 class _Planned:
     """A delivery to be; with a reason it is skipped."""
 
     event: StoredEvent
+    reading: Reading
     match: Match
     reason: str
 
@@ -51,8 +56,9 @@ def fan_out(batch: Batch, **_kwargs: Any) -> None:
     """Store the deliveries of a batch of events in its transaction, and wake their lanes once it is committed."""
     found = matching(batch.merchant_id, {entry.name: entry for entry in batch.entries.values()}.values())
     planned = [
-        _Planned(event, match, _reason_to_skip(match, event))
+        _Planned(event, reading, match, _reason_to_skip(match, reading))
         for event in batch.events
+        for reading in (Reading(event.type, event.data),)
         for match in found.get(event.type, ())
     ]
     for position in debounce.repeated(_candidates(planned)):
@@ -65,25 +71,19 @@ def fan_out(batch: Batch, **_kwargs: Any) -> None:
         transaction.on_commit(lambda: lanes.wake(sorted(woken)), robust=True)
 
 
-def _reason_to_skip(match: Match, event: StoredEvent) -> str:
+def _reason_to_skip(match: Match, reading: Reading) -> str:
     if not match.is_enabled:
         why = f": {match.disabled_reason}" if match.disabled_reason else ""
         return f"The webhook was disabled when the event was published{why}."
-    if match.filter:
-        return filters.accepts(match.filter, event.type, event.data)[1]
-    return ""
+    return reading.accepts(match.filter)[1] if match.filter else ""
 
 
 def _candidates(planned: Sequence[_Planned]) -> list[Candidate]:
     """Return what may repeat the event before it: deliveries to webhooks that chose fields."""
     return [
-        Candidate(
-            position,
-            Key(each.match.webhook_id, each.event.type, each.event.resource_id),
-            debounce.digest(each.event.data, each.match.fields),
-        )
+        Candidate(position, Key(each.match.webhook_id, each.event.type, each.event.resource_id), digest)
         for position, each in enumerate(planned)
-        if each.match.fields and not each.reason
+        if each.match.fields and not each.reason and (digest := each.reading.digest(each.match.fields))
     ]
 
 
@@ -100,7 +100,8 @@ def _store(merchant_id: int, planned: Sequence[_Planned]) -> None:
         )
         for each in planned
     ]
-    insert_rows("deliveries_delivery", _COLUMNS, rows, computed=_COMPUTED)
+    for first in range(0, len(rows), INSERT_CHUNK):
+        insert_rows("deliveries_delivery", _COLUMNS, rows[first : first + INSERT_CHUNK], computed=_COMPUTED)
     now = timezone.now()
     skipped = [Count(merchant_id, each.match.webhook_id, now, SKIPPED) for each in planned if each.reason]
     if skipped:

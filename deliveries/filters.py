@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import jmespath
 import structlog
@@ -13,6 +15,8 @@ from jmespath.exceptions import JMESPathError
 from deliveries import canonical
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 EXPRESSION_MAX = 1000
 """Characters of a filter."""
@@ -76,20 +80,54 @@ def check_field_paths(fields: list[str]) -> None:
             raise ValueError(f"{path!r} is not a field; a path reads like order.customer.email.")
 
 
-def accepts(expression: str, event_type: str, data: str) -> tuple[bool, str]:
-    """Tell whether the filter lets an event through, and if not, the reason as a sentence.
+class Reading:
+    """An event's data as filters and field lists see it: parsed once, each question answered once.
 
-    The filter sees `{"event": name, "data": …}`. What JMESPath calls false (false, null, empty) filters the event out.
-    A filter that fails on this event (a type it doesn't expect) lets it through: sending too much beats losing.
+    An event may go to a thousand webhooks, most of them with the same few filters and fields.
     """
-    try:
-        result = _compiled(expression).search({"event": event_type, "data": json.loads(data)})
-    except Exception as error:  # noqa: BLE001 - JMESPath lets Python's own errors through, of any kind
-        log.info("filter_failed", event_type=event_type, error=type(error).__name__)
-        return True, ""
-    if result or (result == 0 and not isinstance(result, bool)):
-        return True, ""
-    return False, f"Filtered out: the filter {expression!r} is {json.dumps(result)} for this event."
+
+    def __init__(self, event_type: str, data: str) -> None:
+        self._event_type = event_type
+        self._data = data
+        self._answers: dict[Any, Any] = {}
+
+    def accepts(self, expression: str) -> tuple[bool, str]:
+        """Tell whether the filter lets the event through, and if not, the reason as a sentence.
+
+        The filter sees `{"event": name, "data": …}`. What JMESPath calls false (false, null, empty) filters the event
+        out. A filter that fails on an event (a type it doesn't expect) lets it through: sending too much beats losing.
+        """
+        return self._once(expression, lambda: self._accepts(expression))
+
+    def digest(self, fields: Sequence[str]) -> str | None:
+        """Return the SHA-256 of the chosen fields in hex; None when the event has none of them."""
+        return self._once(tuple(fields), lambda: self._digest(fields))
+
+    def _once(self, question: Any, ask: Callable[[], T]) -> T:
+        if question not in self._answers:
+            self._answers[question] = ask()
+        answer: T = self._answers[question]
+        return answer
+
+    def _accepts(self, expression: str) -> tuple[bool, str]:
+        document = self._once(None, lambda: {"event": self._event_type, "data": json.loads(self._data)})
+        try:
+            result = _compiled(expression).search(document)
+        except Exception as error:  # noqa: BLE001 - JMESPath lets Python's own errors through, of any kind
+            log.info("filter_failed", event_type=self._event_type, error=type(error).__name__)
+            return True, ""
+        if result or (result == 0 and not isinstance(result, bool)):
+            return True, ""
+        return False, f"Filtered out: the filter {expression!r} is {json.dumps(result)} for this event."
+
+    def _digest(self, fields: Sequence[str]) -> str | None:
+        chosen = project(self._data, list(fields))
+        return None if chosen == "{}" else hashlib.sha256(chosen.encode()).hexdigest()
+
+
+def accepts(expression: str, event_type: str, data: str) -> tuple[bool, str]:
+    """Ask a single question of a single event; see Reading.accepts."""
+    return Reading(event_type, data).accepts(expression)
 
 
 def project(data: str, fields: list[str]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+import structlog
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils import timezone
@@ -17,9 +18,13 @@ from subscriptions import ids
 from subscriptions.matching import OPERATIONS, KnownEvent, suggestion
 from subscriptions.models import Merchant
 
+log = structlog.get_logger(__name__)
+
 ENVELOPE_MAX = 2048
 """Bytes kept free for the largest envelope, so that data that was accepted always fits the whole body's limit."""
 RESOURCE_ID_MAX = 200
+LARGE = 100 * 1024
+"""Bytes above which many receivers need a setting of their own to accept a body."""
 FIRST_YEAR = 1000
 """Of `occurred_at`; years with fewer digits are mistakes."""
 SHOWN = 100
@@ -164,4 +169,6 @@ def _canonical_data(data: Any) -> tuple[str, int]:
         raise ValueError(
             f"The data has {size} bytes; at most {limit} are sent. Send ids and let the receiver fetch the rest."
         )
+    if size > LARGE:
+        log.warning("event_large", bytes=size, advice="Express refuses bodies over 100 KiB unless told otherwise")
     return text, size

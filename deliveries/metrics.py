@@ -6,19 +6,21 @@ Every number is the whole installation's, so any web process may be asked; nothi
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
-from django.db.models import Count, F, Max, Sum
+from django.db.models import Count, F, Max
 from django.db.models.functions import Now
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from deliveries import lanes
-from deliveries.counters import BANDS, LATENESS
-from deliveries.models import Counter, DeadLetter, Delivery
+from deliveries import lanes, stats
+from deliveries.counters import ATTEMPTS, SKIPPED
+from deliveries.models import DeadLetter, Delivery
 
-ANSWERED = ("delivered", "failed", "dead")
-"""Results that have a response time."""
+WINDOW = timedelta(hours=1)
+"""What a scrape sums up, so that its cost doesn't grow with the age of the installation."""
+QUANTILES = (0.5, 0.95, 0.99)
 
 
 def exposition() -> bytes:
@@ -57,38 +59,20 @@ def _backlog() -> Iterator[Metric]:
 
 
 def _attempts() -> Iterator[Metric]:
-    cells = Counter.objects.values("result", "band").annotate(n=Sum("count"), ms=Sum("total_ms")).order_by()
-    totals: dict[str, int] = {}
-    answers, lateness = dict.fromkeys(range(len(BANDS)), 0), dict.fromkeys(range(len(BANDS)), 0)
-    answer_ms = late_ms = 0.0
-    for cell in cells:
-        if cell["result"] == LATENESS:
-            lateness[cell["band"]] += cell["n"]
-            late_ms += cell["ms"]
-            continue
-        totals[cell["result"]] = totals.get(cell["result"], 0) + cell["n"]
-        if cell["result"] in ANSWERED:
-            answers[cell["band"]] += cell["n"]
-            answer_ms += cell["ms"]
-    attempts = CounterMetricFamily(
-        "webhooks_attempts", "Attempts (and skipped deliveries) by result.", labels=["result"]
-    )
-    for result in (*ANSWERED, "interrupted", "skipped"):
-        attempts.add_metric([result], totals.get(result, 0))
+    last = stats.summary(window=WINDOW)
+    attempts = GaugeMetricFamily("webhooks_attempts_last_hour", "Attempts and skipped deliveries.", labels=["result"])
+    for result in (*ATTEMPTS, SKIPPED):
+        attempts.add_metric([result], last.counts.get(result, 0))
     yield attempts
-    yield _histogram("webhooks_response_seconds", "Time from request to answer.", answers, answer_ms)
-    yield _histogram("webhooks_lateness_seconds", "From due to sent, first attempts.", lateness, late_ms)
-
-
-def _histogram(name: str, text: str, bands: dict[int, int], total_ms: float) -> Metric:
-    family = HistogramMetricFamily(name, text)
-    buckets, seen = [], 0
-    for band, bound in enumerate(BANDS):
-        seen += bands[band]
-        # What was slower than the last bound is counted in the last band: its bucket is the infinite one.
-        buckets.append(("+Inf" if band == len(BANDS) - 1 else str(bound / 1000), float(seen)))
-    family.add_metric([], buckets=buckets, sum_value=total_ms / 1000)
-    return family
+    response = GaugeMetricFamily("webhooks_response_seconds", "Request to answer, last hour.", labels=["quantile"])
+    lateness = GaugeMetricFamily(
+        "webhooks_lateness_seconds", "Due to sent, first attempts, last hour.", labels=["quantile"]
+    )
+    for share in QUANTILES:
+        for family, ms in ((response, last.response_ms(share)), (lateness, last.lateness_ms(share))):
+            if ms is not None:
+                family.add_metric([str(share)], ms / 1000)
+    yield from (response, lateness)
 
 
 def _fleet() -> Iterator[Metric]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from django.conf import settings
+
 from deliveries import dialects, filters
 from deliveries.claims import Claimed
 from deliveries.dialects import Message, merge_headers
@@ -37,6 +39,8 @@ def request_of(message: Message, target: Target) -> Request:
         message = replace(message, data=filters.project(message.data, target.fields))
     dialect = dialects.get(target.dialect)
     encoded = dialect.encode(message, target.secrets)
+    if len(encoded.body) > settings.WEBHOOKS_BODY_MAX:  # escapes of the python style, or a resolver's data
+        raise ValueError(f"the body has {len(encoded.body)} bytes; at most {settings.WEBHOOKS_BODY_MAX} are sent.")
     headers = merge_headers(encoded, target.headers)
     return Request(
         url=target.url,

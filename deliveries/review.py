@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
-from deliveries import lanes
+from deliveries import debounce, lanes
 from deliveries.models import DeadLetter, Delivery
 from deliveries.models.events import EXPUNGED
 
@@ -71,6 +71,7 @@ def cancel(*, delivery: Delivery, by: str) -> Delivery:
     )
     if not changed:
         raise _conflict(delivery, "cancelled")
+    debounce.forget([delivery.webhook_id])
     return _reread(delivery)
 
 
@@ -125,6 +126,7 @@ def _discard(keys: Collection[int], *, by: str, note: str) -> int:
             status=Delivery.Status.DISCARDED, reason=reason, closed_at=Now()
         )
         _resolve(lanes_of, DeadLetter.Resolution.DISCARDED, by, note)
+        debounce.forget(set(lanes_of.values()))
     return len(lanes_of)
 
 

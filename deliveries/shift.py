@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 PAUSE = 0.05
 """Seconds a shift waits for news before it looks at the ready lanes again."""
+FULL = 0.2
+"""Seconds without room for a single row after which a shift ends, so that it doesn't count where others have room."""
 DATABASE_REST = 0.5
 """Seconds a shift rests after the database failed it."""
 CLAIM_BYTES_MIN = 2 * 1024**2
@@ -51,11 +53,16 @@ def work(webhook_ids: Sequence[int], *, slow: bool) -> None:
 
 def _run(parts: Engine, shift_id: str, *, slow: bool) -> None:
     slice_ends = time.monotonic() + settings.WEBHOOKS_SHIFT_SLICE
+    had_room = time.monotonic()
     while not parts.stopping:
         free, max_bytes = _room(parts)
-        if not free:
+        if not free and time.monotonic() - had_room < FULL:
             parts.wait_for_news(PAUSE)
             continue
+        if not free:
+            _hand_over(shift_id, slow=slow)
+            return
+        had_room = time.monotonic()
         taken = lanes.take(shift_id, min(settings.WEBHOOKS_CLAIM_LANES, free), slow=slow)
         if taken.diverted:
             lanes.call_another(slow=True)
@@ -68,9 +75,14 @@ def _run(parts: Engine, shift_id: str, *, slow: bool) -> None:
         elif not lanes.end(shift_id, slow=slow) or not lanes.begin(shift_id, [], slow=slow):
             return
         if time.monotonic() > slice_ends:  # other tasks get the thread; a wake-up goes to the back of the queue
-            if lanes.end(shift_id, slow=slow):
-                lanes.call_another(slow=slow)
+            _hand_over(shift_id, slow=slow)
             return
+
+
+def _hand_over(shift_id: str, *, slow: bool) -> None:
+    """End the shift and call another, in whichever process has room, if there is more to do."""
+    if lanes.end(shift_id, slow=slow):
+        lanes.call_another(slow=slow)
 
 
 def _room(parts: Engine) -> tuple[int, int]:

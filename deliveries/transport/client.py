@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -30,6 +31,7 @@ RESEND_WITHIN_SECONDS = 1.0
 """A kept connection that breaks later than this after the request was not the keep-alive race."""
 REAP_SECONDS = 5.0
 """So often a send looks for idle connections to close."""
+RESENT = "The request left twice: the endpoint closed the kept connection just as it was used again."
 _NO_URLLIB3_TIMEOUT: Any = Timeout(connect=None, read=None)  # the sockets hold the deadlines
 
 
@@ -112,6 +114,10 @@ class Transport:
             started=started,
         )
         active.exchange = exchange
+        outcome = self._outcome(exchange, target, request)
+        return replace(outcome, detail=f"{outcome.detail} {RESENT}".strip()) if outcome.resent else outcome
+
+    def _outcome(self, exchange: Exchange, target: Target, request: Request) -> Outcome:
         try:
             return self._exchange(exchange, _prepare(target, request))
         except Fault as fault:

@@ -3,8 +3,10 @@
 import pytest
 from django.db import transaction
 
+from deliveries import review
 from deliveries.models import Delivery
 from deliveries.publishing import NewEvent, publish, publish_many
+from subscriptions import services
 from tests.factories import make_merchant, make_webhook
 
 pytestmark = pytest.mark.django_db
@@ -92,3 +94,27 @@ def test_what_is_rolled_back_was_never_sent():
     publish("order.created", ORDER, merchant=merchant)
 
     assert statuses() == ["pending"]
+
+
+def test_what_was_given_up_before_it_was_sent_does_not_count_as_the_last_one():
+    merchant = make_merchant()
+    webhook = make_webhook(merchant, events=["order.created"], fields=["order.id"])
+
+    publish("order.created", ORDER, merchant=merchant)
+    services.disable(webhook=webhook, reason="for a while")
+    services.enable(webhook=webhook)
+    publish("order.created", ORDER, merchant=merchant)
+    review.cancel(delivery=Delivery.objects.latest("id"), by="anna")
+    publish("order.created", ORDER, merchant=merchant)
+
+    assert statuses() == ["skipped", "cancelled", "pending"]
+
+
+def test_an_event_that_has_none_of_the_chosen_fields_is_no_repetition():
+    merchant = make_merchant()
+    make_webhook(merchant, events=["order.created"], fields=["nothing.like.it"])
+
+    publish("order.created", ORDER, merchant=merchant)
+    publish("order.created", ORDER, merchant=merchant)
+
+    assert statuses() == ["pending", "pending"]
