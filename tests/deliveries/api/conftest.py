@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from deliveries.models import Delivery
 from subscriptions import services
 from subscriptions.api import limits
 from subscriptions.services import NewMerchant
@@ -40,3 +43,13 @@ def webhook(api: Client) -> dict[str, object]:
     answer = api.post("/api/v1/webhooks", {"url": "http://127.0.0.1:9/hook", "events": ["order.*"], "dialect": "alva"})
     assert answer.status_code == 201, answer.content
     return answer.json()
+
+
+@pytest.fixture
+def deliveries(api: Client, webhook: dict[str, Any]) -> list[Delivery]:
+    """Five deliveries, the oldest first, all pending."""
+    events = [
+        {"event": "order.created", "data": {"n": n}, "id": f"e-{n}", "resource_id": f"order-{n}"} for n in range(5)
+    ]
+    assert api.post("/api/v1/events/batch", {"events": events}).status_code == 201
+    return list(Delivery.objects.order_by("id"))

@@ -1,4 +1,4 @@
-"""The log and the review queue over the API."""
+"""The log over the API, and whose deliveries it shows."""
 
 from __future__ import annotations
 
@@ -11,41 +11,7 @@ from django.utils import timezone
 
 from deliveries.models import Attempt, DeadLetter, Delivery
 from tests.api import Client, attrs
-
-LOG = "/api/v1/deliveries"
-QUEUE = "/api/v1/dead-letters"
-
-
-@pytest.fixture
-def deliveries(api: Client, webhook: dict[str, Any]) -> list[Delivery]:
-    """Five deliveries, the oldest first, all pending."""
-    events = [
-        {"event": "order.created", "data": {"n": n}, "id": f"e-{n}", "resource_id": f"order-{n}"} for n in range(5)
-    ]
-    assert api.post("/api/v1/events/batch", {"events": events}).status_code == 201
-    return list(Delivery.objects.order_by("id"))
-
-
-def close(delivery: Delivery, status: str) -> Delivery:
-    """Bring a delivery into a closed state, with its dead letter when it is dead."""
-    delivery.status, delivery.due_at, delivery.closed_at = status, None, timezone.now()
-    delivery.attempt_count, delivery.last_status_code = 4, 500
-    delivery.save()
-    if status == Delivery.Status.DEAD:
-        DeadLetter.objects.create(
-            delivery=delivery,
-            merchant_id=delivery.merchant_id,
-            webhook_id=delivery.webhook_id,
-            reason="Gave up after 4 attempts.",
-            error="status",
-            status_code=500,
-        )
-    return delivery
-
-
-def ids(answer: Any) -> list[str]:
-    assert answer.status_code == 200, answer.content
-    return [row["id"] for row in answer.json()["results"]]
+from tests.delivery_log import LOG, QUEUE, close, ids
 
 
 def test_the_log_shows_the_newest_first(api: Client, deliveries: list[Delivery]) -> None:
@@ -182,67 +148,6 @@ def test_an_open_delivery_is_cancelled(api: Client, deliveries: list[Delivery]) 
     assert answer.status_code == 200
     assert answer.json()["status"] == "cancelled"
     assert "ak_live_" in answer.json()["reason"]
-
-
-def test_the_queue_shows_the_oldest_first_and_a_dead_letter_by_its_deliverys_id(
-    api: Client, deliveries: list[Delivery]
-) -> None:
-    dead = [close(delivery, "dead") for delivery in deliveries[:3]]
-
-    assert ids(api.get(QUEUE)) == [delivery.public_id for delivery in dead]
-    assert ids(api.get(f"{QUEUE}?error=status&event=order.created")) == [delivery.public_id for delivery in dead]
-    assert ids(api.get(f"{QUEUE}?error=timeout")) == []
-    assert api.get(f"{QUEUE}/{dead[0].public_id}").json()["reason"] == "Gave up after 4 attempts."
-
-
-def test_a_dead_letter_is_replayed_with_a_note(api: Client, deliveries: list[Delivery]) -> None:
-    dead = close(deliveries[0], "dead")
-
-    answer = api.post(f"{QUEUE}/{dead.public_id}/replay", {"note": "Receiver is mended."})
-
-    assert answer.status_code == 200, answer.content
-    assert answer.json()["status"] == "retrying"
-    letter = DeadLetter.objects.get()
-    assert (letter.resolution, letter.note) == ("replayed", "Receiver is mended.")
-    assert letter.resolved_by.startswith("API key ak_live_")
-    assert api.post(f"{QUEUE}/{dead.public_id}/replay").status_code == 404
-
-
-def test_a_dead_letter_is_discarded(api: Client, deliveries: list[Delivery]) -> None:
-    dead = close(deliveries[0], "dead")
-
-    answer = api.post(f"{QUEUE}/{dead.public_id}/discard", {"note": "Obsolete."})
-
-    assert answer.status_code == 200, answer.content
-    assert answer.json()["status"] == "discarded"
-
-
-@pytest.mark.parametrize("body", [{"note": 5}, {"note": "x" * 2001}, {"nota": ""}, [1], "text"])
-def test_a_wrong_note_is_refused(api: Client, deliveries: list[Delivery], body: Any) -> None:
-    dead = close(deliveries[0], "dead")
-
-    assert api.post(f"{QUEUE}/{dead.public_id}/discard", body if body != "text" else '"text"').status_code == 422
-    assert Delivery.objects.get(pk=dead.pk).status == "dead"
-
-
-def test_a_dry_run_counts_and_changes_nothing(api: Client, deliveries: list[Delivery]) -> None:
-    for delivery in deliveries[:3]:
-        close(delivery, "dead")
-
-    assert api.post(f"{QUEUE}/replay", {"dry_run": True}).json()["count"] == 3
-    assert api.post(f"{QUEUE}/discard", {"dry_run": True, "event": "order.paid"}).json()["count"] == 0
-    assert Delivery.objects.filter(status="dead").count() == 3
-
-
-def test_dead_letters_are_replayed_by_filter(api: Client, deliveries: list[Delivery], webhook: dict[str, Any]) -> None:
-    for delivery in deliveries[:3]:
-        close(delivery, "dead")
-
-    chosen = {"ids": [deliveries[0].public_id, deliveries[1].public_id], "webhook": webhook["id"]}
-    assert api.post(f"{QUEUE}/replay", chosen).json()["count"] == 2
-    assert api.post(f"{QUEUE}/discard", {}).json()["count"] == 1
-    statuses = Delivery.objects.order_by("id").values_list("status", flat=True)
-    assert list(statuses) == ["retrying", "retrying", "discarded", "pending", "pending"]
 
 
 def test_the_log_is_replayed_by_status_and_by_default_what_is_dead(api: Client, deliveries: list[Delivery]) -> None:
