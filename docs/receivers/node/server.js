@@ -1,0 +1,40 @@
+// A whole receiver without dependencies:
+//   WEBHOOK_SECRET=… node server.js litestore 9000
+// While the secret is being rotated, WEBHOOK_SECRET may hold both, separated by a space.
+const http = require('http');
+
+const [dialect = 'standard', port = '9000'] = process.argv.slice(2);
+const { verify } = require(`./${dialect}.js`);
+const secrets = (process.env.WEBHOOK_SECRET || '').split(' ').filter(Boolean);
+if (!secrets.length) throw new Error('Set WEBHOOK_SECRET to the secret of the webhook.');
+
+const BODY_MAX = 1024 * 1024; // the sender's own limit
+const seen = new Set(); // use a table with a unique key instead: it outlives restarts
+
+const server = http.createServer((request, response) => {
+  const answer = (status) => response.writeHead(status, { 'Content-Length': 0 }).end();
+  const chunks = [];
+  let size = 0;
+  request.on('data', (chunk) => {
+    size += chunk.length;
+    if (size <= BODY_MAX) chunks.push(chunk);
+  });
+  request.on('end', () => {
+    if (size > BODY_MAX) return answer(413);
+    const rawBody = Buffer.concat(chunks); // the bytes as they came: sign first, parse later
+    if (!secrets.some((secret) => verify(rawBody, request.headers, secret))) return answer(401);
+
+    const id = request.headers['webhook-id'];
+    if (!seen.has(id)) {
+      seen.add(id);
+      setImmediate(work, id, request.headers['webhook-event'], rawBody); // use your queue instead
+    }
+    answer(200); // a message that came before is answered 200, too
+  });
+});
+
+function work(id, event, rawBody) {
+  console.log(JSON.stringify({ id, event, body: JSON.parse(rawBody) }));
+}
+
+server.listen(Number(port), '127.0.0.1', () => console.log(`listening on ${server.address().port}`));
