@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.conf import settings
@@ -16,12 +15,7 @@ from subscriptions.models import Webhook
 from tests.factories import make_webhook
 from tests.notices import AT_ONCE, answer, notices
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _mail_at_once(settings: Any) -> None:
-    settings.WEBHOOKS_NOTICE_WAIT = 0.0
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("notices_at_once")]
 
 
 # --- dead letters -----------------------------------------------------------------------------------------------

@@ -19,12 +19,7 @@ from tests.engine import answered, claim_one
 from tests.factories import make_merchant, make_webhook
 from tests.notices import AT_ONCE, answer, notices, operational
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _mail_at_once(settings: Any) -> None:
-    settings.WEBHOOKS_NOTICE_WAIT = 0.0
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("notices_at_once")]
 
 
 # --- the automatic pause ------------------------------------------------------------------------------------------
