@@ -9,7 +9,7 @@ from django.conf import settings
 
 from deliveries.transport import AddressPolicy, Transport
 
-_making = threading.Lock()
+_making = threading.RLock()
 
 
 def address_policy() -> AddressPolicy:

@@ -57,7 +57,7 @@ class Engine:
         lanes.wake([row.target.webhook_id])
 
 
-_making = threading.Lock()
+_making = threading.RLock()  # re-entered by a signal handler on the thread that holds it
 
 
 def engine() -> Engine:

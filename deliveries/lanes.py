@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 import socket
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -27,6 +28,8 @@ STALE_MS = 1500
 """A shift or worker that has not been heard of for this long does not count. Being wrong costs a needless wake-up."""
 CALL_LIFE_MS = 2000
 """How long an enqueued wake-up counts as a shift to come."""
+RECORDER = "recorder"
+"""The name of the recorder's thread."""
 WAKE_CHUNK = 5000
 """Lanes marked ready in one call, so that a sweep over very many doesn't hold Redis up."""
 PUBLISH_TIMEOUT = 0.5
@@ -59,7 +62,7 @@ def wake(webhook_ids: Iterable[int], *, slow: bool = False) -> None:
         calls = _run("WAKE", _protocol_keys(queue), [*_limits(), secrets.token_hex(6), len(ids), *ids], default=0)
         for nth in range(calls):
             if not _enqueue(ids[nth::calls], queue):
-                return
+                break
 
 
 def call_another(*, slow: bool) -> None:
@@ -211,7 +214,9 @@ def _enqueue(webhook_ids: Sequence[int], queue: str, *, countdown: float | None 
     task = current_app.tasks[TASK]
     options: dict[str, Any] = {"args": [list(webhook_ids)], "queue": queue, "countdown": countdown}
     if current_app.conf.task_always_eager:
-        if countdown is None:  # eagerly there is no later; what is due later waits for a worker or the next wake
+        # Eagerly there is no later: what is due later waits for a worker or the next wake. And the recorder must not
+        # run a shift itself: the publisher's, which waits for it, takes the lanes.
+        if countdown is None and threading.current_thread().name != RECORDER:
             task.apply_async(**options)
         return True
     try:

@@ -16,10 +16,10 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import connection, transaction
 
 from deliveries import incoming
-from deliveries.database import as_datetime, insert_rows
+from deliveries.database import as_datetime, insert_rows, is_postgres
 from deliveries.incoming import JsonText, NewEvent
 from deliveries.models import Event
 from deliveries.signals import Batch, StoredEvent, events_published
@@ -27,6 +27,10 @@ from subscriptions.matching import known_events
 from subscriptions.models import Merchant
 
 __all__ = ["JsonText", "NewEvent", "Published", "publish", "publish_many"]
+
+
+TURN_SPACE = 0x6D78
+"""The first half of the advisory lock's key; the second is the merchant's."""
 
 
 @dataclass(slots=True)
@@ -95,6 +99,8 @@ def _publish(items: Sequence[NewEvent], merchant: Merchant) -> Results:
     batch = Batch(merchant.pk, entries, [], quiet=bool(listeners))
     results: Results = []
     with transaction.atomic():
+        if len(items) > 1 and is_postgres() and any(item.id for item in items):
+            _take_turns(merchant)
         keys = _store(rows)
         for row in rows:
             event = None
@@ -135,6 +141,16 @@ def _store(rows: Sequence[incoming.Row]) -> dict[str, tuple[int, datetime]]:
         tail="ON CONFLICT (merchant_id, public_id) DO NOTHING RETURNING public_id, id, created_at",
     )
     return {public_id: (pk, as_datetime(created_at)) for public_id, pk, created_at in inserted}
+
+
+def _take_turns(merchant: Merchant) -> None:
+    """Let a merchant's batches that carry ids of their own go one after the other.
+
+    Two that hold the same ids in another order would wait for each other's rows and deadlock; sorting the rows would
+    change the events' order.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [TURN_SPACE, merchant.pk % 2147483647])
 
 
 def _merchant(merchant: Merchant | str) -> Merchant:

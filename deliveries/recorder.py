@@ -18,6 +18,9 @@ log = structlog.get_logger(__name__)
 
 RETRY_AFTER = (0.1, 0.2, 0.5)
 """Seconds between tries to write a chunk while the database is away; the last repeats."""
+BEHIND_SECONDS = 1.0
+BEHIND_CHUNKS = 10
+"""An outcome that waits so long, or so many chunks of them, hold claims back until the database has caught up."""
 SINGLE_TRIES = 2
 """How often an outcome that fails on its own account is tried before it is given up."""
 
@@ -43,12 +46,19 @@ class Recorder:
         """How many outcomes are not yet written."""
         return len(self._queue) + self._writing
 
+    @property
+    def behind(self) -> bool:
+        """Tell whether outcomes wait too long or too many: more claims would run out before they are recorded."""
+        with self._arrived:
+            waits = time.monotonic() - self._queue[0].finished if self._queue else 0.0
+        return waits > BEHIND_SECONDS or self.pending > BEHIND_CHUNKS * settings.WEBHOOKS_RECORD_CHUNK
+
     def put(self, sent: Sent) -> None:
         """Take an outcome; called on sending threads."""
         with self._arrived:
             self._queue.append(sent)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+                self._thread = threading.Thread(target=self._run, name=lanes.RECORDER, daemon=True)
                 self._thread.start()
             self._arrived.notify()
 

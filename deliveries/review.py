@@ -44,16 +44,18 @@ def replay(*, delivery: Delivery, by: str, note: str = "") -> Delivery:
 
 
 def retry(*, delivery: Delivery, by: str) -> Delivery:
-    """Try again now: a retrying delivery becomes due at once, a closed one is replayed.
+    """Try again now: a retrying delivery becomes due at once and its lane is woken, a closed one is replayed.
 
     Raises:
-        Conflict: It is being sent right now or already due, or its webhook is disabled or deleted.
+        Conflict: It is being sent right now, or its webhook is disabled or deleted.
     """
     with transaction.atomic():
-        hurried = Delivery.objects.filter(pk=delivery.pk, status=Delivery.Status.RETRYING).update(due_at=Now())
-        if hurried:
+        retrying = Delivery.objects.filter(pk=delivery.pk, status=Delivery.Status.RETRYING)
+        retrying.filter(due_at__gt=Now()).update(due_at=Now())  # one that is due already keeps its place in the lane
+        is_retrying = retrying.exists()
+        if is_retrying:
             transaction.on_commit(lambda: lanes.wake([delivery.webhook_id]), robust=True)
-    return _reread(delivery) if hurried else replay(delivery=delivery, by=by)
+    return _reread(delivery) if is_retrying else replay(delivery=delivery, by=by)
 
 
 def discard(*, delivery: Delivery, by: str, note: str = "") -> Delivery:

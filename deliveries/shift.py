@@ -86,8 +86,8 @@ def _hand_over(shift_id: str, *, slow: bool) -> None:
 
 
 def _room(parts: Engine) -> tuple[int, int]:
-    """Return how many rows and bytes may be claimed now; no rows while outcomes can't be recorded."""
-    if parts.recorder.blocked:
+    """Return how many rows and bytes may be claimed now; no rows while outcomes can't be recorded, or not soon."""
+    if parts.recorder.blocked or parts.recorder.behind:
         return 0, 0
     left = settings.WEBHOOKS_LOADED_BYTES - parts.sender.loaded_bytes
     if left < min(CLAIM_BYTES_MIN, settings.WEBHOOKS_LOADED_BYTES):

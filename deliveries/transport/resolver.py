@@ -41,12 +41,13 @@ class Endpoint:
 class _Pending:
     """A lookup that callers wait for."""
 
-    __slots__ = ("future", "key", "waiters")
+    __slots__ = ("future", "key", "started", "waiters")
 
     def __init__(self, key: tuple[str, int]) -> None:
         self.key = key
         self.future: Future[Sequence[AddrInfo]] = Future()
         self.waiters = 0
+        self.started = False
 
 
 class _Lane:
@@ -124,10 +125,11 @@ class Resolver:
         return pending
 
     def _give_up(self, pending: _Pending) -> None:
-        """Note that a caller's time is over: the name is slow, and its lookup may have lost its last waiter."""
+        """Note that a caller's time is over. The name is slow if its lookup had begun; else others held the threads."""
         with self._lock:
             pending.waiters -= 1
-            self._note(pending.key[0], slow=True)
+            if pending.started:
+                self._note(pending.key[0], slow=True)
 
     def _note(self, host: str, *, slow: bool) -> None:
         now = time.monotonic()
@@ -144,6 +146,7 @@ class Resolver:
                 if not pending.waiters:
                     del self._flying[pending.key]
                     continue
+                pending.started = True
             self._answer(pending)
             del pending  # an idle thread keeps nothing alive
 
