@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from deliveries import counters
 from deliveries.counters import LATENESS, Count
 from deliveries.database import insert_rows
+from deliveries.judging import Judged
 from deliveries.retry import Dead
-
-if TYPE_CHECKING:
-    from deliveries.outcomes import Judged
 
 _LANE = {
     "webhook_id": "bigint",

@@ -7,26 +7,22 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from http import HTTPStatus
+from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
-from deliveries import burial, claim_sql, dialects, lane_state, retry
-from deliveries.database import borrowed, clock, insert_rows, rows_source
+from deliveries import burial, claim_sql, lane_state
+from deliveries.database import borrowed, insert_rows, rows_source
+from deliveries.judging import Judged, judge
 from deliveries.lanes import WORKER_ID
 from deliveries.masking import masked
 from deliveries.models import Attempt, Delivery
-from deliveries.retry import Dead, Decision, Delivered, Retry, RetryPolicy
+from deliveries.retry import Dead, Delivered, Retry
 from deliveries.sender import Sent
 from subscriptions import services
 from subscriptions.models import Webhook
-
-ROTATED = "The webhook's secret was rotated on {:%d %B %Y at %H:%M} UTC: does the endpoint know the one in force?"
-_UNAUTHORIZED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
 @dataclass(slots=True)
@@ -35,17 +31,6 @@ class Recorded:
 
     still_due: list[int] = field(default_factory=list)
     countdowns: dict[float, list[int]] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class Judged:
-    """An outcome with the decision that follows, in the database's time."""
-
-    sent: Sent
-    decision: Decision
-    started_at: datetime
-    answered_at: datetime
-    next_at: datetime | None
 
 
 def record(chunk: Sequence[Sent], *, again: bool = False) -> Recorded:
@@ -81,25 +66,6 @@ def _write(judged: Sequence[Judged]) -> None:
         )
         _disable_gone(judged)
         lane_state.update(judged)
-
-
-def judge(sent: Sent) -> Judged:
-    """Decide what follows an outcome, and when, by the database's clock."""
-    row = sent.row
-    decision = retry.decide(_policy(sent), sent.outcome, row.tries + 1)
-    if sent.outcome.status_code in _UNAUTHORIZED and row.target.rotated_at:
-        decision = replace(decision, reason=f"{decision.reason} {ROTATED.format(row.target.rotated_at)}")
-    started_at, answered_at = clock.at(sent.started), clock.at(sent.finished)
-    next_at = answered_at + timedelta(seconds=decision.delay) if isinstance(decision, Retry) else None
-    return Judged(sent, decision, started_at, answered_at, next_at)
-
-
-def _policy(sent: Sent) -> RetryPolicy:
-    stored = sent.row.target.retry_policy
-    if stored:
-        return RetryPolicy.from_dict(stored)
-    name = sent.row.target.dialect
-    return dialects.get(name).default_policy if name in dialects.NAMES else retry.DEFAULT_POLICY
 
 
 def _pk(each: Judged) -> int:

@@ -1,0 +1,45 @@
+"""From outcome to decision: what follows an attempt, and when, in the database's time. No statements."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from http import HTTPStatus
+
+from deliveries import dialects, retry
+from deliveries.database import clock
+from deliveries.retry import Decision, Retry, RetryPolicy
+from deliveries.sender import Sent
+
+ROTATED = "The webhook's secret was rotated on {:%d %B %Y at %H:%M} UTC: does the endpoint know the one in force?"
+_UNAUTHORIZED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+
+
+@dataclass(slots=True)
+class Judged:
+    """An outcome with the decision that follows, in the database's time."""
+
+    sent: Sent
+    decision: Decision
+    started_at: datetime
+    answered_at: datetime
+    next_at: datetime | None
+
+
+def judge(sent: Sent) -> Judged:
+    """Decide what follows an outcome, and when, by the database's clock."""
+    row = sent.row
+    decision = retry.decide(_policy(sent), sent.outcome, row.tries + 1)
+    if sent.outcome.status_code in _UNAUTHORIZED and row.target.rotated_at:
+        decision = replace(decision, reason=f"{decision.reason} {ROTATED.format(row.target.rotated_at)}")
+    started_at, answered_at = clock.at(sent.started), clock.at(sent.finished)
+    next_at = answered_at + timedelta(seconds=decision.delay) if isinstance(decision, Retry) else None
+    return Judged(sent, decision, started_at, answered_at, next_at)
+
+
+def _policy(sent: Sent) -> RetryPolicy:
+    stored = sent.row.target.retry_policy
+    if stored:
+        return RetryPolicy.from_dict(stored)
+    name = sent.row.target.dialect
+    return dialects.get(name).default_policy if name in dialects.NAMES else retry.DEFAULT_POLICY
