@@ -76,6 +76,7 @@ def grow(merchant: Merchant, webhooks: list[int], to: int) -> None:
         for statement in (_EVENTS, _DELIVERIES, _ATTEMPTS, _LETTERS, _COUNTERS):
             cursor.execute(statement, rows | numbers)
         cursor.execute("VACUUM ANALYZE")
+        cursor.execute("CHECKPOINT")  # what loading left to write is not the pages' to wait for
 
 
 def pages(merchant: Merchant) -> dict[str, str]:
