@@ -13,7 +13,6 @@ import redis
 from django.conf import settings as django_settings
 
 from subscriptions.api import limits
-from subscriptions.api.limits import Limiter, Rates
 from subscriptions.models import ApiRates
 from subscriptions.services import NewMerchant
 from tests.api import Client
@@ -114,7 +113,7 @@ from subscriptions.api import limits
 url, everybody = sys.argv[1], int(sys.argv[2])
 client = redis.Redis.from_url(url, socket_timeout=30)
 limiter = limits.Limiter(url)
-limiter._take = client.register_script(limits._TAKE)  # with patience: a busy machine must not let requests pass uncounted
+limiter._take = client.register_script(limits._TAKE)  # patient: nothing may pass uncounted here
 client.incr("test:ready")
 while int(client.get("test:ready")) < everybody:
     time.sleep(0.01)
