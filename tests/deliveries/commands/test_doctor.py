@@ -44,9 +44,15 @@ def run(*words: str) -> tuple[str, int]:
     return out.getvalue(), 0
 
 
-def test_a_migrated_database_a_full_catalogue_and_redis_are_in_order():
+def test_a_migrated_database_a_full_catalogue_and_redis_are_in_order(settings):
+    settings.EMBEDDED = True  # as in development, where the tests' Redis is all there is
     names = ("database", "migrations", "catalogue", "backlog", "redis", "broker", "encryption keys")
     assert {name: found(name).status for name in names} == dict.fromkeys(names, OK)
+
+
+def test_outside_development_a_redis_without_append_only_file_is_noted(settings):
+    settings.EMBEDDED = False
+    assert (found("redis").status, found("redis").mend) == (NOTE, "Set appendonly yes, appendfsync everysec.")
 
 
 def test_without_a_worker_it_exits_1_and_says_how_to_start_one():
