@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from django.conf import settings
+from django.db.models import F
 
 from deliveries import burial, counters
 from deliveries.burial import Death
 from deliveries.claim_sql import Row
 from deliveries.counters import Count
-from deliveries.models import Attempt
+from deliveries.models import Attempt, Delivery
 from deliveries.targets import Target
 
 DETAIL = (
     "The worker that was sending this died or lost the database before the answer was recorded; "
     "the request may have reached the endpoint. It is sent again under the same message id."
+)
+OVERTAKEN = (
+    "It was being sent again when the success of an earlier attempt, delayed by an outage, was recorded; "
+    "the request may have reached the endpoint."
 )
 LAST = "Its worker died {times} times in a row while sending it; it waits for review."
 
@@ -47,3 +52,27 @@ def log(rows: Sequence[Row], targets: Mapping[int, Target]) -> set[int]:
     if worn_out:
         burial.bury([Death(row.delivery_id, last, "interrupted", None) for row in worn_out])
     return ends
+
+
+def log_overtaken(delivery_ids: Sequence[int]) -> None:
+    """Log the attempt under way for deliveries that a late success has just closed, and end its claim.
+
+    Its worker finds the delivery closed, and logs the outcome if it lives to have one; if it dies, nobody would claim
+    the row again to notice. Inside the recorder's transaction.
+    """
+    rows = list(Delivery.objects.filter(pk__in=delivery_ids).select_related("webhook").order_by("pk"))
+    Attempt.objects.bulk_create(
+        Attempt(
+            delivery=row,
+            webhook=row.webhook,
+            number=row.attempt_count + 1,
+            result=Attempt.Result.INTERRUPTED,
+            started_at=row.claimed_at,
+            error="interrupted",
+            detail=OVERTAKEN,
+            decision="It is delivered: an earlier attempt's success was recorded late.",
+            url=row.webhook.url,
+        )
+        for row in rows
+    )
+    Delivery.objects.filter(pk__in=delivery_ids).update(claim=None, attempt_count=F("attempt_count") + 1)

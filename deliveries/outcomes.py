@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
-from deliveries import burial, claim_sql, lane_state
+from deliveries import burial, claim_sql, interruptions, lane_state
 from deliveries.database import borrowed, insert_rows, rows_source
 from deliveries.judging import Judged, judge
 from deliveries.lanes import WORKER_ID
@@ -60,6 +60,8 @@ def _write(judged: Sequence[Judged]) -> None:
             if _pk(each) not in moved:  # a late outcome: only the log and its count take note of it
                 late = Delivery.objects.filter(pk=_pk(each), attempt_count__lt=each.sent.row.attempt)
                 late.update(attempt_count=each.sent.row.attempt)
+        if overtaken := [pk for pk, claim in moved.items() if claim is not None]:
+            interruptions.log_overtaken(overtaken)
         insert_rows("deliveries_attempt", _ATTEMPT, [_attempt(each) for each in judged])
         burial.open_dead_letters(
             [each.sent.row.delivery_id for each in judged if isinstance(each.decision, Dead) and _pk(each) in moved]
@@ -72,15 +74,16 @@ def _pk(each: Judged) -> int:
     return each.sent.row.delivery_id
 
 
-# The row is still under this outcome's claim, or, if not, the outcome is a success and the row is open.
+# The row is still under this outcome's claim, or, if not, the outcome is a success and the row is open. A claim that is
+# left is another's: it is sending the row right now, and will find it closed.
 _MOVE = """
     UPDATE deliveries_delivery AS d
     SET status = o.status,
         due_at = o.next_at,
         closed_at = CASE WHEN o.next_at IS NULL THEN now() END,
-        claim = NULL,
-        tries = d.tries + CASE WHEN d.claim = o.claim THEN 1 ELSE 0 END,
-        attempt_count = d.attempt_count + CASE WHEN d.claim = o.claim THEN 1 ELSE 0 END,
+        claim = CASE WHEN d.claim = o.token THEN NULL ELSE d.claim END,
+        tries = d.tries + CASE WHEN d.claim = o.token THEN 1 ELSE 0 END,
+        attempt_count = d.attempt_count + CASE WHEN d.claim = o.token THEN 1 ELSE 0 END,
         interruptions = 0,
         reason = CASE WHEN o.status = 'dead' THEN o.reason ELSE '' END,
         last_status_code = o.status_code,
@@ -89,12 +92,12 @@ _MOVE = """
         response_ms = o.response_ms
     FROM {source}
     WHERE d.id = o.delivery_id
-      AND ((d.claim = o.claim AND d.status = 'sending') OR (o.status = 'delivered' AND d.due_at IS NOT NULL))
-    RETURNING id
+      AND ((d.claim = o.token AND d.status = 'sending') OR (o.status = 'delivered' AND d.due_at IS NOT NULL))
+    RETURNING id, claim
 """
 _COLUMNS = {
     "delivery_id": "bigint",
-    "claim": "bigint",
+    "token": "bigint",
     "status": "text",
     "next_at": "timestamptz",
     "reason": "text",
@@ -105,12 +108,12 @@ _COLUMNS = {
 }
 
 
-def _move(judged: Sequence[Judged]) -> set[int]:
-    """Move the deliveries on and return the keys of those that moved; late outcomes of the others are only logged."""
+def _move(judged: Sequence[Judged]) -> dict[int, int | None]:
+    """Move the deliveries on; return the keys of those that moved, with the claim of another that is sending them."""
     source, parameters = rows_source("o", _COLUMNS, [_moved(each) for each in judged])
     with connection.cursor() as cursor:
         cursor.execute(_MOVE.format(source=source), parameters)
-        return {pk for (pk,) in cursor.fetchall()}
+        return dict(cursor.fetchall())
 
 
 def _moved(each: Judged) -> tuple[object, ...]:

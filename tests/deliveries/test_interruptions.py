@@ -87,3 +87,22 @@ def test_many_interruptions_take_a_few_statements_and_are_counted() -> None:
     assert len(seen) <= 5
     assert sum(cell.count for cell in Counter.objects.filter(result="interrupted")) == 30
     assert Attempt.objects.filter(result=Attempt.Result.INTERRUPTED).count() == 30
+
+
+def test_an_attempt_under_way_when_a_late_success_closes_the_delivery_is_in_the_log() -> None:
+    """Promise 4: never silently twice, even if the second worker dies before it can record."""
+    delivery = due_one()
+    late = claim_one(delivery)
+    expire(delivery)
+    again = claim_one(delivery)  # logs attempt 1 as interrupted, sends attempt 2
+
+    outcomes.record([answered(late, 200)])
+
+    stored = reread(delivery)
+    assert (stored.status, stored.claim, stored.attempt_count) == (Delivery.Status.DELIVERED, None, 2)
+    log = list(Attempt.objects.order_by("id").values_list("number", "result"))
+    assert log == [(1, "interrupted"), (2, "interrupted"), (1, "delivered")]
+    outcomes.record([answered(again, 500)])
+    assert reread(delivery).status == Delivery.Status.DELIVERED
+    assert reread(delivery).attempt_count == 2
+    assert Attempt.objects.filter(number=2, result="failed").count() == 1
