@@ -67,7 +67,7 @@ def log_overtaken(delivery_ids: Sequence[int]) -> None:
             webhook=row.webhook,
             number=row.attempt_count + 1,
             result=Attempt.Result.INTERRUPTED,
-            started_at=row.claimed_at,
+            started_at=row.claimed_at or row.created_at,
             error="interrupted",
             detail=OVERTAKEN,
             decision="It is delivered: an earlier attempt's success was recorded late.",
