@@ -179,3 +179,16 @@ def test_a_nudge_makes_the_recorder_look_again(written: Written, settings: Any) 
     others_open.clear()
     parts.nudge()
     _until(lambda: written.all == [1])
+
+
+def test_outcomes_that_wait_hold_claims_back_before_their_claims_run_out(written: Written, settings: Any) -> None:
+    """Promise 4: a slow database must not make workers send again what is only waiting to be written."""
+    settings.WEBHOOKS_RECORD_WAIT = 30
+    parts, _ = _recorder(nothing_open=False)
+    assert not parts.behind
+    waiting = _Sent(1)
+    waiting.finished = time.monotonic() - recorder.BEHIND_SECONDS - 0.1  # type: ignore[attr-defined]
+    parts.put(waiting)  # type: ignore[arg-type]
+    assert parts.behind
+    assert parts.drain(5)
+    assert not parts.behind
