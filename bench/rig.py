@@ -120,11 +120,6 @@ def publish_backlog(merchants: list[Merchant], each: int) -> None:
             publish_many([NewEvent(EVENT, DATA)] * min(left, settings.WEBHOOKS_BATCH_MAX), merchant=merchant)
 
 
-def open_deliveries() -> int:
-    """Return how many deliveries are still open."""
-    return Delivery.objects.filter(due_at__isnull=False).count()
-
-
 def drain_seconds(expect: int, timeout: float, *, url_part: str = "") -> float:
     """Wait until `expect` deliveries were delivered; return the seconds from their first request to their last answer.
 

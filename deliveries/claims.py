@@ -23,6 +23,9 @@ from deliveries.claim_sql import Row
 from deliveries.database import as_datetime, borrowed, clock, insert_rows, is_postgres, rows_source, sqlite_time
 from deliveries.targets import Target, target_of_row
 
+SUSPECT_AFTER = 2
+"""Interruptions in a row from which on a delivery may be what kills the workers (docs/adr/0006)."""
+
 
 @dataclass(slots=True)
 class Claimed:
@@ -43,6 +46,11 @@ class Claimed:
     size: int
     due_at: datetime
     expires_at: datetime
+
+    @property
+    def is_suspect(self) -> bool:
+        """Tell whether its worker died so often while sending it that it is sent one at a time."""
+        return self.interruptions >= SUSPECT_AFTER
 
 
 @dataclass(slots=True)

@@ -81,7 +81,7 @@ class Sender:
     def has_suspect(self) -> bool:
         """Tell whether a delivery whose worker died twice is being sent here now."""
         with self._lock:
-            return any(row.interruptions >= 2 for _submitted, row in self._open.values())
+            return any(row.is_suspect for _submitted, row in self._open.values())
 
     def submit(self, rows: Sequence[Claimed]) -> None:
         """Send these rows, each on a thread of its own."""

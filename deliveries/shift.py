@@ -130,9 +130,9 @@ def _one_suspect(parts: Engine, rows: list[claims.Claimed]) -> tuple[list[claims
     One at a time a process, so that a payload that kills workers doesn't take the same companions along each time:
     they would reach review with it.
     """
-    suspects = [row for row in rows if row.interruptions >= 2]
+    suspects = [row for row in rows if row.is_suspect]
     if not suspects:
         return rows, []
     kept = [] if parts.sender.has_suspect() else suspects[:1]
     held = [row for row in suspects if row not in kept]
-    return [row for row in rows if row.interruptions < 2] + kept, held
+    return [row for row in rows if not row.is_suspect] + kept, held

@@ -221,7 +221,10 @@ def test_bodies_that_are_loaded_leave_less_room_for_claims(parts: Engine, settin
 
 def test_deliveries_whose_worker_died_twice_go_one_at_a_time() -> None:
     """Promise 4: a payload that kills workers takes no companions along to review (docs/adr/0006)."""
-    rows = [SimpleNamespace(delivery_id=pk, interruptions=count) for pk, count in enumerate((0, 2, 1, 2))]
+    rows = [
+        SimpleNamespace(delivery_id=pk, interruptions=count, is_suspect=count >= claims.SUSPECT_AFTER)
+        for pk, count in enumerate((0, 2, 1, 2))
+    ]
     idle = SimpleNamespace(sender=SimpleNamespace(has_suspect=lambda: False))
     busy = SimpleNamespace(sender=SimpleNamespace(has_suspect=lambda: True))
     sent, held = shift._one_suspect(idle, rows)  # type: ignore[arg-type]
