@@ -111,3 +111,45 @@ def test_a_change_that_may_let_something_go_wakes_the_lane(empty_redis: Any, cha
         case _:
             services.update_webhook(webhook=webhook, max_in_flight=3)
     assert empty_redis.smembers("mw:deliveries:ready") == {str(webhook.pk).encode()}
+
+
+@pytest.fixture
+def chunks_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(closing, "CHUNK", 2)
+
+
+@pytest.mark.usefixtures("chunks_of_two")
+def test_a_long_backlog_is_closed_bit_by_bit_after_the_change(
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    webhook = make_webhook()
+    deliveries = due(webhook, 5)
+    with django_capture_on_commit_callbacks() as later:
+        services.delete_webhook(webhook=webhook)
+    cancelled = Delivery.objects.filter(status=Delivery.Status.CANCELLED, due_at=None)
+    assert cancelled.count() == 2  # the change's own transaction locks no more than that
+    for callback in later:
+        callback()
+    assert cancelled.count() == len(deliveries)
+
+
+@pytest.mark.usefixtures("chunks_of_two")
+def test_the_sweep_goes_on_closing_where_the_one_who_began_it_died() -> None:
+    webhook = make_webhook()
+    deliveries = due(webhook, 5)
+    shift_due(deliveries[4], 3600)
+    services.disable(webhook=webhook, reason="Enough.")  # and what follows the commit never runs
+    assert reread(deliveries[4]).status == Delivery.Status.SKIPPED, "What is due last must not wait to be due."
+    for left in (1, 0):
+        sweep()
+        assert Delivery.objects.filter(due_at__isnull=False).count() == left
+
+
+@pytest.mark.usefixtures("chunks_of_two")
+def test_closing_ends_when_the_webhook_is_on_again() -> None:
+    webhook = make_webhook()
+    deliveries = due(webhook, 3)
+    services.disable(webhook=webhook, reason="Enough.")
+    services.enable(webhook=webhook)
+    assert closing.close_open(webhook.pk) == 0
+    assert Delivery.objects.filter(due_at__isnull=False).count() == len(deliveries) - 2
