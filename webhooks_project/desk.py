@@ -28,6 +28,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": True,
     "DASHBOARD_CALLBACK": "deliveries.admin.dashboard.fill",
     "SHOW_VIEW_ON_SITE": False,
+    "LOGIN": {"form": "subscriptions.signing_in.SignInForm"},
     "BORDER_RADIUS": "8px",
     "COLORS": {
         "primary": {

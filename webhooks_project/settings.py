@@ -210,8 +210,10 @@ WEBHOOKS_API_RATE_HOUR = env.whole("WEBHOOKS_API_RATE_HOUR", 1000)
 WEBHOOKS_API_RATE_MINUTE = env.whole("WEBHOOKS_API_RATE_MINUTE", 100)
 WEBHOOKS_PUBLISH_RATE_HOUR = env.whole("WEBHOOKS_PUBLISH_RATE_HOUR", 3_000_000)
 WEBHOOKS_PUBLISH_RATE_MINUTE = env.whole("WEBHOOKS_PUBLISH_RATE_MINUTE", 100_000)
+# Sign-ins of an account, at the admin or the API; an address may try guessing.PER_ADDRESS times as often.
 WEBHOOKS_SIGN_IN_RATE_HOUR = env.whole("WEBHOOKS_SIGN_IN_RATE_HOUR", 100)
 WEBHOOKS_SIGN_IN_RATE_MINUTE = env.whole("WEBHOOKS_SIGN_IN_RATE_MINUTE", 10)
+WEBHOOKS_TRUSTED_PROXIES = env.whole("WEBHOOKS_TRUSTED_PROXIES", 0, maximum=10)  # 0: X-Forwarded-For is not believed
 
 CELERY_IMPORTS = ["deliveries.api.running"]  # bulk jobs
 

@@ -8,10 +8,12 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, Spec
 from storefront.views import download
 from subscriptions.api import shopery
 from subscriptions.api.base import NotFoundView
+from subscriptions.signing_in import sign_in
 from webhooks_project import health
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/login/", sign_in),  # stands for the site's own, under whose name it is found
     path("admin/", admin.site.urls),
     path("health/live", health.live),
     path("health/ready", health.ready),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import AllowAny
@@ -14,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.serializers import TokenObtainPairSerializer, TokenRefreshSerializer
 
+from subscriptions import guessing
 from subscriptions.api import documents, limits, lookups
 from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe
@@ -46,15 +45,10 @@ class TokenPair(PublicView):
         return Response({"access": pair["access"], "refresh": pair["refresh"]})
 
     def _slow_guessing(self, name: str) -> None:
-        rates = limits.Rates(
-            settings.WEBHOOKS_SIGN_IN_RATE_HOUR or limits.UNLIMITED,
-            settings.WEBHOOKS_SIGN_IN_RATE_MINUTE or limits.UNLIMITED,
-        )
-        address = self.request.META.get("REMOTE_ADDR", "")
-        who = hashlib.sha256(f"{address}\n{name.lower()}".encode()).hexdigest()[:32]
-        self.quota = limits.take("sign_in", who, rates)
-        if self.quota.blocked_for:
-            raise limits.LimitReached(self.quota)
+        verdict = guessing.count(self.request.META, name, door="api")
+        self.quota = verdict.quota
+        if verdict.is_refused:
+            raise limits.LimitReached(verdict.quota)
 
 
 class TokenRefresh(PublicView):

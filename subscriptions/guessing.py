@@ -1,0 +1,121 @@
+"""Guessing passwords, slowed: sign-ins are counted by account and by address before a password is looked at.
+
+Both doors, the admin's form and the API's tokens, count in the same place, so that who is refused at one gains nothing
+at the other. The counting is that of `subscriptions.api.limits`: one script in Redis, whatever the number of processes;
+Redis away: sign-ins pass, which is logged and counted there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.conf import settings
+from prometheus_client import Counter
+
+from subscriptions.api import limits
+from subscriptions.api.limits import Quota, Rates
+
+logger = logging.getLogger(__name__)
+
+PER_ADDRESS: Final = 6
+"""An address may try this many times as often as an account: an office, or a mobile network, is one address."""
+_V6_NETWORK: Final = 64  # bits; a household has all the addresses below it
+
+REFUSED: Final = Counter(
+    "webhooks_sign_ins_refused_total", "Sign-ins refused for too many attempts.", ["door", "counted_by"]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of counting one attempt: the quota that decides, and whose it is (`account` or `address`)."""
+
+    quota: Quota
+    counted_by: str
+
+    @property
+    def is_refused(self) -> bool:
+        """Tell whether the password must not be looked at."""
+        return self.quota.blocked_for > 0
+
+    @property
+    def sentence(self) -> str:
+        """What the person is told."""
+        return f"Too many attempts to sign in. Try again in {_in_words(self.quota.blocked_for)}."
+
+
+def count(meta: Mapping[str, Any], name: str, *, door: str) -> Verdict:
+    """Count one attempt to sign in as `name`, whether or not there is such an account.
+
+    Args:
+        meta: The request's META.
+        name: As typed. It may be a password in the wrong field, so neither Redis nor the log gets it.
+        door: `admin` or `api`, for log and metrics.
+    """
+    account, address = _rates()
+    place = client_address(meta)
+    verdict = Verdict(limits.take("sign_in_address", _mark(place), address), "address") if place else None
+    # An address that is refused doesn't use up the account's attempts.
+    if verdict is None or not verdict.is_refused:
+        verdict = Verdict(limits.take("sign_in", _mark(name.lower()), account), "account")
+    if verdict.is_refused:
+        REFUSED.labels(door, verdict.counted_by).inc()
+        logger.warning(
+            "Sign-in refused at the %s's door for %d s: too many attempts by this %s. It came from %s.",
+            door,
+            verdict.quota.blocked_for,
+            verdict.counted_by,
+            place or "no known address",
+        )
+    return verdict
+
+
+def client_address(meta: Mapping[str, Any]) -> str:
+    """Return the address a request came from, IPv6 as its /64 network; "" where it isn't known (a Unix socket).
+
+    Anybody can send X-Forwarded-For, so it counts only as far as it was written by proxies of ours: with
+    WEBHOOKS_TRUSTED_PROXIES=n it is the entry n from the right. Where there are fewer, the request came around the
+    proxies and their header says nothing.
+    """
+    proxies = settings.WEBHOOKS_TRUSTED_PROXIES
+    entries = str(meta.get("HTTP_X_FORWARDED_FOR", "")).split(",") if proxies else []
+    forwarded = _network(entries[-proxies]) if len(entries) >= proxies > 0 else ""
+    return forwarded or _network(str(meta.get("REMOTE_ADDR", "")))
+
+
+def _network(text: str) -> str:
+    text = text.strip()
+    if text.startswith("["):  # [2001:db8::1]:443
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:  # 192.0.2.1:443
+        text = text.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return ""
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.ip_network((int(address), _V6_NETWORK), strict=False))
+    return str(address)
+
+
+def _rates() -> tuple[Rates, Rates]:
+    hour = settings.WEBHOOKS_SIGN_IN_RATE_HOUR or limits.UNLIMITED
+    minute = settings.WEBHOOKS_SIGN_IN_RATE_MINUTE or limits.UNLIMITED
+    return Rates(hour, minute), Rates(hour * PER_ADDRESS, minute * PER_ADDRESS)
+
+
+def _mark(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]
+
+
+def _in_words(seconds: int) -> str:
+    number, unit = (seconds, "second") if seconds < 90 else (math.ceil(seconds / 60), "minute")
+    return f"{number} {unit}{'' if number == 1 else 's'}"
