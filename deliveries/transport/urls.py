@@ -10,6 +10,7 @@ import socket
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from ipaddress import IPv4Address, IPv6Address
 from typing import NoReturn
 from urllib.parse import quote
@@ -65,6 +66,7 @@ def check_url(
     policy: AddressPolicy,
     *,
     resolve: bool = False,
+    must_exist: bool = True,
     lookup: Callable[[str, int], Sequence[AddrInfo]] | None = None,
 ) -> None:
     """Check a webhook's URL before it is saved. The transport runs the same check again at each send.
@@ -74,6 +76,7 @@ def check_url(
         policy: The installation's policy.
         resolve: Also look the name up (at most `CHECK_RESOLVE_SECONDS`) and vet its addresses. Names can change
             after saving, so this is a courtesy to the merchant; the check that protects us happens when connecting.
+        must_exist: With `resolve`, also refuse a name that has no address, or none that could be found in time.
         lookup: Replaces the system's resolver (`(host, port)` to `getaddrinfo` tuples).
 
     Raises:
@@ -81,16 +84,23 @@ def check_url(
     """
     target = read_url(url, policy)
     if resolve and target.endpoint is None:
+        resolver = Resolver(lookup, threads=1) if lookup else _saving_resolver()
         try:
-            Resolver(lookup or system_lookup, threads=1).resolve(
-                target.host, target.port, policy, CHECK_RESOLVE_SECONDS
-            )
+            resolver.resolve(target.host, target.port, policy, CHECK_RESOLVE_SECONDS)
         except Fault as fault:
+            if fault.error is not ErrorClass.ADDRESS_REFUSED and not must_exist:
+                return
             mend = {
                 ErrorClass.ADDRESS_REFUSED: "Give a receiver that is reachable from the internet.",
                 ErrorClass.DNS_TIMEOUT: "Check the name's DNS servers and try again.",
             }.get(fault.error, "Check the spelling of the host name.")
             raise UrlRefused(f"{fault.detail} {mend}") from fault
+
+
+@cache
+def _saving_resolver() -> Resolver:
+    """Return the resolver of whoever saves; one, since its threads live as long as the process."""
+    return Resolver(system_lookup, threads=2)
 
 
 def read_url(url: str, policy: AddressPolicy) -> Target:

@@ -2,6 +2,7 @@
 
 import datetime
 import ipaddress
+import socket
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from deliveries.transport import AddressPolicy, Outcome, Request, Transport
+from deliveries.transport.resolver import AddrInfo, Lookup
 
 LOOPBACK = AddressPolicy(require_https=False, allowed_networks=["127.0.0.0/8", "::1/128"])
 Post = Callable[..., Outcome]
@@ -28,6 +30,22 @@ def transport() -> Iterator[Transport]:
 def send(transport: Transport, url: str, **changes: object) -> Outcome:
     values = {"headers": [("webhook-id", "evt_1")], "body": b"{}", "connect_timeout": 5.0, "total_timeout": 10.0}
     return transport.send(Request(url, **(values | changes)))  # type: ignore[arg-type]
+
+
+def resolving_to(*addresses: str) -> Lookup:
+    """A resolver that gives these addresses for every name; none: no name exists."""
+
+    def lookup(host: str, port: int) -> list[AddrInfo]:
+        if not addresses:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return [
+            (socket.AF_INET6, socket.SOCK_STREAM, 6, "", (address, port, 0, 0))
+            if ":" in address
+            else (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
+            for address in addresses
+        ]
+
+    return lookup
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
 """What `check_url` accepts and refuses at save time, and that every refusal names the mend."""
 
-import socket
 import threading
 
 import pytest
 
 from deliveries.transport import AddressPolicy, UrlRefused, check_url
 from deliveries.transport.urls import MAX_URL_LENGTH, read_url
+from tests.deliveries.transport.conftest import resolving_to
 
 POLICY = AddressPolicy()
 
@@ -157,20 +157,6 @@ def test_development_opts_into_its_own_networks_and_names():
 def test_a_policy_that_makes_no_sense_stops_the_start(arguments: dict, says: str):
     with pytest.raises(ValueError, match=says):
         AddressPolicy(**arguments)
-
-
-def resolving_to(*addresses: str):
-    def lookup(host: str, port: int):
-        if not addresses:
-            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        return [
-            (socket.AF_INET6, socket.SOCK_STREAM, 6, "", (address, port, 0, 0))
-            if ":" in address
-            else (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
-            for address in addresses
-        ]
-
-    return lookup
 
 
 def test_a_name_is_looked_up_only_when_asked_for():
