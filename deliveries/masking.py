@@ -1,9 +1,12 @@
-"""What people and the log may see of a request's headers: secrets are masked, signatures stand as sent."""
+"""What people and the log may see of a request and its answer: secrets are masked, signatures stand as sent."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from deliveries.transport import Outcome, Request
 
 MASKED = "••••••"
 
@@ -17,3 +20,45 @@ def masked(headers: Iterable[tuple[str, str]], secrets: Sequence[str]) -> list[t
         (name, MASKED if _CREDENTIAL.search(name) or any(secret in value for secret in secrets) else value)
         for name, value in headers
     ]
+
+
+SHORTEST = 6
+"""Characters of the shortest value that is looked for in answers: a shorter one stands in any text by chance."""
+
+
+def without_echo(outcome: Outcome, request: Request, secrets: Sequence[str]) -> Outcome:
+    """Return the outcome with every secret masked that the receiver sent back: inspection services echo requests.
+
+    Looked for are the webhook's secrets and what the request carries in headers that are credentials by name, as sent
+    and as JSON may write it. A secret that the end of the kept body cuts off is masked as far as it is there.
+    """
+    carried = [value for name, value in request.headers if _CREDENTIAL.search(name)]
+    wanted = {text for secret in (*secrets, *carried) if len(secret) >= SHORTEST for text in _spellings(secret)}
+    ordered = sorted(wanted, key=len, reverse=True)  # one may hold another, as `Bearer …` does
+    body = _masked_body(outcome.body, ordered, cut=outcome.body_truncated)
+    headers = tuple((name, _masked_text(value, ordered)) for name, value in outcome.headers)
+    if body == outcome.body and headers == outcome.headers:
+        return outcome
+    return replace(outcome, body=body, headers=headers)
+
+
+def _spellings(secret: str) -> set[str]:
+    last_word = secret.rpartition(" ")[2]  # of `Bearer abc`
+    words = {secret, last_word} if len(last_word) >= SHORTEST else {secret}
+    return words | {word.replace("/", "\\/") for word in words}
+
+
+def _masked_text(text: str, secrets: Iterable[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, MASKED)
+    return text
+
+
+def _masked_body(body: bytes, secrets: Sequence[str], *, cut: bool) -> bytes:
+    mask = MASKED.encode()
+    for secret in map(str.encode, secrets):
+        body = body.replace(secret, mask)
+        if cut:
+            shown = next((n for n in range(len(secret) - 1, SHORTEST - 1, -1) if body.endswith(secret[:n])), 0)
+            body = body[: len(body) - shown] + mask if shown else body
+    return body

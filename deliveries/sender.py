@@ -17,6 +17,7 @@ from deliveries import resolvers
 from deliveries.claims import Claimed
 from deliveries.database import clock
 from deliveries.egress import transport
+from deliveries.masking import without_echo
 from deliveries.rendering import render
 from deliveries.transport import ErrorClass, Outcome, Request
 from subscriptions import ids
@@ -152,7 +153,7 @@ class Sender:
             took = time.monotonic() - started
             why = f"The source took {took:.1f} s to give the resource as it is now, so this attempt was not sent."
             return None if self.stopping else _unmade(row, why, started)
-        outcome = transport().send(request)
+        outcome = without_echo(transport().send(request), request, row.target.secrets)
         return Sent(row, request, outcome, started, time.monotonic())
 
 

@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 
 from deliveries.dialects import Message
 from deliveries.egress import transport
-from deliveries.masking import masked
+from deliveries.masking import masked, without_echo
 from deliveries.rendering import request_of
 from deliveries.targets import Target
 from deliveries.transport import Outcome, Request
@@ -61,4 +61,4 @@ def prepare(entry: EventType, target: Target) -> Trial:
 
 def send(trial: Trial) -> Outcome:
     """Send the sample and return what came of it; takes as long as the webhook's timeout at most."""
-    return transport().send(trial.request)
+    return without_echo(transport().send(trial.request), trial.request, trial.target.secrets)
