@@ -47,7 +47,7 @@ class Process:
         stdin: int = subprocess.DEVNULL,
         stdout: int | None = None,
     ) -> None:
-        self.name = " ".join(command[:4])
+        self.name = " ".join(command[:5])
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - `stop` closes it
         self.popen = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _DIES_WITH_US, str(os.getpid()), sys.executable, *command],
@@ -75,8 +75,9 @@ class Process:
         self.popen.send_signal(number)
 
     def kill(self) -> None:
-        """End it at once, as `kill -9`, and wait for that."""
-        self.popen.kill()
+        """End it at once, as `kill -9`, with the children it has, and wait for that."""
+        if self.runs:
+            os.killpg(self.pid, signal.SIGKILL)  # it leads a session of its own
         self.popen.wait()
 
     def terminate(self) -> None:
@@ -133,12 +134,21 @@ _numbers = iter(range(1, 1_000_000))
 
 
 def worker(
-    variables: dict[str, str], *, queues: tuple[str, ...] = QUEUES, threads: int = 4, wait: bool = True
+    variables: dict[str, str],
+    *,
+    queues: tuple[str, ...] = QUEUES,
+    threads: int = 4,
+    wait: bool = True,
+    skew: float = 0.0,
 ) -> Process:
-    """Start a worker process as the Procfile does; ready when this returns, unless `wait` is false."""
+    """Start a worker process as the Procfile does; ready when this returns, unless `wait` is false.
+
+    `skew`: seconds by which the clock of its host is ahead.
+    """
     options = ["-P", "threads", "-c", str(threads), "-Q", ",".join(queues), "-n", f"w{os.getpid()}-{next(_numbers)}@%h"]
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-    child = Process("-m", "celery", "-A", "webhooks_project", "worker", *options, *quiet, variables=variables)
+    command = ["celery", "-A", "webhooks_project", "worker", *options, *quiet]
+    child = Process(*_module(skew), *command, variables=variables)
     return _ready(child, lambda: is_ready(child), wait=wait)
 
 
@@ -148,7 +158,7 @@ def is_ready(child: Process) -> bool:
 
 
 def beat(variables: dict[str, str], folder: Path) -> Process:
-    """Start the housekeeping clock; its schedule file goes into `folder`."""
+    """Start the housekeeping clock; its schedule file goes into `folder`, and is there when it is ready."""
     return Process(
         "-m", "celery", "-A", "webhooks_project", "beat", "-s", str(folder / "beat"), variables=variables
     )  # fmt: skip
@@ -157,10 +167,10 @@ def beat(variables: dict[str, str], folder: Path) -> Process:
 class Web(Process):
     """The web process, answering at `port` of loopback."""
 
-    def __init__(self, variables: dict[str, str]) -> None:
+    def __init__(self, variables: dict[str, str], skew: float = 0.0) -> None:
         self.port = free_port()
         options = ["--bind", f"127.0.0.1:{self.port}", "--workers", "1", "--threads", "4", "--graceful-timeout", "30"]
-        super().__init__("-m", "gunicorn", "webhooks_project.wsgi", *options, variables=variables)
+        super().__init__(*_module(skew), "gunicorn", "webhooks_project.wsgi", *options, variables=variables)
 
     def answers(self) -> bool:
         """Tell whether it serves."""
@@ -174,11 +184,16 @@ class Web(Process):
             connection.close()
 
 
-def web(variables: dict[str, str], *, wait: bool = True) -> Web:
-    """Start the web process; ready when this returns, unless `wait` is false."""
-    child = Web(variables)
+def web(variables: dict[str, str], *, wait: bool = True, skew: float = 0.0) -> Web:
+    """Start the web process; ready when this returns, unless `wait` is false. `skew`: as of a worker."""
+    child = Web(variables, skew)
     _ready(child, child.answers, wait=wait)
     return child
+
+
+def _module(skew: float) -> list[str]:
+    """Return how Python runs the module that follows, on a host whose clock is that many seconds ahead."""
+    return ["-m", "tests.faults.skewed", str(skew)] if skew else ["-m"]
 
 
 def _ready(child: Process, ready: Callable[[], object], *, wait: bool) -> Process:

@@ -37,7 +37,7 @@ def describe(exchange: Exchange, raw: Any) -> Outcome:
         body=kept,
         body_truncated=read > len(kept) or note is not None,
         body_bytes_read=read,
-        retry_after=parse_retry_after(raw.headers.get("Retry-After")),
+        retry_after=parse_retry_after(raw.headers.get("Retry-After"), raw.headers.get("Date")),
         permanent=status == HTTPStatus.GONE,
         **_measured(exchange),
     )
@@ -125,21 +125,29 @@ def _visible(text: str) -> str:
     return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
 
 
-def parse_retry_after(value: str | None) -> float | None:
+def parse_retry_after(value: str | None, date: str | None = None) -> float | None:
     """Read a Retry-After header, as seconds from now (RFC 9110 §10.2.3); None when there is none or it makes no sense.
 
     Args:
         value: A number of seconds or an HTTP date; a date that has passed gives 0.
+        date: The answer's Date header. The receiver wrote both by one clock, so their difference is what it asks for,
+            however wrong that clock is or ours; without it, this host's clock must do.
     """
     if value is None:
         return None
     value = value.strip()
     if _SECONDS(value):
         return float(value)
+    when = _http_date(value)
+    if when is None:
+        return None
+    now = _http_date(date) if date else None
+    return max(0.0, (when - (now or datetime.now(UTC))).total_seconds())
+
+
+def _http_date(value: str) -> datetime | None:
     try:
         when = parsedate_to_datetime(value)
     except (TypeError, ValueError, OverflowError):
         return None
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
-    return max(0.0, (when - datetime.now(UTC)).total_seconds())
+    return when if when.tzinfo else when.replace(tzinfo=UTC)

@@ -31,11 +31,16 @@ class Receipt:
 class Publisher(Process):
     """The child, from the side of the test."""
 
-    def __init__(self, variables: dict[str, str]) -> None:
+    def __init__(self, variables: dict[str, str], *, wait: bool = True) -> None:
         super().__init__(
             "-m", "tests.faults.publisher", variables=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
-        self._read()  # it says "ready"
+        if wait:
+            self.wait_until_it_reads()
+
+    def wait_until_it_reads(self) -> None:
+        """Wait for its first word, once."""
+        self._read()
 
     def publish(self, merchant: Any, ids: Sequence[str], *, batch: bool = False) -> Receipt:
         """Publish an event with each of these ids."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from typing import Any, Self
+from pathlib import Path
+from typing import Any, Self, TypeVar
 
 import redis
 from django.db import connection
@@ -16,10 +17,11 @@ from tests import processes
 from tests.factories import make_merchant, make_webhook
 from tests.faults.publisher import Publisher, Receipt
 from tests.postgres import EmbeddedPostgres
-from tests.processes import Process
+from tests.processes import Process, Web
 from tests.receiver import TestReceiver
 from webhooks_project.embedded import EmbeddedValkey
 
+Child = TypeVar("Child", bound=Process)
 Key = tuple[str, str]
 """A delivery as both sides know it: the webhook's URL and the message id."""
 
@@ -39,12 +41,15 @@ class Stage:
         self.accepted: list[str] = []
         self._publisher: Publisher | None = None
         self._ends = contextlib.ExitStack()
+        self._children: list[Process] = []
 
     def __enter__(self) -> Self:
         self._ends.enter_context(self.valkey)
         return self
 
     def __exit__(self, *_: object) -> None:
+        for child in self._children:
+            child.kill()  # whoever cares how they end has told them to, and waited
         self._ends.close()
 
     # --- who is on it ---
@@ -68,13 +73,27 @@ class Stage:
         servers = {"DATABASE_URL": self.postgres.url, "REDIS_URL": self.valkey.url}
         return processes.environment(**servers, **{name: str(value) for name, value in more.items()})
 
-    def worker(self, *, wait: bool = True, **settings: Any) -> Process:
-        """Start a worker; it ends with the test."""
-        return self._ends.enter_context(processes.worker(self.variables(**settings), wait=wait))
+    def worker(self, *, wait: bool = True, skew: float = 0.0, **settings: Any) -> Process:
+        """Start a worker, on a host whose clock is `skew` seconds ahead; it ends with the test."""
+        return self._child(processes.worker(self.variables(**settings), wait=wait, skew=skew))
 
-    def publisher(self) -> Publisher:
+    def web(self, *, wait: bool = True, skew: float = 0.0, **settings: Any) -> Web:
+        """Start a web process; as `worker`. It takes any number of requests an hour."""
+        many = {"WEBHOOKS_API_RATE_HOUR": 10**6, "WEBHOOKS_API_RATE_MINUTE": 10**6}
+        return self._child(processes.web(self.variables(**many, **settings), wait=wait, skew=skew))
+
+    def beat(self, folder: Path) -> Process:
+        """Start the housekeeping clock, with its schedule in `folder`; it ends with the test."""
+        return self._child(processes.beat(self.variables(), folder))
+
+    def publisher(self, *, wait: bool = True) -> Publisher:
         """Start another publisher; it ends with the test."""
-        return self._ends.enter_context(Publisher(self.variables()))  # type: ignore[return-value]
+        return self._child(Publisher(self.variables(), wait=wait))
+
+    def _child(self, child: Child) -> Child:
+        self._children.append(child)
+        self._ends.enter_context(child)
+        return child
 
     def publish(self, count: int, *, batch: bool = True) -> Receipt:
         """Publish `count` events from a process of its own, and remember what was accepted."""

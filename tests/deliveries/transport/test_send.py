@@ -143,6 +143,16 @@ def test_retry_after_is_read_as_seconds_or_as_a_date(post: Post):
             assert low <= post(server.url).retry_after <= high
 
 
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_retry_after_date_counts_from_the_answers_own_date_whichever_clock_is_wrong(post: Post, hours: int):
+    theirs = datetime.now(UTC) + timedelta(hours=hours)
+    date, later = (format_datetime(moment, usegmt=True) for moment in (theirs, theirs + timedelta(seconds=90)))
+    with HostileServer(answers("429 Slow", headers=f"Date: {date}\r\nRetry-After: {later}\r\n")) as server:
+        assert post(server.url).retry_after == 90
+    with HostileServer(answers("429 Slow", headers=f"Date: soon\r\nRetry-After: {later}\r\n")) as server:
+        assert post(server.url).retry_after == pytest.approx(max(0, 3600 * hours + 90), abs=30)
+
+
 @pytest.mark.parametrize("value", ["soon", "-5", "1.5", "9" * 5000, "", "Mon, 99 Foo 2024 00:00:00 GMT", "٣"])
 def test_a_retry_after_that_makes_no_sense_is_none(post: Post, value: str):
     with HostileServer(says(f"HTTP/1.1 503 x\r\nRetry-After: {value}\r\nContent-Length: 0\r\n\r\n".encode())) as server:

@@ -16,6 +16,11 @@ from tests.faults.stage import Key
 
 CLOCK_STEP = 0.001
 """Seconds that two readings of one clock may disagree by rounding."""
+CLOCK_OFF = 60.0
+"""Seconds between a signature's time and the receiver's clock: receivers refuse 300, a busy machine takes a few."""
+LATE = 5.0
+"""Seconds; the round's figures count what was later, and its output tells the story of some."""
+STORIES = 2
 
 
 class Ledger:
@@ -45,11 +50,14 @@ class Ledger:
         self.check_duplicates_are_explained()
         self.check_interruptions_are_within_what_was_in_flight()
         self.check_nothing_was_early()
+        self.check_signatures_tell_the_right_time()
         return self.figures()
 
     def check_nothing_is_lost(self) -> None:
         """Every accepted event has a delivery to every webhook; what was refused has all or none."""
-        stored = set(Event.objects.values_list("public_id", flat=True))
+        ids = Counter(Event.objects.values_list("public_id", flat=True))
+        assert set(ids.values()) <= {1}, "a request that was repeated stored its event twice"
+        stored = set(ids)
         assert not set(self.played.accepted) - stored, "accepted events are not stored"
         assert stored <= set(self.played.accepted) | set(self.played.refused)
         fanned = Counter(message for _url, message in self.deliveries)
@@ -113,9 +121,19 @@ class Ledger:
             for number, request in arrived.items():
                 following = arrived.get(number + 1)
                 if following is not None and request.manner in {"500", "429, seconds", "429, date"}:
-                    least = RETRY_AFTER if request.manner == "429, seconds" else min(DELAYS)
+                    least = min(DELAYS) if request.manner == "500" else RETRY_AFTER
                     interrupted = any(each.number == number and each.result == "interrupted" for each in attempts)
                     assert interrupted or following.at - request.at >= least - CLOCK_STEP, self.story(key)
+
+    def check_signatures_tell_the_right_time(self) -> None:
+        """However wrong the clock of the sending host."""
+        for key, requests in self.seen.items():
+            assert all(abs(request.clock_off) < CLOCK_OFF for request in requests), self.story(key)
+
+    def late_stories(self) -> list[str]:
+        """Return the stories of some deliveries with an attempt that was later than LATE."""
+        late = [key for key, log in self.log.items() if any((each.lateness_ms or 0) > LATE * 1000 for each in log)]
+        return [self.story(key) for key in late[:STORIES]]
 
     def figures(self) -> dict[str, Any]:
         """Return what a round came to."""
@@ -125,6 +143,9 @@ class Ledger:
         return {
             "events": len(self.played.accepted),
             "refused": len(self.played.refused),
+            "posted": len(self.played.poster.accepted),
+            "repeated": self.played.poster.repeated,
+            "clocks_off": self.played.fleet.clocks,
             "deliveries": len(self.deliveries),
             "dead": sum(row["status"] == "dead" for row in self.deliveries.values()),
             "requests": sum(map(len, self.seen.values())),
@@ -134,6 +155,7 @@ class Ledger:
             "late_p50": round(late[len(late) // 2], 3),
             "late_p99": round(late[int(len(late) * 0.99)], 3),
             "late_max": round(late[-1], 3),
+            "late": sum(seconds > LATE for seconds in late),
         }
 
     def story(self, key: Key) -> str:

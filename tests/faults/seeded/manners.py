@@ -14,18 +14,22 @@ from tests.hostile import Connection, HostileServer, Received
 
 RETRY_AFTER = 1
 """Seconds asked for by answers of 429."""
-HANG = 4.0
+HANG = 3.0
 """Seconds; longer than the webhooks' timeout."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request as the receiver saw it. `accepted`: it answered 2xx. `broke`: it closed without any answer."""
+    """One request as the receiver saw it. `accepted`: it answered 2xx. `broke`: it closed without any answer.
+
+    `clock_off`: by how many seconds its signature's time is ahead of the receiver's clock.
+    """
 
     key: Key
     attempt: int
     at: float
     manner: str
+    clock_off: float
 
     @property
     def accepted(self) -> bool:
@@ -62,7 +66,9 @@ def _asks_for_time(connection: Connection) -> None:
 
 
 def _asks_for_a_date(connection: Connection) -> None:
-    connection.answer("429 Slow Down", headers=f"Retry-After: {formatdate(time.time() + RETRY_AFTER, usegmt=True)}\r\n")
+    now = time.time()
+    date, later = formatdate(now, usegmt=True), formatdate(now + RETRY_AFTER, usegmt=True)
+    connection.answer("429 Slow Down", headers=f"Date: {date}\r\nRetry-After: {later}\r\n")
 
 
 def _drips(connection: Connection) -> None:
@@ -113,9 +119,10 @@ class SeededReceiver(HostileServer):
     def _note(self, received: Received) -> str:
         key = (self.base + received.line.split(" ")[1], received.headers["webhook-id"])
         attempt = int(received.headers["webhook-attempt"])
+        clock_off = int(received.headers["webhook-timestamp"]) - time.time()
         manner = self._manner(key, attempt)
         with self._ledger:
-            self.seen.append(Request(key, attempt, time.monotonic(), manner))
+            self.seen.append(Request(key, attempt, time.monotonic(), manner, clock_off))
         return manner
 
     def _manner(self, key: Key, attempt: int) -> str:

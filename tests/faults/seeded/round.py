@@ -1,23 +1,27 @@
-"""A round: two workers, a publisher, seeded receivers, and the happenings of a schedule carried out on them."""
+"""A round: the processes, two publishers, seeded receivers, and the happenings of a schedule carried out on them."""
 
 from __future__ import annotations
 
 import signal
 import time
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 
+from tests.factories import make_api_key
+from tests.faults.poster import Poster
+from tests.faults.seeded.fleet import Fleet
 from tests.faults.seeded.manners import SeededReceiver
 from tests.faults.seeded.schedule import Happening
 from tests.faults.stage import Key, Stage
-from tests.processes import GRACE, Process, halted, is_ready
+from tests.processes import Process, halted
 
-WEBHOOKS = 6
-DELAYS = [0.5, 0.5, 1, 1, 1]
-TIMEOUT = 1.5
-CLAIM_GRACE = 2
-ENGINE = {"WEBHOOKS_CLAIM_GRACE": CLAIM_GRACE, "WEBHOOKS_SLOW_AFTER": 0.5}
+WEBHOOKS = 16
+"""So many that no lane's few places (one while its receiver gives no answer) hold the round up."""
+DELAYS = [0.5, 0.5, 0.5, 1, 1]
+TIMEOUT = 1.0
 DRAIN = 90.0
 """Seconds after the last happening within which nothing may be open any more; generous, for machines that are busy."""
 
@@ -26,21 +30,21 @@ class Round:
     """Carries happenings out and keeps the publisher's side of the ledger.
 
     Attributes:
-        accepted, refused: What `publish` said of the events: how many of the refused were stored all the same nobody
-            can know, as with any database whose answer to a commit was lost.
+        accepted, refused: What `publish` or the REST API said of the events: how many of the refused were stored all
+            the same nobody can know, as with any database whose answer to a commit was lost.
         exposed: How often each delivery was in flight when something died: so often it may come twice.
     """
 
-    def __init__(self, stage: Stage, receiver: SeededReceiver) -> None:
+    def __init__(self, stage: Stage, receiver: SeededReceiver, skews: Iterator[float], folder: Path) -> None:
         self.stage = stage
         self.receiver = receiver
+        self.publisher = stage.publisher(wait=False)
+        self.fleet = Fleet(stage, skews, folder)
         self.webhooks = [
             stage.webhook(f"{receiver.base}/{number}", timeout=TIMEOUT, retry_policy={"delays": DELAYS})
             for number in range(WEBHOOKS)
         ]
-        self.publisher = stage.publisher()
-        self.workers = [stage.worker(wait=False, **ENGINE) for _ in range(2)]
-        self.told_to_end: list[Process] = []
+        self.poster = Poster(self.fleet.port, make_api_key(stage.merchant).text)
         self.accepted: list[str] = []
         self.refused: list[str] = []
         self.exposed: Counter[Key] = Counter()
@@ -49,8 +53,8 @@ class Round:
 
     def run(self, happenings: list[Happening]) -> None:
         """Carry out, then wait until nothing is open any more."""
-        for child in self.workers:
-            child.wait_until(lambda child=child: is_ready(child))
+        self.publisher.wait_until_it_reads()
+        self.fleet.wait_until_ready()
         began = time.monotonic()
         for happening in happenings:
             time.sleep(max(0.0, began + happening.at - time.monotonic()))
@@ -59,27 +63,24 @@ class Round:
         deadline = time.monotonic() + DRAIN
         while self._open():
             assert time.monotonic() < deadline, f"after {DRAIN:g} s the log says {self.stage.statuses()}"
-            time.sleep(0.2)
-        for child in self.told_to_end:
-            assert child.wait(GRACE) == 0, child.tail()
-        for child in self.workers:
-            assert child.runs, f"a worker ended by itself:\n{child.tail()}"
+            time.sleep(0.1)
+        self.fleet.check()
 
     def _open(self) -> int:
         return sum(self.stage.statuses().get(status, 0) for status in ("pending", "sending", "retrying"))
 
     def _carry_out(self, happening: Happening) -> None:
         match happening.what.split():
-            case ["publish", *batch]:
-                self._publish(int(happening.size), batch=bool(batch))
-            case ["kill", "a", "worker"]:
-                self._replace(happening).kill()
+            case ["publish" | "post" as way, *batch]:
+                self._publish(way, int(happening.size), batch=bool(batch))
+            case ["kill" | "end" as how, "a", "worker"]:
+                place = int(happening.size * 10) % len(self.fleet.workers)
+                self.fleet.replace_worker(place, Process.kill if how == "kill" else self.fleet.tell_to_end)
                 self._expose()
-            case ["end", "a", "worker"]:
-                child = self._replace(happening)
-                if is_ready(child):  # one that is still starting ends as any program does
-                    self.told_to_end.append(child)
-                child.terminate()
+            case ["kill" | "end" as how, "web"]:
+                self.fleet.replace_web(Process.kill if how == "kill" else self.fleet.tell_to_end)
+            case ["kill" | "end" as how, "beat"]:
+                self.fleet.replace_beat(Process.kill if how == "kill" else self.fleet.tell_beat_to_end)
             case ["flush", "redis"]:
                 self.stage.flush()
             case ["stop" | "kill" as how, "redis"]:
@@ -101,32 +102,34 @@ class Round:
                 self._expose()
             case ["hold", "a", "lock"]:  # as a disk that stalls
                 self._on_the_database("BEGIN; LOCK TABLE deliveries_attempt", hold=happening.size)
-                self._expose()
             case _:
                 raise AssertionError(f"nobody knows how to {happening.what}")
 
-    def _publish(self, count: int, *, batch: bool) -> None:
+    def _publish(self, way: str, count: int, *, batch: bool) -> None:
         names = [f"e{self._count + number}" for number in range(count)]
         self._count += count
-        self._ordered.append(names)
-        self.publisher.send(self.stage.merchant, names, batch=batch)
+        if way == "post":
+            self.poster.send(names, batch=batch)
+        else:
+            self._ordered.append(names)
+            self.publisher.send(self.stage.merchant, names, batch=batch)
 
     def _collect(self) -> None:
         for names in self._ordered:
             receipt = self.publisher.receipt()
             self.accepted += receipt.accepted
             self.refused += sorted(set(names) - set(receipt.accepted))
-
-    def _replace(self, happening: Happening) -> Process:
-        """Take a worker out, which is about to end, and start another in its place."""
-        place = int(happening.size * 10) % len(self.workers)
-        child, self.workers[place] = self.workers[place], self.stage.worker(wait=False, **ENGINE)
-        return child
+        self.poster.finish()
+        self.accepted += self.poster.accepted
+        self.refused += self.poster.refused
 
     def _expose(self) -> None:
+        """Note what is in flight at a fault: so much more may be interrupted, and come twice."""
         self.exposed.update(self.stage.in_flight())
 
     def _on_the_database(self, statement: str, *, hold: float = 0.0) -> None:
         with psycopg.connect(self.stage.postgres.url, autocommit=True) as session:
             session.execute(statement)
             time.sleep(hold)
+            if hold:
+                self._expose()  # before what waited goes on

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import math
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-LENGTH = 12.0
+LENGTH = 7.0
 """Seconds in which events are published and things break."""
 PUBLISH_EVERY = 0.4
-PUBLISHED = (3, 12)
+PUBLISHED = (2, 7)
 """Events at a time, at least and at most."""
-FAULTS = (4, 7)
+WAYS = ["publish", "publish a batch", "post", "post a batch"]
+"""How: from code, or over REST."""
+FAULTS = (5, 8)
 """Things that break in a round, at least and at most."""
+SKEWED = 0.4
+"""The share of processes on hosts whose clock is wrong."""
+SKEW_MAX = 3600.0
+"""Seconds by which it is wrong at most, ahead or behind; a second at least."""
 
 KINDS = {
     "kill a worker": 4,
     "end a worker": 3,
+    "kill web": 2,
+    "end web": 2,
+    "kill beat": 1,
+    "end beat": 1,
     "flush redis": 2,
     "stop redis": 2,
     "kill redis": 1,
@@ -45,14 +57,23 @@ def make(seed: int) -> list[Happening]:
     """Return a round's happenings in order; the same for the same seed."""
     dice = random.Random(seed)
     happenings = [
-        Happening(number * PUBLISH_EVERY, dice.choice(["publish", "publish a batch"]), dice.randint(*PUBLISHED))
+        Happening(number * PUBLISH_EVERY, dice.choice(WAYS), dice.randint(*PUBLISHED))
         for number in range(int(LENGTH / PUBLISH_EVERY))
     ]
     for kind in dice.choices(list(KINDS), list(KINDS.values()), k=dice.randint(*FAULTS)):
-        happenings.append(Happening(dice.uniform(1.0, LENGTH), kind, round(dice.uniform(0.3, 2.0), 1)))
+        happenings.append(Happening(dice.uniform(0.5, LENGTH), kind, round(dice.uniform(0.3, 2.0), 1)))
     return sorted(happenings)
 
 
 def faults(happenings: list[Happening]) -> list[Happening]:
     """Return what breaks in a round."""
     return [each for each in happenings if each.what in KINDS]
+
+
+def skews(seed: int) -> Iterator[float]:
+    """Yield by how many seconds the clock of each process's host is ahead, in the order in which they start."""
+    dice = random.Random(f"{seed}:clocks")
+    while True:
+        size = math.exp(dice.uniform(0.0, math.log(SKEW_MAX)))
+        wrong, sign = dice.random() < SKEWED, dice.choice([1, -1])
+        yield round(sign * size, 1) if wrong else 0.0

@@ -1,5 +1,7 @@
 """Rounds of random faults, each from a seed: `make faults N=200` plays the seeds 1 to 200, FAULT_SEED=17 that one.
 
+Two processes share them: `make faults N=100`, and beside it FAULT_FIRST=101 `make faults N=100`.
+
 A seed fixes what happens, when, and how each attempt is answered; how threads interleave it can't fix, so a seed that
 failed may need a few tries to fail again.
 """
@@ -28,25 +30,29 @@ REPORT = os.environ.get("FAULT_REPORT")
 def seeds() -> list[int]:
     """Return the seeds to play."""
     one = os.environ.get("FAULT_SEED")
-    return [int(one)] if one else list(range(1, 1 + int(os.environ.get("FAULT_ROUNDS") or 1)))
+    first, rounds = (int(os.environ.get(name) or 1) for name in ("FAULT_FIRST", "FAULT_ROUNDS"))
+    return [int(one)] if one else list(range(first, first + rounds))
 
 
 @pytest.mark.parametrize("seed", seeds(), ids=lambda seed: f"seed-{seed}")
-def test_publisher_receivers_and_log_tell_one_story_whatever_breaks(stage: Stage, seed: int):
+def test_publisher_receivers_and_log_tell_one_story_whatever_breaks(stage: Stage, seed: int, tmp_path: Path):
     happenings = schedule.make(seed)
     broken = [str(each) for each in schedule.faults(happenings)]
     began = time.monotonic()
     try:
         with SeededReceiver(seed) as receiver:
-            played = Round(stage, receiver)
+            played = Round(stage, receiver, schedule.skews(seed), tmp_path)
             played.run(happenings)
-        figures = Ledger(played).check()
+        ledger = Ledger(played)
+        figures = ledger.check()
     except AssertionError as error:
         again = f"FAULT_SEED={seed} make faults ARGS='-k whatever_breaks'"
         raise AssertionError(f"{error}\n\nWhat broke: {'; '.join(broken)}\nPlay it again: {again}") from error
     assert receiver.failures == []
     line = json.dumps({"seed": seed, "seconds": round(time.monotonic() - began, 1), **figures, "faults": broken})
     print(line)
+    for story in ledger.late_stories():
+        print(story)
     if REPORT:
         with Path(REPORT).open("a") as file:
             file.write(line + "\n")

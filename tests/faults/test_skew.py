@@ -1,0 +1,65 @@
+"""Hosts whose clocks are wrong: the database's clock decides what is due, and what signatures say."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from itertools import pairwise
+
+import pytest
+
+from deliveries.models import Attempt
+from tests.factories import make_api_key
+from tests.faults.poster import Poster
+from tests.faults.stage import Stage
+from tests.receiver import TestReceiver
+
+pytestmark = pytest.mark.faults
+
+HOUR = 3600.0
+DELAYS = [1, 2]
+LATE = 3.0
+"""Seconds; a wake-up whose time another clock set may be lost to this one's, and the sweep finds the row."""
+CLOSE = 5.0
+"""Seconds between a signature's time and the receiver's, on a machine that is busy; receivers refuse 300."""
+
+
+@pytest.mark.parametrize("skew", [HOUR, -HOUR], ids=["ahead", "behind"])
+def test_a_worker_whose_clock_is_an_hour_off_is_never_early_nor_late_and_signs_with_the_right_time(stage: Stage, skew):
+    with TestReceiver() as receiver:
+        stage.webhook(receiver.url, retry_policy={"delays": DELAYS})
+        receiver.fail_next(2)
+        child = stage.worker(skew=skew)
+        assert _clock(child.log) == pytest.approx(time.time() + skew, abs=60), "it does believe the wrong clock"
+        stage.publish(1)
+        stage.wait_for_statuses({"delivered": 1}, 20)
+    log = list(Attempt.objects.order_by("pk"))
+    for delay, (before, after), (first, second) in zip(DELAYS, pairwise(log), pairwise(receiver.requests), strict=True):
+        assert before.next_at is not None
+        assert 0 <= (after.started_at - before.next_at).total_seconds() < LATE
+        assert delay <= second.received_at - first.received_at < delay + LATE
+    for request in receiver.requests:
+        assert abs(int(request.headers["webhook-timestamp"]) - request.received_at) < CLOSE
+        assert abs(log[0].started_at.timestamp() - receiver.requests[0].received_at) < CLOSE
+
+
+@pytest.mark.parametrize("skew", [HOUR, -HOUR], ids=["ahead", "behind"])
+def test_what_a_web_process_with_a_clock_an_hour_off_accepts_is_sent_at_once(stage: Stage, skew):
+    with TestReceiver() as receiver:
+        stage.webhook(receiver.url)
+        stage.worker()
+        web = stage.web(skew=skew)
+        poster = Poster(lambda: web.port, make_api_key(stage.merchant).text)
+        poster.send(["one", "two"], batch=True)
+        poster.finish()
+        assert poster.accepted == ["one", "two"]
+        stage.wait_for_statuses({"delivered": 2}, 10)
+    assert max(stage.lateness()) < LATE
+    assert min(stage.lateness()) >= 0
+
+
+def _clock(log: str) -> float:
+    """Return the time that a worker gave the line which says that it is ready, unix seconds."""
+    line = next(line for line in log.splitlines() if "worker_ready" in line)
+    stamp = next(word for word in line.replace('"', "'").split("'") if word.startswith("20") and word.endswith("Z"))
+    return datetime.fromisoformat(stamp).timestamp()
