@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.apps import AppConfig
-from django.db.models.signals import post_migrate
+from django.db.models.signals import post_delete, post_migrate, post_save
 
 
 class SubscriptionsConfig(AppConfig):
@@ -14,9 +14,11 @@ class SubscriptionsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the start-up checks, and keep the catalogue in step with the release at each migrate."""
-        from subscriptions import checks  # noqa: F401
+        from subscriptions import checks, matching  # noqa: F401
 
         post_migrate.connect(_load_catalogue, sender=self)
+        for changed in (post_save, post_delete):
+            changed.connect(matching.forget_events, sender=self.get_model("EventType"))
 
 
 def _load_catalogue(using: str, **_kwargs: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from subscriptions import event_types
+from subscriptions import event_types, matching
 from subscriptions.models import EventType
 
 _SHIPPED = ["aliases", "group", "source", "description", "schema", "example"]
@@ -22,4 +22,5 @@ def load_event_types(*, using: str = "default") -> int:
     EventType.objects.using(using).bulk_create(
         entries, update_conflicts=True, unique_fields=["name"], update_fields=_SHIPPED
     )
+    matching.forget_events()
     return len(entries)

@@ -1,14 +1,16 @@
-"""Fan-out's questions to the catalogue and the subscriptions: one indexed query each, nothing cached.
+"""Fan-out's questions to the catalogue and the subscriptions: one indexed query each.
 
 Plain SQL, the same on both databases: composing these two queries in the ORM costs more than running them, and every
-event published asks them.
+event published asks them. Subscriptions are never cached; entries of the catalogue, which seldom change, are for
+REMEMBERED_FOR seconds.
 """
 
 from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Collection, Iterable, Mapping
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,17 +59,39 @@ _MATCHING = """
 """
 
 
+REMEMBERED_FOR = 5.0
+"""Seconds for which a process knows an event without asking: so long a name that was just retired may still pass."""
+REMEMBERED_MAX = 10_000
+"""Names; far more than a catalogue has."""
+_remembered: dict[str, tuple[float, KnownEvent]] = {}
+_NEVER = (0.0, None)
+
+
 def known_events(names: Collection[str]) -> dict[str, KnownEvent]:
     """Return given name → active catalogue entry, by name or alias; unknown names are left out.
 
-    One query where every name is an entry's own; a second, over the whole catalogue, where one may be an alias.
+    One query where every name is an entry's own; a second, over the whole catalogue, where one may be an alias. What
+    was found is remembered for REMEMBERED_FOR, what wasn't is asked for again.
     """
-    wanted = sorted(set(names))
-    if not wanted:
-        return {}
+    now = time.monotonic()
+    found = {name: _remembered[name][1] for name in names if _remembered.get(name, _NEVER)[0] > now}
+    if wanted := sorted(set(names) - found.keys()):
+        asked = _asked(wanted)
+        if len(_remembered) > REMEMBERED_MAX:
+            _remembered.clear()
+        _remembered.update((name, (now + REMEMBERED_FOR, entry)) for name, entry in asked.items())
+        found |= asked
+    return found
+
+
+def forget_events(**_kwargs: Any) -> None:
+    """Make this process ask the catalogue anew: it has changed."""
+    _remembered.clear()
+
+
+def _asked(wanted: Sequence[str]) -> dict[str, KnownEvent]:
     entries = {entry.name: entry for entry in _entries(_BY_NAME.format(marks=_marks(wanted)), wanted)}
-    missing = set(wanted) - entries.keys()
-    if missing:
+    if missing := set(wanted) - entries.keys():
         for entry in _entries(_ALL, []):
             for alias in missing.intersection(entry.aliases):
                 entries[alias] = entry
@@ -101,7 +125,7 @@ def matching(merchant_id: int, entries: Iterable[KnownEvent]) -> Mapping[str, li
     }
 
 
-def _entries(sql: str, parameters: list[str]) -> list[KnownEvent]:
+def _entries(sql: str, parameters: Sequence[str]) -> list[KnownEvent]:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return [KnownEvent(name, tuple(_parsed(aliases)), source) for name, aliases, source in cursor.fetchall()]

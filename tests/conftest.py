@@ -80,6 +80,14 @@ def empty_redis() -> redis.Redis:
     return _redis
 
 
+@pytest.fixture(autouse=True)
+def fresh_catalogue() -> None:
+    """Forget what the test before this one, whose rows are gone, had found in the catalogue."""
+    from subscriptions import matching
+
+    matching.forget_events()
+
+
 # --- no test reaches the outside world ------------------------------------------------------------------------------
 
 

@@ -58,7 +58,7 @@ if DATABASES["default"]["ENGINE"] == env.SQLITE:
     }
 elif env.flag("DATABASE_POOL", default=True):  # set it to false for Celery's prefork pool: the two don't go together
     # The pool lends a session for one statement batch; threads that wait on the network hold none.
-    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    DATABASES["default"]["ENGINE"] = "webhooks_project.postgresql"
     _options["pool"] = {"min_size": 1, "max_size": env.whole("DATABASE_POOL_SIZE", 12, minimum=2), "timeout": 10}
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
