@@ -8,13 +8,16 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import path
+from django.urls.resolvers import URLPattern
 from unfold.decorators import display
 
-from deliveries.admin import log_filters, payloads, search, why
+from deliveries.admin import expunge, log_filters, payloads, search, why
 from deliveries.admin.cursor import CursorAdmin
 from deliveries.models import Event
+from deliveries.models.events import EXPUNGED
 from subscriptions.admin import moments
-from subscriptions.admin.scoping import OwnRowsFilter
+from subscriptions.admin.scoping import OWNER, OwnRowsFilter
 
 
 class TypeFilter(log_filters.EventTypeFilter):
@@ -27,6 +30,7 @@ class TypeFilter(log_filters.EventTypeFilter):
 class EventAdmin(CursorAdmin):
     """Events are facts: they are published by programs, and read here."""
 
+    needs = {"expunge": OWNER}
     list_display = ["when", "type", "public_id", "resource_id", "bytes", "merchant"]
     list_display_links = ["when", "public_id"]
     list_select_related = ["merchant"]
@@ -54,8 +58,19 @@ class EventAdmin(CursorAdmin):
             "event": event,
             "payload": payloads.pretty(event.data),
             "reasons": why.reasons(event),
+            "traces": expunge.traces(event),
+            "may_expunge": event.data != EXPUNGED and self.may(request, "expunge", event),
         }
         return TemplateResponse(request, "desk/event.html", context)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the page that expunges a payload."""
+        view = self.admin_site.admin_view(self.expunge_view)
+        return [path("<path:object_id>/expunge/", view, name="deliveries_event_expunge"), *super().get_urls()]
+
+    def expunge_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for the reason, then take the payload out."""
+        return expunge.page(self, request, self.get_object(request, object_id))
 
     @display(description="Time")
     def when(self, row: Event) -> str:

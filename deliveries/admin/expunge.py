@@ -1,0 +1,65 @@
+"""Taking one event's payload out on request: the page that says what goes and asks why, then the deed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from deliveries import expunging, review
+from deliveries.models import Attempt, Delivery, Event, Expunction
+from subscriptions.admin.scoping import name_of
+
+NOTE_MAX = 500
+
+
+class ReasonForm(forms.Form):
+    """Why it goes, for the record."""
+
+    note = forms.CharField(max_length=NOTE_MAX, required=True)
+
+
+def page(admin: Any, request: HttpRequest, event: Event) -> HttpResponse:
+    """Show what would go (GET), or take it out (POST). Raises PermissionDenied for whoever is neither owner nor staff.
+
+    Args:
+        admin: The events' admin, which says who `may` "expunge".
+        request: By whom.
+        event: One of the person's own.
+    """
+    if not admin.may(request, "expunge", event):
+        raise PermissionDenied
+    form = ReasonForm(request.POST if request.method == "POST" else None)
+    back = reverse("admin:deliveries_event_change", args=[event.pk])
+    if form.is_valid():
+        try:
+            trace = expunging.expunge(event, by=name_of(request), note=form.cleaned_data["note"])
+        except review.Conflict as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, f"Expunged, with the bodies of {trace.attempts} attempts. The trace stays.")
+        return HttpResponseRedirect(back)
+    deliveries = Delivery.objects.filter(event=event)
+    context = {
+        **admin.admin_site.each_context(request),
+        "title": "Expunge the payload",
+        "opts": admin.opts,
+        "event": event,
+        "form": form,
+        "note_max": NOTE_MAX,
+        "attempts": Attempt.objects.filter(delivery__in=deliveries).count(),
+        "open": deliveries.filter(due_at__isnull=False).count(),
+        "in_review": deliveries.filter(status=Delivery.Status.DEAD).count(),
+        "back": back,
+    }
+    return TemplateResponse(request, "desk/expunge.html", context)
+
+
+def traces(event: Event) -> list[Expunction]:
+    """Return who expunged the event and when, the newest first."""
+    return list(Expunction.objects.filter(merchant_id=event.merchant_id, event_id=event.public_id).order_by("-pk")[:20])
