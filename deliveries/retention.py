@@ -12,13 +12,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.contrib.admin.models import LogEntry
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from deliveries.expunging import BLANK
 from deliveries.models import Attempt, Counter, Delivery, Event, Job, Notice, Upkeep
+from deliveries.models.debounce import LastSent
 from deliveries.models.events import EXPUNGED
+from deliveries.models.upkeep import Expunction
 from deliveries.upkeep import turn
 from subscriptions.models import IdempotencyKey
 
@@ -35,6 +38,7 @@ class Kind:
 
     `purge` gets the keys of a batch's rows that are old and the moment before which they are, and returns how many
     rows it removed or emptied. `remembers`: passed rows stay, so the next run goes on where this one came to.
+    `renewed`: rows get younger while they are used, so key order isn't age order and every row is looked at.
     """
 
     name: str
@@ -43,6 +47,7 @@ class Kind:
     age: str
     purge: Callable[[list[int], datetime], int]
     remembers: bool = False
+    renewed: bool = False
 
     @property
     def days(self) -> int:
@@ -91,7 +96,13 @@ def kinds() -> list[Kind]:
             IdempotencyKey.objects.all(),
             "created_at",
             _delete_idempotency_keys,
+            renewed=True,
         ),
+        Kind(
+            "debounce", "WEBHOOKS_KEEP_DEBOUNCE", LastSent.objects.all(), "updated_at", _delete_last_sent, renewed=True
+        ),
+        Kind("expunctions", "WEBHOOKS_KEEP_EXPUNCTIONS", Expunction.objects.all(), "created_at", _deleting(Expunction)),
+        Kind("admin log", "WEBHOOKS_KEEP_ADMIN_LOG", LogEntry.objects.all(), "action_time", _deleting(LogEntry)),
     ]
 
 
@@ -106,7 +117,7 @@ def purge(kind: Kind, *, batch: int = BATCH) -> Iterator[Step]:
     position = _remembered(kind)
     while True:
         with transaction.atomic():
-            rows = list(kind.rows.filter(pk__gt=position).order_by("pk").values_list("pk", kind.age)[:batch])
+            rows = list(_next(kind, before).filter(pk__gt=position).order_by("pk").values_list("pk", kind.age)[:batch])
             # Keys are given out a moment before commits, so ages follow them closely; what is out of order waits.
             old = [pk for pk, moment in rows if moment < before]
             purged = kind.purge(old, before) if old else 0
@@ -117,6 +128,11 @@ def purge(kind: Kind, *, batch: int = BATCH) -> Iterator[Step]:
         if len(rows) < batch or rows[-1][1] >= before:
             return
         position = rows[-1][0]
+
+
+def _next(kind: Kind, before: datetime) -> QuerySet[Any]:
+    """Return what a batch looks at: all rows in key order, or, where that says nothing of age, the old ones."""
+    return kind.rows.filter(**{f"{kind.age}__lt": before}) if kind.renewed else kind.rows
 
 
 def _remembered(kind: Kind) -> int:
@@ -191,6 +207,12 @@ def _deleting(model: Any, finished: Q | None = None) -> Callable[[list[int], dat
 def _delete_idempotency_keys(keys: list[int], before: datetime) -> int:
     """Delete by age once more: a key used again after a day is the same row, young again."""
     return IdempotencyKey.objects.filter(pk__in=keys, created_at__lt=before).delete()[0]
+
+
+def _delete_last_sent(keys: list[int], before: datetime) -> int:
+    """Forget what was sent long ago, passing over what a publisher holds; equal to it, an event is sent once more."""
+    rows = LastSent.objects.filter(pk__in=keys, updated_at__lt=before).select_for_update(skip_locked=True)
+    return LastSent.objects.filter(pk__in=list(rows.order_by("pk").values_list("pk", flat=True))).delete()[0]
 
 
 # --- what a purge would do --------------------------------------------------------------------------------------------

@@ -17,6 +17,9 @@ WEBHOOKS_KEEP_COUNTERS = env.whole("WEBHOOKS_KEEP_COUNTERS", 400)
 WEBHOOKS_KEEP_NOTICES = env.whole("WEBHOOKS_KEEP_NOTICES", 90)
 WEBHOOKS_KEEP_JOBS = env.whole("WEBHOOKS_KEEP_JOBS", 90)
 WEBHOOKS_KEEP_IDEMPOTENCY_KEYS = env.whole("WEBHOOKS_KEEP_IDEMPOTENCY_KEYS", 2, minimum=2)  # they count for 24 h
+WEBHOOKS_KEEP_DEBOUNCE = env.whole("WEBHOOKS_KEEP_DEBOUNCE", 90)  # what webhooks that chose fields were last sent
+WEBHOOKS_KEEP_EXPUNCTIONS = env.whole("WEBHOOKS_KEEP_EXPUNCTIONS", 0)  # who expunged what and when; no payloads
+WEBHOOKS_KEEP_ADMIN_LOG = env.whole("WEBHOOKS_KEEP_ADMIN_LOG", 400)  # who changed what in the admin
 
 # --- notices --------------------------------------------------------------------------------------------------------
 
