@@ -27,6 +27,11 @@ def transport() -> Transport:
         return _made()
 
 
+def close_idle() -> int:
+    """Close connections that nobody has used for a while, where any were made; return how many."""
+    return transport().close_idle() if _made.cache_info().currsize else 0
+
+
 @lru_cache(maxsize=1)
 def _made() -> Transport:
     return Transport(

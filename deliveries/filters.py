@@ -13,20 +13,18 @@ import structlog
 from jmespath.exceptions import JMESPathError
 
 from deliveries import canonical
+from subscriptions.validators.settings import FIELDS_MAX, FILTER_MAX
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-EXPRESSION_MAX = 1000
-"""Characters of a filter."""
 EXPRESSION_NODES_MAX = 200
 """Steps a filter may take."""
 EXPRESSION_DEPTH_MAX = 40
 """Levels of nesting."""
 EXPRESSION_GROWTH_MAX = 3
 """Lists or objects a filter may build: each can double the work, and a filter runs inside whoever publishes."""
-FIELDS_MAX = 100
 
 _GROWING = frozenset({"multi_select_list", "multi_select_dict", "flatten"})
 
@@ -66,8 +64,8 @@ def _check_cost(tree: dict[str, Any]) -> None:
 
 def check_expression(expression: str) -> None:
     """Refuse a filter that doesn't parse or could take too much. Raises ValueError with the place and an example."""
-    if len(expression) > EXPRESSION_MAX:
-        raise ValueError(f"The filter has {len(expression)} characters; at most {EXPRESSION_MAX} are allowed.")
+    if len(expression) > FILTER_MAX:
+        raise ValueError(f"The filter has {len(expression)} characters; at most {FILTER_MAX} are allowed.")
     _compiled(expression)
 
 

@@ -11,6 +11,7 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from deliveries import claims, closing, lanes
 from deliveries.database import borrowed
+from deliveries.egress import close_idle
 from deliveries.engine import engine
 
 log = structlog.get_logger(__name__)
@@ -58,6 +59,7 @@ class Pacemaker(threading.Thread):
             works_it = queue in self._queues and not parts.stopping
             lanes.beat(queue, shift_ids=list(parts.shifts), worker=works_it)
         lanes.mark_slow(parts.sender.newly_slow())
+        close_idle()  # sends do so now and then; here nobody sends
 
 
 def sweep() -> int:

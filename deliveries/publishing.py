@@ -155,6 +155,8 @@ def _take_turns(merchant: Merchant) -> None:
 
 def _merchant(merchant: Merchant | str) -> Merchant:
     if isinstance(merchant, Merchant):
+        if not merchant.is_active:
+            raise ValidationError({"merchant": [f"{merchant} is not active. Activate it before publishing for it."]})
         return merchant
     found = (
         Merchant.objects.filter(public_id=merchant, is_active=True).first() if incoming.is_storable(merchant) else None

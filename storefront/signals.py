@@ -152,6 +152,8 @@ def _at(row: Subject) -> str | None:
 
 def _tell(event: str, about: Subject, data: dict[str, Any], *, at: datetime | None = None) -> None:
     """Publish an event about a row. `resource_id` lets merchants search for it, and keeps its events in order."""
+    if not about.merchant.is_active:
+        return  # the platform's staff may put its shop in order, and nobody is told
     try:
         publish(event, data, merchant=about.merchant, occurred_at=at or about.updated_at, resource_id=about.public_id)
     except ValidationError as error:

@@ -15,7 +15,8 @@ DIALECT_MAX: Final = 20
 BODY_STYLE_MAX: Final = 10
 SECRET_MAX: Final = 256
 API_VERSION_MAX: Final = 20
-FILTER_MAX: Final = 2000
+FILTER_MAX: Final = 1000
+"""Characters; `deliveries.filters` limits steps and depth beside."""
 FIELDS_MAX: Final = 100
 FIELD_MAX: Final = 200
 TIMEOUT_BOUNDS: Final = (0.5, 30.0)

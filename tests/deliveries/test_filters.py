@@ -3,8 +3,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 
 from deliveries import canonical, filters
+from subscriptions.validators import clean_webhook
+from subscriptions.validators.settings import FILTER_MAX
 
 DATA = canonical.dump({"order": {"id": "1045", "total": 25.5, "items": [{"sku": "a"}], "note": None}, "2": "two"})
 
@@ -54,6 +57,16 @@ def test_a_filter_that_fails_on_an_event_lets_it_through() -> None:
 def test_a_filter_that_does_not_parse_is_refused_with_an_example_or_the_limit(expression: str) -> None:
     with pytest.raises(ValueError, match=r"data\.order\.currency|at most 1000"):
         filters.check_expression(expression)
+
+
+def test_the_longest_filter_has_one_truth_whoever_is_asked() -> None:
+    fits = "data.a" + "a" * (FILTER_MAX - 6)
+    filters.check_expression(fits)
+    assert clean_webhook({"filter": fits}, dialect="standard")["filter"] == fits
+    with pytest.raises(ValueError, match=f"at most {FILTER_MAX}"):
+        filters.check_expression(fits + "a")
+    with pytest.raises(ValidationError, match=f"{FILTER_MAX}"):
+        clean_webhook({"filter": fits + "a"}, dialect="standard")
 
 
 def test_an_unknown_function_is_refused_or_lets_events_through() -> None:

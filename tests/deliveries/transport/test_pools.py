@@ -44,10 +44,13 @@ def test_a_connection_the_receiver_closed_while_idle_is_replaced_before_use(post
 @pytest.mark.parametrize("reset", [False, True])
 def test_a_kept_connection_that_breaks_just_as_it_is_used_is_resent_once(post: Post, reset: bool):
     with HostileServer(closes_after(1, reset=reset)) as server:
-        assert not post(server.url).resent
+        first = post(server.url)
+        assert not first.resent
+        assert transport_client.RESENT not in first.detail
         outcome = post(server.url)
         assert outcome.delivered
         assert outcome.resent
+        assert outcome.detail.endswith(transport_client.RESENT), "the merchant's log says why it came twice"
         assert not outcome.reused_connection
         assert server.connections == 2
         assert [received.headers["webhook-id"] for received in server.requests] == ["evt_1"] * 3
@@ -64,6 +67,7 @@ def test_it_is_resent_once_only(post: Post):
         assert post(server.url).delivered
         outcome = post(server.url)
         assert (outcome.error, outcome.resent) == (ErrorClass.CONNECTION_RESET, True)
+        assert outcome.detail.endswith(transport_client.RESENT)
         assert server.connections == 2
 
 
