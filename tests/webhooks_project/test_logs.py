@@ -1,0 +1,71 @@
+"""Log injection: whatever a record holds, it is one line, and says what it is."""
+
+from __future__ import annotations
+
+import json
+import logging
+import logging.config
+from collections.abc import Iterator
+from io import StringIO
+from typing import Any
+
+import pytest
+import structlog
+from django.conf import settings
+
+from webhooks_project import logs
+
+FORGED = (
+    'GET /\r\n{"event": "worker_stopped", "level": "error"}\n\x1b[2J\x1b]0;title\x07\x00\u2028\u2029\x85\x0b\x0cend'
+)
+NAME = "tests.injection"
+
+
+@pytest.fixture(params=[True, False], ids=["json", "key=value"])
+def written(request: pytest.FixtureRequest) -> Iterator[StringIO]:
+    """What a logger of the project's own configuration writes, in production's form and development's."""
+    config = logs.config(level="DEBUG", as_json=request.param)
+    stream = StringIO()
+    handler = logging.StreamHandler(stream)
+    formatter = config["formatters"]["line"]
+    handler.setFormatter(formatter.pop("()")(**formatter))
+    logger = logging.getLogger(NAME)
+    logger.addHandler(handler)
+    logger.propagate = False
+    yield stream
+    logger.removeHandler(handler)
+    logger.propagate = True
+    logs.config(level=settings.LOG_LEVEL, as_json=not settings.DEBUG)
+
+
+def one_line(stream: StringIO) -> str:
+    text = stream.getvalue()
+    assert text.endswith("\n")
+    assert len(text.splitlines()) == 1, text  # splits at every character that any viewer takes for a line's end
+    assert all(character.isprintable() for character in text[:-1])
+    return text
+
+
+def test_a_librarys_message_is_one_line(written: StringIO) -> None:
+    logging.getLogger(NAME).warning("bad request: %s", FORGED)
+    line = one_line(written)
+    if line.startswith("{"):
+        assert json.loads(line)["event"] == f"bad request: {FORGED}"
+
+
+@pytest.mark.parametrize("is_event", [True, False])
+def test_our_own_facts_are_one_line_wherever_the_text_stands(written: StringIO, is_event: bool) -> None:
+    logger: Any = structlog.get_logger(NAME)
+    if is_event:
+        logger.warning(FORGED)
+    else:
+        logger.warning("told", what=FORGED, inside={"deep": [FORGED]})
+    one_line(written)
+
+
+def test_an_exception_with_its_trace_is_one_line(written: StringIO) -> None:
+    try:
+        raise ValueError(FORGED)
+    except ValueError:
+        logging.getLogger(NAME).exception("it failed")
+    assert "Traceback" in one_line(written)
