@@ -9,7 +9,7 @@ MAX_LINES := 300
 GRACE := 30
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-sqlite test-postgres slow faults browser bench lint format clean
+.PHONY: help demo run test test-sqlite test-postgres slow faults browser bench lint audit outdated format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,13 @@ lint: $(VENV)/.dev ## style, types, import contracts, missing migrations, module
 		'$$2 != "total" && $$1 > $(MAX_LINES) {print $$2 " has " $$1 " lines; the limit is $(MAX_LINES): split it by stage"; bad = 1} \
 		END {exit bad}'
 
+audit: $(VENV)/.audit ## known vulnerabilities of what constraints.txt pins; asks PyPI, or with ARGS="-s osv" the OSV database
+	@$(VENV)/audit/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off --requirement constraints.txt $(ARGS) || { \
+		echo "Nothing above names a vulnerability? Then the data could not be read, and nothing was audited: see SECURITY.md." >&2; exit 1; }
+
+outdated: $(VENV)/.dev ## what constraints.txt pins and has a newer release; needs the package index only
+	@$(PY) -m pip list --outdated --disable-pip-version-check
+
 format: $(VENV)/.dev ## put the code into the house style
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
@@ -87,6 +94,11 @@ $(VENV)/.runtime: $(VENV)/.created pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.runtime
 	$(call install,dev)
+
+$(VENV)/.audit: $(VENV)/.created  # in an environment of its own: what it brings along is not what runs
+	@$(PY) -m venv $(VENV)/audit
+	@$(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check 'pip-audit>=2.10,<3'
+	@touch $@
 
 define install
 	@echo "Installing the $(1) packages into $(VENV)"
