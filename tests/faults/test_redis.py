@@ -97,6 +97,23 @@ def test_publish_is_quick_while_redis_is_stalled_and_all_is_delivered_when_it_go
         once_each(stage, receiver)
 
 
+def test_after_a_long_outage_of_redis_a_worker_is_back_at_once(stage: Stage):
+    """Celery's own consumer tries after 2, 6, 12 and 20 s."""
+    with TestReceiver() as receiver:
+        stage.webhook(receiver.url)
+        stage.worker()
+        stage.publish(1)
+        stage.wait_for_statuses({"delivered": 1}, SOON)
+        stage.valkey.end(signal.SIGKILL)
+        stage.publish(1)
+        time.sleep(13)
+        stage.valkey.resume()
+        started = time.monotonic()
+        stage.wait_for_statuses({"delivered": 2}, 5)
+        print(f"delivered {time.monotonic() - started:.2f} s after Redis was back")
+        once_each(stage, receiver)
+
+
 def test_a_worker_that_holds_wake_ups_and_open_requests_outlives_a_restart_of_redis(stage: Stage):
     """Celery 5.7.0 exits here; this holds our pin to account."""
     with TestReceiver(delay=1.5) as receiver:
