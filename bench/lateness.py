@@ -2,9 +2,9 @@
 
 python -m tests.services --postgres --valkey --fsync -- python -m bench.lateness [--deliveries 2000] [--only kills]
 
-The default policy: the receivers answer 500 until the third attempt, so that retries come after 5 s and 25 s. Lateness
-is what the log says: from when an attempt was due, by the database's clock, to when it began. What follows an attempt
-that was interrupted was in flight at a kill: the end of its claim said when it was due. It is counted and left aside.
+The retries come after 5 s and 25 s: the receivers answer 500 until the third attempt. Lateness is what the log says: from
+when an attempt was due, by the database's clock, to when it began. What follows an attempt that was interrupted was in
+flight at a kill: the end of its claim said when it was due. It is counted and left aside.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ import time
 from bench import rig
 from deliveries.management.receiver import Answer, Receiver, Request
 from deliveries.models import Attempt, Delivery
-from subscriptions.models import Merchant
+from subscriptions.models import Merchant, Webhook
 
 ENDPOINTS = 200
+DELAYS = [5, 25, 125]
 FAILURES = 2
 """Attempts of each delivery that are answered 500."""
 SPREAD = 20.0
@@ -82,6 +83,7 @@ def play(deliveries: int, *, killing: bool) -> int:
     rig.prepare()
     with FailingReceiver() as receiver:
         merchants = rig.webhooks(ENDPOINTS, receiver.url)
+        Webhook.objects.update(retry_policy={"delays": DELAYS})  # each dialect has defaults of its own
         fleet = Fleet()
         publisher = threading.Thread(target=publish, args=(merchants, deliveries // ENDPOINTS))
         publisher.start()

@@ -1,6 +1,6 @@
 """Celery's consumer, but one that looks for a lost broker every second: meanwhile nothing that is due is sent.
 
-Celery itself waits for 2, 4, 6 … up to 30 s between its tries: after an outage of 2.5 s workers were idle for 3.5 s more.
+Celery itself waits for 2, 4, 6 … up to 30 s between its tries: after an outage of 2.5 s workers idled for 3.5 s more.
 """
 
 from __future__ import annotations

@@ -147,6 +147,7 @@ class Ledger:
             "repeated": self.played.poster.repeated,
             "clocks_off": self.played.fleet.clocks,
             "deliveries": len(self.deliveries),
+            "lost": self.lost(),
             "dead": sum(row["status"] == "dead" for row in self.deliveries.values()),
             "requests": sum(map(len, self.seen.values())),
             "in_flight_at_faults": sum(self.played.exposed.values()),
@@ -157,6 +158,12 @@ class Ledger:
             "late_max": round(late[-1], 3),
             "late": sum(seconds > LATE for seconds in late),
         }
+
+    def lost(self) -> int:
+        """Return how many accepted events miss a delivery, and deliveries an end: none, or a check has failed."""
+        whole = Counter(message for _url, message in self.deliveries)
+        events = sum(whole[message] < WEBHOOKS for message in self.played.accepted)
+        return events + sum(row["status"] not in {"delivered", "dead"} for row in self.deliveries.values())
 
     def story(self, key: Key) -> str:
         """Return all that is known of a delivery."""
