@@ -2,7 +2,7 @@
 
 python -m tests.services --postgres --valkey --fsync -- python -m bench.lateness [--deliveries 2000] [--only kills]
 
-The retries come after 5 s and 25 s: the receivers answer 500 until the third attempt. Lateness is what the log says: from
+The retries come after 5 s and 25 s: receivers answer 500 until the third attempt. Lateness is what the log says: from
 when an attempt was due, by the database's clock, to when it began. What follows an attempt that was interrupted was in
 flight at a kill: the end of its claim said when it was due. It is counted and left aside.
 """
