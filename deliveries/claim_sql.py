@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from deliveries.models.deliveries import HELD_SQL
+
 LOCK_SPACE = 0x6D77
 """The first half of the advisory locks' key; the second is the webhook's."""
 
 _SETTINGS = """
     w.id, w.merchant_id, m.public_id, m.domain, w.public_id, w.url, w.dialect, w.body_style, w.api_version, w.headers,
-    w.retry_policy, w.timeout, w.max_in_flight, w.rate_limit, w.fields, COALESCE(l."window", 1), l.blocked_until,
+    w.retry_policy, w.timeout, w.max_in_flight, w.rate_limit, w.expire_after, w.fields, COALESCE(l."window", 1),
+    l.blocked_until,
     (SELECT max(s.created_at) FROM subscriptions_signingsecret s WHERE s.webhook_id = w.id HAVING count(*) > 1)
 """
 
@@ -42,7 +45,7 @@ LANES_SQLITE = f"""
 """
 
 _RETURNED = """
-    d.id, d.public_id, d.webhook_id, d.attempt_count, d.tries, d.interruptions,
+    d.id, d.public_id, d.webhook_id, d.order_key, d.created_at, d.attempt_count, d.tries, d.replays, d.interruptions,
     e.public_id, e.type, e.data, e.resource_id, e.occurred_at, e.size
 """
 
@@ -53,8 +56,11 @@ class Row(NamedTuple):
     delivery_id: int
     public_id: str
     webhook_id: int
+    order_key: str | None
+    created_at: datetime
     attempt_count: int
     tries: int
+    replays: int
     interruptions: int
     event_id: str
     event_type: str
@@ -77,6 +83,7 @@ def row_of(values: Any, read: Any) -> Row:
     """Return a fetched tuple as a Row; `read` turns the database's timestamps into aware datetimes."""
     row = Row(*values)
     return row._replace(
+        created_at=read(row.created_at),
         occurred_at=read(row.occurred_at),
         was_due=read(row.was_due),
         was_claimed=row.was_claimed and read(row.was_claimed),
@@ -154,8 +161,9 @@ RELEASE = """
     FROM {source} WHERE d.id = r.id AND d.claim = %s
 """
 
-# One index probe a lane, however many rows are open (DISTINCT would read them all).
-DUE_LANES = """
+# One index probe a lane, however many rows are open: DISTINCT would read them all, and so would an EXISTS beside an OR.
+# What is held in line behind a delivery in review never gets due: where the webhook is off, the sweep closes it.
+DUE_LANES = f"""
     WITH RECURSIVE lane(webhook_id) AS (
         SELECT min(webhook_id) FROM deliveries_delivery WHERE due_at IS NOT NULL
         UNION ALL
@@ -167,7 +175,11 @@ DUE_LANES = """
     FROM lane JOIN subscriptions_webhook w ON w.id = lane.webhook_id LEFT JOIN deliveries_lane l ON l.webhook_id = w.id
     WHERE (NOT w.is_enabled OR w.deleted_at IS NOT NULL
            OR (w.paused_at IS NULL AND (l.blocked_until IS NULL OR l.blocked_until <= now())))
-      AND EXISTS (SELECT 1 FROM deliveries_delivery d WHERE d.webhook_id = lane.webhook_id AND d.due_at <= now())
+      AND ((SELECT min(d.due_at) FROM deliveries_delivery d
+            WHERE d.webhook_id = lane.webhook_id AND d.due_at IS NOT NULL) <= now()
+           OR ((NOT w.is_enabled OR w.deleted_at IS NOT NULL) AND (
+               SELECT max(d.due_at) FROM deliveries_delivery d
+               WHERE d.webhook_id = lane.webhook_id AND d.due_at IS NOT NULL) = {HELD_SQL}))
 """
 
 STILL_DUE = """

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import connection, transaction
 
-from deliveries import claim_sql, interruptions, throttle
+from deliveries import claim_sql, expiry, interruptions, ordering, throttle
 from deliveries.claim_sql import Row
 from deliveries.database import as_datetime, borrowed, clock, insert_rows, is_postgres, rows_source, sqlite_time
 from deliveries.targets import Target, target_of_row
@@ -80,13 +80,20 @@ def claim(webhook_ids: Sequence[int], *, limit: int, max_bytes: int) -> Batch:
             return Batch(busy=busy)
         clock.set(now, asked_at)
         rows = _take(targets, token, limit, max_bytes, now)
-        throttled = _throttle(targets, rows, now)
+        too_old = expiry.too_old(rows, targets)
+        throttled = _throttle(targets, [row for row in rows if row.delivery_id not in too_old], now)
         died = [row for row in rows if row.was_interrupted]
-        buried = interruptions.log(died, targets) if died else set()
-    claimed = [_claimed(row, targets[row.webhook_id], token) for row in rows if row.delivery_id not in buried]
+        buried = interruptions.log(died, targets, too_old) if died else set()
+        lines = expiry.close(rows, too_old.keys() - buried, targets)
+        ended = buried | too_old.keys()
+        lines |= ordering.lines_of((row.webhook_id, row.order_key) for row in rows if row.delivery_id in ended)
+    if lines:
+        with borrowed():
+            ordering.move_on(lines, wake=False)  # after the commit; the batch counts as full: the lanes are given back
+    claimed = [_claimed(row, targets[row.webhook_id], token) for row in rows if row.delivery_id not in ended]
     claimed.sort(key=lambda row: (row.due_at, row.delivery_id))  # RETURNING promises no order
     total = sum(row.size for row in claimed)
-    full = bool(buried) or len(rows) >= limit or total >= max_bytes // 2
+    full = bool(ended) or len(rows) >= limit or total >= max_bytes // 2
     return Batch(claimed, busy, full, throttled)
 
 

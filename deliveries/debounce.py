@@ -66,6 +66,13 @@ def repeated(candidates: Sequence[Candidate]) -> set[int]:
     return same
 
 
-def forget(webhook_ids: Collection[int]) -> None:
-    """Forget what was last sent to these webhooks: something that counted as sent was given up."""
-    LastSent.objects.filter(webhook_id__in=webhook_ids).delete()
+def forget(webhook_ids: Collection[int], *, wait: bool = True) -> None:
+    """Forget what was last sent to these webhooks: something that counted as sent was given up.
+
+    Without `wait`, what a publisher's open transaction is just comparing stays: a claim must not stand behind it.
+    """
+    known = LastSent.objects.filter(webhook_id__in=webhook_ids)
+    if not wait:
+        free = known.select_for_update(skip_locked=True).order_by("pk")
+        known = LastSent.objects.filter(pk__in=list(free.values_list("pk", flat=True)))
+    known.delete()

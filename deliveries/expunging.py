@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from deliveries import review
+from deliveries import ordering, review
 from deliveries.models import Attempt, Delivery, Event, Expunction
 from deliveries.models.events import EXPUNGED
 
@@ -33,6 +33,8 @@ def expunge(event: Event, *, by: str, note: str = "") -> Expunction:
         deliveries = Delivery.objects.filter(event_id=event.pk)
         rows = deliveries.select_for_update(of=("self",)).order_by("pk")
         keys = list(rows.values_list("pk", flat=True))
+        lines = ordering.lines_of(deliveries.values_list("webhook_id", "order_key"))
+        transaction.on_commit(lambda: ordering.move_on(lines), robust=True)
         if deliveries.filter(status=Delivery.Status.SENDING, due_at__gt=Now()).exists():
             raise review.Conflict("The event is being sent right now; expunge it again in a moment.")
         reason = f"The event's payload was expunged by {by}."

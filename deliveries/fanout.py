@@ -11,12 +11,13 @@ from django.db import transaction
 from django.dispatch import receiver
 from django.utils import timezone
 
-from deliveries import counters, debounce, lanes
+from deliveries import counters, debounce, lanes, ordering
 from deliveries.counters import SKIPPED, Count
 from deliveries.database import insert_rows
 from deliveries.debounce import Candidate, Key
 from deliveries.filters import Reading
 from deliveries.models import Delivery
+from deliveries.ordering import Line
 from deliveries.signals import Batch, StoredEvent, events_published
 from subscriptions import ids
 from subscriptions.matching import Match, matching
@@ -27,12 +28,13 @@ _COLUMNS = {
     "webhook_id": "bigint",
     "event_id": "bigint",
     "event_type": "text",
+    "order_key": "text",
     "status": "text",
     "reason": "text",
 }
 _COMPUTED = {
     # The database's clock, never this host's: claims compare with it.
-    "due_at": f"CASE WHEN status = '{Delivery.Status.PENDING}' THEN now() END",
+    "due_at": f"CASE WHEN status = '{Delivery.Status.PENDING}' THEN {ordering.DUE} END",
     "closed_at": f"CASE WHEN status <> '{Delivery.Status.PENDING}' THEN now() END",
     "created_at": "now()",
 }
@@ -66,6 +68,9 @@ def fan_out(batch: Batch, **_kwargs: Any) -> None:
     _store(batch.merchant_id, planned)
     sent = [each for each in planned if not each.reason]
     batch.deliveries.update(Counter(each.event.pk for each in sent))
+    lines = {line for each in sent if (line := _line(each))}
+    if lines:
+        transaction.on_commit(lambda: ordering.move_on(lines, wake=False), robust=True)  # before the wake-up
     woken = {each.match.webhook_id for each in sent}
     if woken and not batch.quiet:
         transaction.on_commit(lambda: lanes.wake(sorted(woken)), robust=True)
@@ -76,6 +81,11 @@ def _reason_to_skip(match: Match, reading: Reading) -> str:
         why = f": {match.disabled_reason}" if match.disabled_reason else ""
         return f"The webhook was disabled when the event was published{why}."
     return reading.accepts(match.filter)[1] if match.filter else ""
+
+
+def _line(each: _Planned) -> Line | None:
+    key = ordering.key_of(each.match.ordering, each.event.resource_id)
+    return None if key is None else Line(each.match.webhook_id, key)
 
 
 def _candidates(planned: Sequence[_Planned]) -> list[Candidate]:
@@ -95,6 +105,7 @@ def _store(merchant_id: int, planned: Sequence[_Planned]) -> None:
             each.match.webhook_id,
             each.event.pk,
             each.event.type,
+            ordering.key_of(each.match.ordering, each.event.resource_id),
             (Delivery.Status.SKIPPED if each.reason else Delivery.Status.PENDING).value,
             each.reason,
         )

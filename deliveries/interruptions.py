@@ -25,15 +25,16 @@ OVERTAKEN = (
 LAST = "Its worker died {times} times in a row while sending it; it waits for review."
 
 
-def log(rows: Sequence[Row], targets: Mapping[int, Target]) -> set[int]:
+def log(rows: Sequence[Row], targets: Mapping[int, Target], too_old: Mapping[int, str]) -> set[int]:
     """Log an interrupted attempt for each claim that ran out; return the ids of deliveries that went to review.
 
     Runs inside the claim's transaction. An interruption costs none of the policy's attempts, but
-    WEBHOOKS_INTERRUPTIONS_MAX in a row end in review.
+    WEBHOOKS_INTERRUPTIONS_MAX in a row end in review. `too_old`: delivery id → why it isn't sent again.
     """
     worn_out = [row for row in rows if row.interruptions >= settings.WEBHOOKS_INTERRUPTIONS_MAX]
     last = LAST.format(times=settings.WEBHOOKS_INTERRUPTIONS_MAX)
     ends = {row.delivery_id for row in worn_out}
+    decisions = {**too_old, **dict.fromkeys(ends, last)}
     Attempt.objects.bulk_create(
         Attempt(
             delivery_id=row.delivery_id,
@@ -43,7 +44,7 @@ def log(rows: Sequence[Row], targets: Mapping[int, Target]) -> set[int]:
             started_at=row.was_claimed or row.was_due,
             error="interrupted",
             detail=DETAIL,
-            decision=last if row.delivery_id in ends else "It is sent again now.",
+            decision=decisions.get(row.delivery_id, "It is sent again now."),
             url=targets[row.webhook_id].url,
         )
         for row in rows

@@ -13,12 +13,13 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
-from deliveries import burial, claim_sql, interruptions, lane_state
+from deliveries import burial, claim_sql, interruptions, lane_state, ordering
 from deliveries.database import borrowed, insert_rows, rows_source
 from deliveries.judging import Judged, judge
 from deliveries.lanes import WORKER_ID
 from deliveries.masking import masked
 from deliveries.models import Attempt, Delivery
+from deliveries.ordering import Line
 from deliveries.retry import Dead, Delivered, Retry
 from deliveries.sender import Sent
 from subscriptions import services
@@ -44,7 +45,7 @@ def record(chunk: Sequence[Sent], *, again: bool = False) -> Recorded:
     webhook_ids = sorted({each.sent.row.target.webhook_id for each in judged})
     with borrowed():
         if not (again and _is_written(judged[0].sent)):
-            _write(judged)
+            ordering.move_on(_write(judged), wake=False)  # after the commit; what it lets go is among the lanes below
     return Recorded(_still_due(webhook_ids), _countdowns(judged))
 
 
@@ -53,9 +54,10 @@ def _is_written(sent: Sent) -> bool:
     return Attempt.objects.filter(delivery_id=sent.row.delivery_id, public_id=sent.attempt_id).exists()
 
 
-def _write(judged: Sequence[Judged]) -> None:
+def _write(judged: Sequence[Judged]) -> set[Line]:
+    """Write the chunk; return the lines of what it closed."""
     with transaction.atomic():
-        moved = _move(judged)
+        moved, lines = _move(judged)
         for each in judged:
             if _pk(each) not in moved:  # a late outcome: only the log and its count take note of it
                 late = Delivery.objects.filter(pk=_pk(each), attempt_count__lt=each.sent.row.attempt)
@@ -68,6 +70,7 @@ def _write(judged: Sequence[Judged]) -> None:
         )
         _disable_gone(judged)
         lane_state.update(judged)
+    return lines
 
 
 def _pk(each: Judged) -> int:
@@ -93,7 +96,7 @@ _MOVE = """
     FROM {source}
     WHERE d.id = o.delivery_id
       AND ((d.claim = o.token AND d.status = 'sending') OR (o.status = 'delivered' AND d.due_at IS NOT NULL))
-    RETURNING id, claim
+    RETURNING id, claim, webhook_id, order_key, due_at
 """
 _COLUMNS = {
     "delivery_id": "bigint",
@@ -108,12 +111,18 @@ _COLUMNS = {
 }
 
 
-def _move(judged: Sequence[Judged]) -> dict[int, int | None]:
-    """Move the deliveries on; return the keys of those that moved, with the claim of another that is sending them."""
+def _move(judged: Sequence[Judged]) -> tuple[dict[int, int | None], set[Line]]:
+    """Move the deliveries on.
+
+    Returns the keys of those that moved, with the claim of another that is sending them, and the lines of those that
+    are closed now.
+    """
     source, parameters = rows_source("o", _COLUMNS, [_moved(each) for each in judged])
     with connection.cursor() as cursor:
         cursor.execute(_MOVE.format(source=source), parameters)
-        return dict(cursor.fetchall())
+        rows = cursor.fetchall()
+    closed = ordering.lines_of((webhook_id, key) for _pk, _claim, webhook_id, key, due_at in rows if due_at is None)
+    return {pk: claim for pk, claim, *_others in rows}, closed
 
 
 def _moved(each: Judged) -> tuple[object, ...]:

@@ -9,7 +9,7 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
-from deliveries import claims, closing, lanes
+from deliveries import claims, closing, lanes, ordering
 from deliveries.database import borrowed
 from deliveries.egress import close_idle
 from deliveries.engine import engine
@@ -20,6 +20,8 @@ BEAT = 0.5
 """Seconds between heartbeats; lanes.STALE_MS is three of them."""
 OFFICE = 1.5
 """Seconds for which a pacemaker is elected; two for a moment are harmless, none for long is late."""
+HEAL_INTERVAL = 5.0
+"""Seconds between looks at lines that stand still: a look probes every line that has a delivery open or in review."""
 
 
 class Pacemaker(threading.Thread):
@@ -36,7 +38,7 @@ class Pacemaker(threading.Thread):
 
     def run(self) -> None:
         """Beat and sweep until stopped; a failure costs one round."""
-        sweep_at = 0.0
+        sweep_at = heal_at = 0.0
         while True:
             try:
                 self._beat()
@@ -44,6 +46,9 @@ class Pacemaker(threading.Thread):
                     sweep_at = time.monotonic() + settings.WEBHOOKS_SWEEP_INTERVAL
                     if lanes.elect(OFFICE):
                         sweep()
+                        if time.monotonic() >= heal_at:
+                            heal_at = time.monotonic() + HEAL_INTERVAL
+                            heal()
             except (DatabaseError, InterfaceError) as error:
                 log.warning("sweep_failed", error=str(error)[:200])
                 connection.close()
@@ -73,3 +78,9 @@ def sweep() -> int:
         for webhook_id in closed:
             closing.close_open(webhook_id)
     return len(due)
+
+
+def heal() -> None:
+    """Let lines go on whose delivery ahead was closed by a process that died before it could say so."""
+    with borrowed():
+        ordering.heal()

@@ -5,14 +5,15 @@ Each is a conditional update on the states it may leave, so two people, or a per
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import Case, DateTimeField, F, QuerySet, Value, When
 from django.db.models.functions import Now
 
-from deliveries import debounce, lanes
+from deliveries import debounce, lanes, ordering
 from deliveries.models import DeadLetter, Delivery
+from deliveries.models.deliveries import HELD
 from deliveries.models.events import EXPUNGED
 
 BULK_CHUNK = 500
@@ -27,12 +28,21 @@ _CLOSED = (
 )
 
 
+_Lane = tuple[int, str | None]
+"""Where a delivery belongs: its webhook's id, and its line's key."""
+_DUE = Case(
+    When(order_key=None, then=Now()), default=Value(HELD, output_field=DateTimeField()), output_field=DateTimeField()
+)
+
+
 class Conflict(Exception):
     """The delivery is in a state that doesn't allow this now; the message says which and what to do."""
 
 
 def replay(*, delivery: Delivery, by: str, note: str = "") -> Delivery:
     """Send a closed delivery again: a new chain of attempts under the same message id. Resolves its dead letter.
+
+    One that keeps an order takes its old place in the line: the first there is, but never beside another.
 
     Raises:
         Conflict: It is open (pending, being sent, retrying), or its webhook is disabled or deleted.
@@ -47,12 +57,13 @@ def retry(*, delivery: Delivery, by: str) -> Delivery:
     """Try again now: a retrying delivery becomes due at once and its lane is woken, a closed one is replayed.
 
     Raises:
-        Conflict: It is being sent right now, or its webhook is disabled or deleted.
+        Conflict: It is being sent right now, waits in line, or its webhook is disabled or deleted.
     """
     with transaction.atomic():
         retrying = Delivery.objects.filter(pk=delivery.pk, status=Delivery.Status.RETRYING)
-        retrying.filter(due_at__gt=Now()).update(due_at=Now())  # one that is due already keeps its place in the lane
-        is_retrying = retrying.exists()
+        # one that is due already keeps its place in the lane
+        retrying.filter(due_at__gt=Now(), due_at__lt=HELD).update(due_at=Now())
+        is_retrying = retrying.filter(due_at__lt=HELD).exists()
         if is_retrying:
             transaction.on_commit(lambda: lanes.wake([delivery.webhook_id]), robust=True)
     return _reread(delivery) if is_retrying else replay(delivery=delivery, by=by)
@@ -68,12 +79,14 @@ def discard(*, delivery: Delivery, by: str, note: str = "") -> Delivery:
 def cancel(*, delivery: Delivery, by: str) -> Delivery:
     """Stop a delivery that waits for an attempt. Raises Conflict when it is being sent or closed."""
     waiting = (Delivery.Status.PENDING, Delivery.Status.RETRYING)
-    changed = Delivery.objects.filter(pk=delivery.pk, status__in=waiting).update(
-        status=Delivery.Status.CANCELLED, reason=f"Cancelled by {by}.", due_at=None, claim=None, closed_at=Now()
-    )
-    if not changed:
-        raise _conflict(delivery, "cancelled")
-    debounce.forget([delivery.webhook_id])
+    with transaction.atomic():
+        changed = Delivery.objects.filter(pk=delivery.pk, status__in=waiting).update(
+            status=Delivery.Status.CANCELLED, reason=f"Cancelled by {by}.", due_at=None, claim=None, closed_at=Now()
+        )
+        if not changed:
+            raise _conflict(delivery, "cancelled")
+        debounce.forget([delivery.webhook_id])
+        _let_on({delivery.pk: (delivery.webhook_id, delivery.order_key)})
     return _reread(delivery)
 
 
@@ -106,7 +119,7 @@ def _replay(keys: Collection[int], *, by: str, note: str) -> int:
         lanes_of = _locked(keys, _CLOSED)
         Delivery.objects.filter(pk__in=lanes_of).update(
             status=Delivery.Status.RETRYING,
-            due_at=Now(),
+            due_at=_DUE,
             claim=None,
             tries=0,
             interruptions=0,
@@ -115,7 +128,8 @@ def _replay(keys: Collection[int], *, by: str, note: str) -> int:
             closed_at=None,
         )
         _resolve(lanes_of, DeadLetter.Resolution.REPLAYED, by, note)
-        woken = set(lanes_of.values())
+        _let_on(lanes_of)
+        woken = {webhook_id for webhook_id, _key in lanes_of.values()}
         transaction.on_commit(lambda: lanes.wake(woken), robust=True)
     return len(lanes_of)
 
@@ -128,14 +142,21 @@ def _discard(keys: Collection[int], *, by: str, note: str) -> int:
             status=Delivery.Status.DISCARDED, reason=reason, closed_at=Now()
         )
         _resolve(lanes_of, DeadLetter.Resolution.DISCARDED, by, note)
-        debounce.forget(set(lanes_of.values()))
+        debounce.forget({webhook_id for webhook_id, _key in lanes_of.values()})
+        _let_on(lanes_of)
     return len(lanes_of)
 
 
-def _locked(keys: Collection[int], states: Collection[str]) -> dict[int, int]:
+def _locked(keys: Collection[int], states: Collection[str]) -> dict[int, _Lane]:
     """Lock those of the deliveries that are in one of `states`; key → lane. In key order: two bulks can't deadlock."""
     rows = Delivery.objects.select_for_update(of=("self",)).filter(pk__in=keys, status__in=states).order_by("pk")
-    return dict(rows.values_list("pk", "webhook_id"))
+    return {pk: (webhook_id, key) for pk, webhook_id, key in rows.values_list("pk", "webhook_id", "order_key")}
+
+
+def _let_on(lanes_of: Mapping[int, _Lane]) -> None:
+    """Let the lines of these deliveries go on once it is committed what becomes of them."""
+    lines = ordering.lines_of(lanes_of.values())
+    transaction.on_commit(lambda: ordering.move_on(lines), robust=True)
 
 
 def _resolve(keys: Collection[int], resolution: str, by: str, note: str) -> None:
@@ -175,9 +196,16 @@ def _check_sendable(delivery: Delivery) -> None:
 
 def _conflict(delivery: Delivery, wanted: str) -> Conflict:
     status = Delivery.Status(_reread(delivery).status)
+    if delivery.is_held and wanted == "replayed":
+        raise _held(delivery)
     return Conflict(
         f"The delivery is {status.label.lower()} now, so it can't be {wanted}; look at it again in a moment."
     )
+
+
+def _held(delivery: Delivery) -> Conflict:
+    waits = ordering.why_held(delivery, ordering.ahead_of(delivery))
+    return Conflict(f"{waits} The webhook asked for its deliveries in order: see to that one, or cancel this.")
 
 
 def _reread(delivery: Delivery) -> Delivery:

@@ -24,8 +24,9 @@ UNKNOWN_TIMEOUT = 10.0
 class Target:
     """A webhook as it stood at the claim: URL, policy, secrets and state are read anew each time.
 
-    `sealed`: its active secrets, encrypted, oldest first. `blocked_until`: its rate limit allows nothing before.
-    `rotated_at`: when its newest secret was made, if it isn't its first.
+    `expire_after`: seconds after which nothing is sent, None for never. `sealed`: its active secrets, encrypted, oldest
+    first. `blocked_until`: its rate limit allows nothing before. `rotated_at`: when its newest secret was made, if it
+    isn't its first.
     """
 
     webhook_id: int
@@ -47,6 +48,7 @@ class Target:
     window: int = 1
     blocked_until: datetime | None = None
     rotated_at: datetime | None = None
+    expire_after: int | None = None
 
     @property
     def secrets(self) -> list[str]:
@@ -57,7 +59,7 @@ class Target:
 def target_of_row(row: Sequence[Any]) -> Target:
     """Return the Target of a row of claim_sql.LANES_…: its settings, then its lane's state, then its secrets."""
     (pk, merchant_id, merchant, domain, webhook, url, dialect, body_style, api_version, headers, policy, timeout, cap,
-     rate_limit, fields, window, blocked_until, rotated_at, sealed) = row  # fmt: skip
+     rate_limit, expire_after, fields, window, blocked_until, rotated_at, sealed) = row  # fmt: skip
     return Target(
         webhook_id=pk,
         merchant_id=merchant_id,
@@ -73,6 +75,7 @@ def target_of_row(row: Sequence[Any]) -> Target:
         timeout=timeout or _default_timeout(dialect),
         cap=cap or settings.WEBHOOKS_MAX_IN_FLIGHT,
         rate_limit=rate_limit,
+        expire_after=expire_after or settings.WEBHOOKS_EXPIRE_AFTER or None,
         fields=_parsed(fields) or [],
         sealed=_parsed(sealed),
         window=window,
@@ -98,6 +101,7 @@ def target_of_webhook(webhook: Webhook, secrets: Iterable[str]) -> Target:
         timeout=webhook.timeout or _default_timeout(webhook.dialect),
         cap=webhook.in_flight_cap,
         rate_limit=webhook.rate_limit,
+        expire_after=webhook.expire_after or settings.WEBHOOKS_EXPIRE_AFTER or None,
         fields=webhook.fields,
         sealed=[encryption.encrypt(secret) for secret in secrets],
     )

@@ -47,12 +47,13 @@ class Match:
     disabled_reason: str
     filter: str
     fields: list[str]
+    ordering: str = ""
 
 
 _BY_NAME = "SELECT name, aliases, source FROM subscriptions_eventtype WHERE is_active AND name IN ({marks})"
 _ALL = "SELECT name, aliases, source FROM subscriptions_eventtype WHERE is_active"
 _MATCHING = """
-    SELECT s.pattern, w.id, w.is_enabled, w.disabled_reason, w.filter, w.fields
+    SELECT s.pattern, w.id, w.is_enabled, w.disabled_reason, w.filter, w.fields, w.ordering
     FROM subscriptions_subscription s JOIN subscriptions_webhook w ON w.id = s.webhook_id
     WHERE s.merchant_id = %s AND s.ended_at IS NULL AND s.pattern IN ({marks}) AND w.deleted_at IS NULL
     ORDER BY w.id
@@ -116,8 +117,8 @@ def matching(merchant_id: int, entries: Iterable[KnownEvent]) -> Mapping[str, li
     with connection.cursor() as cursor:
         cursor.execute(_MATCHING.format(marks=_marks(patterns)), [merchant_id, *patterns])
         rows = [
-            (pattern, Match(pk, is_enabled, reason, condition, _parsed(fields)))
-            for pattern, pk, is_enabled, reason, condition, fields in cursor.fetchall()
+            (pattern, Match(pk, is_enabled, reason, condition, _parsed(fields), ordering))
+            for pattern, pk, is_enabled, reason, condition, fields, ordering in cursor.fetchall()
         ]
     return {
         name: list({match.webhook_id: match for pattern, match in rows if pattern in wanted}.values())

@@ -110,6 +110,7 @@ WEBHOOKS_SHIFT_SLICE = env.seconds("WEBHOOKS_SHIFT_SLICE", 10.0, minimum=0.1)
 WEBHOOKS_SHIFTS_PER_WORKER = env.whole("WEBHOOKS_SHIFTS_PER_WORKER", 2, minimum=1)
 WEBHOOKS_COUNTDOWN_HORIZON = env.seconds("WEBHOOKS_COUNTDOWN_HORIZON", 150.0)
 WEBHOOKS_COUNTDOWN_CUSHION = env.seconds("WEBHOOKS_COUNTDOWN_CUSHION", 0.05)
+WEBHOOKS_EXPIRE_AFTER = env.whole("WEBHOOKS_EXPIRE_AFTER", 0)  # for webhooks without an own; 0 is never
 WEBHOOKS_SWEEP_INTERVAL = env.seconds("WEBHOOKS_SWEEP_INTERVAL", 1.0, minimum=0.05)
 
 # --- what may be published, and where it may go -------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -15,11 +17,26 @@ FAILED = Q(status__in=("retrying", "dead", "discarded"))
 """What the log calls failed."""
 
 
+HELD = datetime(9999, 1, 1, 0, 0, 0, 1, tzinfo=UTC)
+"""When a delivery is due that waits in line behind another: never, until `ordering.advance` lets it go.
+
+Not for people's eyes. Its microsecond makes the text forms that Django and the engine write into SQLite the same.
+"""
+HELD_SQL = f"'{HELD:%Y-%m-%d %H:%M:%S.%f}'"
+"""The same for SQL of our own; Django's connections to PostgreSQL speak UTC."""
+
+IN_LINE = Q(order_key__isnull=False) & (Q(due_at__isnull=False) | Q(status="dead"))
+"""What stands in a line: waiting, being sent, or blocking it from the review queue."""
+
+
 class Delivery(models.Model):
     """One event to one webhook, with where it stands.
 
     A delivery is open exactly while `due_at` is set: the time of its next attempt or, while it is being sent, of its
     claim's expiry. `claim` is the fence: an outcome that comes back under another token changes nothing but the log.
+
+    Deliveries of one webhook with the same `order_key` stand in line, in the order of their ids (docs/adr/0012): one of
+    them is active, the others are open but HELD.
     """
 
     class Status(models.TextChoices):
@@ -45,6 +62,9 @@ class Delivery(models.Model):
     event_type = models.CharField(max_length=100)
     status = models.CharField(max_length=10, choices=Status, db_default=Status.PENDING)
     reason = models.TextField(blank=True, db_default="", help_text="Why it was skipped, cancelled, or put into review.")
+    order_key = models.CharField(
+        max_length=200, null=True, editable=False, help_text="Its line: empty for the webhook's only one. Null: none."
+    )
     due_at = models.DateTimeField(null=True, editable=False)
     claim = models.BigIntegerField(null=True, editable=False)
     claimed_at = models.DateTimeField(null=True, editable=False)
@@ -75,6 +95,16 @@ class Delivery(models.Model):
             # "Failed only" in the log; what is delivered at once never enters these.
             models.Index(fields=["webhook", "-id"], condition=FAILED, name="delivery_failed_of_webhook"),
             models.Index(fields=["merchant", "-id"], condition=FAILED, name="delivery_failed_of_merchant"),
+            # The head of a line is its first entry here; deliveries without a line never enter.
+            models.Index(fields=["webhook", "order_key", "id"], condition=IN_LINE, name="delivery_in_line"),
+        ]
+        constraints = [
+            # Two deliveries of a line are never on their way at once: the database itself refuses it.
+            models.UniqueConstraint(
+                fields=["webhook", "order_key"],
+                condition=Q(order_key__isnull=False, due_at__lt=HELD),
+                name="delivery_one_of_a_line",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -84,3 +114,8 @@ class Delivery(models.Model):
     def is_open(self) -> bool:
         """Tell whether it waits for an attempt or is being sent."""
         return self.due_at is not None
+
+    @property
+    def is_held(self) -> bool:
+        """Tell whether it waits in line behind another delivery."""
+        return self.due_at is not None and self.due_at >= HELD

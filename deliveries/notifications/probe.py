@@ -17,6 +17,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from deliveries import expiry, ordering
 from deliveries.claims import Claimed
 from deliveries.database import as_datetime, clock
 from deliveries.engine import engine
@@ -96,11 +97,12 @@ def _claim(watch: Watch, now: datetime) -> Claimed | None:
     webhook = watch.webhook
     if webhook.paused_at != watch.paused_at or not webhook.is_enabled or webhook.deleted_at is not None:
         return None
+    target = _target(webhook)
+    _expire(target, now)
     waiting = Delivery.objects.filter(webhook=webhook, status__in=_WAITING, due_at__lte=Now()).order_by("due_at", "id")
     delivery = waiting.select_for_update(skip_locked=True, of=("self",)).select_related("event").first()
     if delivery is None:
         return None
-    target = _target(webhook)
     token, lasts = secrets.randbits(62), timedelta(seconds=target.timeout + settings.WEBHOOKS_CLAIM_GRACE)
     Delivery.objects.filter(pk=delivery.pk).update(
         status=Delivery.Status.SENDING, claim=token, claimed_at=now, due_at=now + lasts
@@ -108,6 +110,14 @@ def _claim(watch: Watch, now: datetime) -> Claimed | None:
     watch.probed_at, watch.probe_delivery, watch.probe_tries = now, delivery.pk, delivery.tries
     watch.save()
     return _claimed(delivery, target, token, now + lasts)
+
+
+def _expire(target: Target, now: datetime) -> None:
+    """Close what is too old to be sent, as a claim would: a line whose first delivery is too old must go on."""
+    due = Delivery.objects.filter(webhook_id=target.webhook_id, due_at__lte=now).order_by("due_at", "id")
+    keys = set(due.values_list("order_key", flat=True)[:BATCH])
+    lines = expiry.clear(target, now, keys=[key for key in keys if key is not None])
+    transaction.on_commit(lambda: ordering.move_on(lines), robust=True)
 
 
 def _target(webhook: Webhook) -> Target:

@@ -37,6 +37,11 @@ class Webhook(models.Model):
         COMPACT = "compact", "Compact, as JavaScript writes it"
         PYTHON = "python", "As Python's json.dumps writes it"
 
+    class Ordering(models.TextChoices):
+        NONE = "", "As fast as possible, in any order"
+        RESOURCE = "resource", "In order for each resource"
+        WEBHOOK = "webhook", "In order, one after the other"
+
     id = models.BigAutoField(primary_key=True)
     public_id = PublicIdField(prefix=ids.WEBHOOK, unique=True)
     merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="webhooks")
@@ -63,6 +68,20 @@ class Webhook(models.Model):
     )
     rate_limit = models.FloatField(
         null=True, blank=True, validators=[MinValueValidator(0.01)], help_text="Requests a second; empty: no limit."
+    )
+    ordering = models.CharField(
+        max_length=10,
+        choices=Ordering,
+        blank=True,
+        default=Ordering.NONE,
+        db_default=Ordering.NONE,
+        help_text="What waits for what was published before it.",
+    )
+    expire_after = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(60)],
+        help_text="Seconds after which a delivery isn't sent any more; empty: the platform's default.",
     )
     filter = models.TextField(blank=True, help_text="A JMESPath condition on the event; empty: everything.")
     fields = models.JSONField(default=list, blank=True, help_text="Only these fields of the data are sent; empty: all.")

@@ -41,8 +41,9 @@ def create_webhook(
 ) -> NewWebhook:
     """Make a webhook with its subscriptions and its first secret, which is made up when none is given.
 
-    `others` are headers, retry_policy, timeout (seconds), max_in_flight, rate_limit (requests a second), filter,
-    fields, is_enabled, body_style, api_version; empty ones mean the dialect's or the platform's own.
+    `others` are headers, retry_policy, timeout (seconds), max_in_flight, rate_limit (requests a second), ordering
+    (none, resource, webhook: what is published from now on), expire_after (seconds), filter, fields, is_enabled,
+    body_style, api_version; empty ones mean the dialect's or the platform's own.
 
     Raises ValidationError naming every wrong field, for an inactive merchant, and for one webhook too many.
     """

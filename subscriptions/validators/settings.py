@@ -15,6 +15,7 @@ DIALECT_MAX: Final = 20
 BODY_STYLE_MAX: Final = 10
 SECRET_MAX: Final = 256
 API_VERSION_MAX: Final = 20
+ORDERING_MAX: Final = 10
 FILTER_MAX: Final = 1000
 """Characters; `deliveries.filters` limits steps and depth beside."""
 FIELDS_MAX: Final = 100
@@ -25,6 +26,11 @@ IN_FLIGHT_BOUNDS: Final = (1, 500)
 """Open requests at a time."""
 RATE_BOUNDS: Final = (0.01, 10_000.0)
 """Requests a second."""
+EXPIRY_BOUNDS: Final = (60, 30 * 86_400)
+"""Seconds after which a delivery isn't sent any more."""
+ORDERINGS: Final = {"none": Webhook.Ordering.NONE, "resource": Webhook.Ordering.RESOURCE,
+                    "webhook": Webhook.Ordering.WEBHOOK}  # fmt: skip
+"""What callers say → what is stored."""
 
 
 def _clean_name(value: Any) -> str:
@@ -97,13 +103,26 @@ def _number(bounds: tuple[float, float], subject: str, unit: str) -> Callable[[A
     return clean
 
 
-def _clean_in_flight(value: Any) -> int | None:
-    low, high = IN_FLIGHT_BOUNDS
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ValueError(f"max_in_flight must be a whole number from {low} to {high}, or null for the default.")
-    return value
+def _whole(bounds: tuple[int, int], name: str, unit: str = "") -> Callable[[Any], int | None]:
+    low, high = bounds
+
+    def clean(value: Any) -> int | None:
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise ValueError(f"{name} must be a whole number from {low} to {high}{unit}, or null for the default.")
+        return value
+
+    return clean
+
+
+def _clean_ordering(value: Any) -> str:
+    if value is None or value == "":
+        return Webhook.Ordering.NONE.value
+    limited(value, ORDERING_MAX, "An ordering")
+    if value not in ORDERINGS:
+        raise ValueError(f"{value!r} is not an ordering. Use one of {', '.join(ORDERINGS)}.")
+    return ORDERINGS[value].value
 
 
 def _clean_filter(value: Any) -> str:
@@ -141,8 +160,10 @@ CLEANERS: Final[dict[str, Callable[[Any], Any]]] = {
     "headers": _clean_headers,
     "retry_policy": _clean_policy,
     "timeout": _number(TIMEOUT_BOUNDS, "The timeout", "seconds"),
-    "max_in_flight": _clean_in_flight,
+    "max_in_flight": _whole(IN_FLIGHT_BOUNDS, "max_in_flight"),
     "rate_limit": _number(RATE_BOUNDS, "The rate limit", "requests a second"),
+    "ordering": _clean_ordering,
+    "expire_after": _whole(EXPIRY_BOUNDS, "expire_after", " (seconds)"),
     "filter": _clean_filter,
     "fields": _clean_fields,
     "is_enabled": _clean_is_enabled,
