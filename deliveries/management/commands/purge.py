@@ -23,11 +23,13 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         chosen = [kind for kind in retention.kinds() if not options["only"] or kind.name in options["only"]]
-        if options["dry_run"]:
-            self._count(chosen)
-            return
         columns = [TextColumn("{task.description:16}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
-        with Progress(*columns, console=console_of(self)) as progress:
+        with Progress(*columns, console=console_of(self), transient=options["dry_run"]) as progress:
+            if options["dry_run"]:
+                table = self._count(chosen, progress)
+                progress.stop()
+                progress.console.print(table)
+                return
             for kind in chosen:
                 if kind.days:
                     self._purge(kind, progress)
@@ -38,12 +40,16 @@ class Command(BaseCommand):
             progress.advance(bar, step.purged)
         progress.update(bar, total=progress.tasks[bar].completed)
 
-    def _count(self, chosen: list[Kind]) -> None:
+    def _count(self, chosen: list[Kind], progress: Progress) -> Table:
+        """Count each kind, on a large log for minutes, with a bar over the kinds."""
         table = Table("kind", "kept", "older than", "would go")
+        bar = progress.add_task("counting", total=len(chosen))
         for kind in chosen:
+            progress.update(bar, description=f"counting {kind.name}")
             if kind.days:
                 old = f"{kind.before():%Y-%m-%d %H:%M} UTC"
                 table.add_row(kind.name, f"{kind.days} days", old, str(retention.estimate(kind)))
             else:
                 table.add_row(kind.name, "for ever", "", "0")
-        console_of(self).print(table)
+            progress.advance(bar)
+        return table
