@@ -10,8 +10,7 @@ flight at a kill: the end of its claim said when it was due. It is counted and l
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
+import os
 import threading
 import time
 
@@ -19,6 +18,7 @@ from bench import rig
 from deliveries.management.receiver import Answer, Receiver, Request
 from deliveries.models import Attempt, Delivery
 from subscriptions.models import Merchant, Webhook
+from tests.processes import Process, environment, worker
 
 ENDPOINTS = 200
 DELAYS = [5, 25, 125]
@@ -46,28 +46,23 @@ class Fleet:
 
     def __init__(self) -> None:
         self.kills = 0
-        self._started = 0
-        self._workers = [self._start() for _ in range(2)]
-        rig.wait_for(lambda: rig.consumers("deliveries") >= len(self._workers), 60)
+        self._workers = [self._start(wait=True) for _ in range(2)]
 
     def kill(self) -> None:
         """Kill a worker at once, and start another."""
         place = self.kills % len(self._workers)
         self._workers[place].kill()
-        self._workers[place].wait()
-        self._workers[place] = self._start()
+        self._workers[place] = self._start(wait=False)
         self.kills += 1
 
     def stop(self) -> None:
         """End both in peace."""
         for child in self._workers:
-            child.terminate()
-        for child in self._workers:
-            child.wait(30)
+            child.stop()
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        self._started += 1
-        return subprocess.Popen([sys.executable, *rig.worker_command(f"lateness-{self._started}")])
+    def _start(self, *, wait: bool) -> Process:
+        servers = {name: os.environ[name] for name in ("DATABASE_URL", "REDIS_URL")}
+        return worker(environment(**servers), wait=wait)
 
 
 def publish(merchants: list[Merchant], each: int) -> None:

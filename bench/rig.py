@@ -67,21 +67,6 @@ def receiver() -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-def worker_command(
-    name: str,
-    *,
-    app: str = "webhooks_project",
-    queues: str = "deliveries,deliveries.slow,housekeeping",
-    threads: int = 4,
-) -> list[str]:
-    """Return Python's arguments for a worker process of Celery's threads pool, as the Procfile starts it."""
-    return [
-        "-m", "celery", "-q", "-A", app, "worker", "-P", "threads", "-c", str(threads), "-Q", queues,
-        "--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "WARNING",
-        "-n", f"{name}-{os.getpid()}@%h",
-    ]  # fmt: skip
-
-
 @contextlib.contextmanager
 def workers(
     count: int = 2,
@@ -91,10 +76,14 @@ def workers(
     threads: int = 4,
 ) -> Iterator[None]:
     """Run `count` worker processes of Celery's threads pool, as the Procfile does: one a core."""
+    command = [
+        "-m", "celery", "-q", "-A", app, "worker", "-P", "threads", "-c", str(threads), "-Q", queues,
+        "--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "WARNING",
+    ]  # fmt: skip
     with contextlib.ExitStack() as stack:
         for number in range(count):
-            stack.enter_context(process(*worker_command(f"{app}-{number}", app=app, queues=queues, threads=threads)))
-        wait_for(lambda: consumers(queues.split(",", maxsplit=1)[0]) >= count, 60)
+            stack.enter_context(process(*command, "-n", f"{app}-{number}-{os.getpid()}@%h"))
+        wait_for(lambda: _consumers(queues.split(",", maxsplit=1)[0]) >= count, 60)
         yield
 
 
@@ -185,7 +174,7 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def consumers(queue: str) -> int:
+def _consumers(queue: str) -> int:
     """Return how many worker processes are ready, by their heartbeat; the baseline's by their binding."""
     client = redis.Redis.from_url(settings.REDIS_URL)
     if queue == "deliveries":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import queue
 import threading
@@ -9,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from http.client import HTTPConnection, HTTPException
 
-from tests.faults.publisher import EVENT
+from tests.faults.publisher import event
 
 TIMEOUT = 5.0
 """Seconds for a request."""
@@ -23,6 +24,7 @@ class Poster:
 
     Attributes:
         accepted, refused: Ids; of the refused some may be stored: a request that broke after its commit.
+        at_once: Those accepted at the first try.
         repeated: How many requests were sent again.
         problems: Answers that no fault explains.
     """
@@ -33,6 +35,7 @@ class Poster:
         self._orders: queue.Queue[tuple[list[str], bool] | None] = queue.Queue()
         self.accepted: list[str] = []
         self.refused: list[str] = []
+        self.at_once: list[str] = []
         self.repeated = 0
         self.problems: list[str] = []
         self._thread = threading.Thread(target=self._run, name="poster", daemon=True)
@@ -52,30 +55,33 @@ class Poster:
     def _run(self) -> None:
         while (order := self._orders.get()) is not None:
             ids, batch = order
-            events = [{"event": EVENT, "data": {"n": name}, "id": name} for name in ids]
+            events = [event(name) for name in ids]
             if batch:
                 self._note(ids, self._post("/api/v1/events/batch", {"events": events}))
             else:
-                for name, event in zip(ids, events, strict=True):
-                    self._note([name], self._post("/api/v1/events", event))
+                for name, one in zip(ids, events, strict=True):
+                    self._note([name], self._post("/api/v1/events", one))
 
-    def _note(self, ids: list[str], accepted: bool) -> None:
-        (self.accepted if accepted else self.refused).extend(ids)
+    def _note(self, ids: list[str], tries: int) -> None:
+        (self.accepted if tries else self.refused).extend(ids)
+        if tries == 1:
+            self.at_once += ids
 
-    def _post(self, path: str, body: object) -> bool:
-        """Send until it is accepted or patience ends."""
+    def _post(self, path: str, body: object) -> int:
+        """Send until it is accepted or patience ends; return at which try it was, or 0."""
         ends = time.monotonic() + PATIENCE
-        while True:
+        for tries in itertools.count(1):
             status, text = self._once(path, json.dumps(body))
             if status in {200, 201}:
-                return True
+                return tries
             if status and status < 500:
                 self.problems.append(f"{path} was answered {status}: {text[:300]}")
-                return False
+                break
             if time.monotonic() > ends:
-                return False
+                break
             self.repeated += 1
             time.sleep(PAUSE)
+        return 0
 
     def _once(self, path: str, body: str) -> tuple[int, str]:
         """Return the answer; status 0 when none came."""

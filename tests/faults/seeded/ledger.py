@@ -10,8 +10,9 @@ from django.db import connection
 
 from deliveries.interruptions import OVERTAKEN
 from deliveries.models import Attempt, DeadLetter, Delivery, Event
+from tests.faults.seeded import order
 from tests.faults.seeded.manners import RETRY_AFTER, Request
-from tests.faults.seeded.round import DELAYS, TIMEOUT, WEBHOOKS, Round
+from tests.faults.seeded.round import DELAYS, ORDERINGS, TIMEOUT, WEBHOOKS, Round
 from tests.faults.stage import Key
 
 CLOCK_STEP = 0.001
@@ -23,6 +24,9 @@ LATE = 5.0
 STORIES = 2
 
 
+_COLUMNS = ("id", "webhook__url", "event__public_id", "status", "attempt_count", "webhook__ordering", "order_key")
+
+
 class Ledger:
     """Reads the log after a round; each `check` fails with what doesn't fit."""
 
@@ -30,8 +34,7 @@ class Ledger:
         connection.close()
         self.played = played
         self.deliveries: dict[Key, dict[str, Any]] = {
-            (row.pop("webhook__url"), row.pop("event__public_id")): row
-            for row in Delivery.objects.values("id", "webhook__url", "event__public_id", "status", "attempt_count")
+            (row.pop("webhook__url"), row.pop("event__public_id")): row for row in Delivery.objects.values(*_COLUMNS)
         }
         keys = {row["id"]: key for key, row in self.deliveries.items()}
         self.log: dict[Key, list[Attempt]] = defaultdict(list)
@@ -51,6 +54,7 @@ class Ledger:
         self.check_interruptions_are_within_what_was_in_flight()
         self.check_nothing_was_early()
         self.check_signatures_tell_the_right_time()
+        order.check(self)
         return self.figures()
 
     def check_nothing_is_lost(self) -> None:
@@ -62,13 +66,14 @@ class Ledger:
         assert stored <= set(self.played.accepted) | set(self.played.refused)
         fanned = Counter(message for _url, message in self.deliveries)
         assert set(fanned) == stored
-        assert set(fanned.values()) <= {WEBHOOKS}, "an event has some of its deliveries"
+        assert all(fanned[message] == _webhooks(message) for message in stored), "an event has some of its deliveries"
 
     def check_every_end_is_an_end(self) -> None:
         """Delivered means that the receiver took it; otherwise a dead letter waits for review."""
         letters = set(DeadLetter.objects.filter(resolved_at=None).values_list("delivery_id", flat=True))
         for key, row in self.deliveries.items():
-            assert row["status"] in {"delivered", "dead"}, (key, row)
+            ends = {"delivered", "discarded"} if row["webhook__ordering"] else {"delivered", "dead"}
+            assert row["status"] in ends, (key, row)
             assert (row["status"] == "dead") == (row["id"] in letters), (key, row)
             if row["status"] == "delivered":
                 assert any(request.accepted for request in self.seen[key]), f"{key} never arrived"
@@ -148,7 +153,8 @@ class Ledger:
             "clocks_off": self.played.fleet.clocks,
             "deliveries": len(self.deliveries),
             "lost": self.lost(),
-            "dead": sum(row["status"] == "dead" for row in self.deliveries.values()),
+            "in_order": sum(bool(row["webhook__ordering"]) for row in self.deliveries.values()),
+            "dead": sum(row["status"] in {"dead", "discarded"} for row in self.deliveries.values()),
             "requests": sum(map(len, self.seen.values())),
             "in_flight_at_faults": sum(self.played.exposed.values()),
             "interrupted": sum(attempt.result == "interrupted" for attempt in attempts),
@@ -162,8 +168,8 @@ class Ledger:
     def lost(self) -> int:
         """Return how many accepted events miss a delivery, and deliveries an end: none, or a check has failed."""
         whole = Counter(message for _url, message in self.deliveries)
-        events = sum(whole[message] < WEBHOOKS for message in self.played.accepted)
-        return events + sum(row["status"] not in {"delivered", "dead"} for row in self.deliveries.values())
+        events = sum(whole[message] < _webhooks(message) for message in self.played.accepted)
+        return events + sum(row["status"] in {"pending", "sending", "retrying"} for row in self.deliveries.values())
 
     def story(self, key: Key) -> str:
         """Return all that is known of a delivery."""
@@ -175,3 +181,8 @@ class Ledger:
             times = f"started {each.started_at:%T.%f}, answered {each.answered_at}, next {each.next_at}"
             lines.append(f"  {each.number} {each.result} {each.status_code} {each.error}; {times}; {each.worker}")
         return "\n".join(lines)
+
+
+def _webhooks(message: str) -> int:
+    """Return how many webhooks an event is for."""
+    return WEBHOOKS + (len(ORDERINGS) if message.startswith("o") else 0)

@@ -16,6 +16,7 @@ COLUMNS = {
     "over REST": lambda rounds: _sum(rounds, "posted"),
     "repeated": lambda rounds: _sum(rounds, "repeated"),
     "deliveries": lambda rounds: _sum(rounds, "deliveries"),
+    "in order": lambda rounds: _sum(rounds, "in_order"),
     "requests": lambda rounds: _sum(rounds, "requests"),
     "faults": lambda rounds: f"{sum(len(each['faults']) for each in rounds):,}",
     "clocks off": lambda rounds: f"{sum(len(each['clocks_off']) for each in rounds):,}",

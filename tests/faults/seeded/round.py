@@ -10,8 +10,11 @@ from pathlib import Path
 
 import psycopg
 
+from deliveries import review
+from deliveries.models import Delivery
 from tests.factories import make_api_key
 from tests.faults.poster import Poster
+from tests.faults.publisher import ORDERED
 from tests.faults.seeded.fleet import Fleet
 from tests.faults.seeded.manners import SeededReceiver
 from tests.faults.seeded.schedule import Happening
@@ -20,6 +23,10 @@ from tests.processes import Process, halted
 
 WEBHOOKS = 16
 """So many that no lane's few places (one while its receiver gives no answer) hold the round up."""
+ORDERINGS = ("webhook", "resource")
+"""Of two more webhooks, that keep an order. One delivery after the other takes its time: they hear less."""
+ORDERED_EVERY = 4
+"""Every so many publications are such as they hear."""
 DELAYS = [0.5, 0.5, 0.5, 1, 1]
 TIMEOUT = 1.0
 DRAIN = 90.0
@@ -32,6 +39,7 @@ class Round:
     Attributes:
         accepted, refused: What `publish` or the REST API said of the events: how many of the refused were stored all
             the same nobody can know, as with any database whose answer to a commit was lost.
+        published: What of the accepted went by `publish` or `publish_many`.
         exposed: How often each delivery was in flight when something died: so often it may come twice.
     """
 
@@ -44,12 +52,21 @@ class Round:
             stage.webhook(f"{receiver.base}/{number}", timeout=TIMEOUT, retry_policy={"delays": DELAYS})
             for number in range(WEBHOOKS)
         ]
+        for ordering in ORDERINGS:
+            stage.webhook(
+                f"{receiver.base}/{ordering}",
+                timeout=TIMEOUT,
+                retry_policy={"delays": DELAYS},
+                events=[ORDERED],
+                ordering=ordering,
+            )
         self.poster = Poster(self.fleet.port, make_api_key(stage.merchant).text)
         self.accepted: list[str] = []
+        self.published: list[str] = []
         self.refused: list[str] = []
         self.exposed: Counter[Key] = Counter()
         self._ordered: list[list[str]] = []
-        self._count = 0
+        self._count = self._publications = 0
 
     def run(self, happenings: list[Happening]) -> None:
         """Carry out, then wait until nothing is open any more."""
@@ -62,12 +79,18 @@ class Round:
         self._collect()
         deadline = time.monotonic() + DRAIN
         while self._open():
+            self._discard_heads()
             assert time.monotonic() < deadline, f"after {DRAIN:g} s the log says {self.stage.statuses()}"
             time.sleep(0.1)
         self.fleet.check()
 
     def _open(self) -> int:
         return sum(self.stage.statuses().get(status, 0) for status in ("pending", "sending", "retrying"))
+
+    def _discard_heads(self) -> None:
+        """See to the dead letters that whole lines wait behind, as a person would."""
+        for delivery in Delivery.objects.filter(status="dead").exclude(webhook__ordering=""):
+            review.discard(delivery=delivery, by="test")
 
     def _carry_out(self, happening: Happening) -> None:
         match happening.what.split():
@@ -106,8 +129,10 @@ class Round:
                 raise AssertionError(f"nobody knows how to {happening.what}")
 
     def _publish(self, way: str, count: int, *, batch: bool) -> None:
-        names = [f"e{self._count + number}" for number in range(count)]
+        kind = "e" if self._publications % ORDERED_EVERY else "o"
+        names = [f"{kind}{self._count + number}" for number in range(count)]
         self._count += count
+        self._publications += 1
         if way == "post":
             self.poster.send(names, batch=batch)
         else:
@@ -118,6 +143,7 @@ class Round:
         for names in self._ordered:
             receipt = self.publisher.receipt()
             self.accepted += receipt.accepted
+            self.published += receipt.accepted
             self.refused += sorted(set(names) - set(receipt.accepted))
         self.poster.finish()
         self.accepted += self.poster.accepted

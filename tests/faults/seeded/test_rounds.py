@@ -71,7 +71,7 @@ def test_a_seed_makes_the_same_schedule_each_time():
 
 def test_reports_are_summed_into_a_row_where_a_seed_counts_once_and_not_if_it_failed():
     names = ["events", "posted", "repeated", "deliveries", "requests", "lost"]
-    names += ["in_flight_at_faults", "interrupted", "came_twice"]
+    names += ["in_flight_at_faults", "interrupted", "came_twice", "in_order"]
     figures = dict.fromkeys(names, 600) | {"dead": 1, "faults": ["a"], "clocks_off": []}
     played = [figures | {"seed": seed, "seconds": 10.0 + seed} for seed in (4, 1, 2)]
     row = report.table([played[0] | {"dead": 99}, *played, {"seed": 7, "failed": "…"}]).splitlines()[-1]
