@@ -13,7 +13,7 @@ from celery import shared_task
 from django.core.management import call_command
 
 from deliveries import retention
-from deliveries.api.running import wake_stalled
+from deliveries.bulk import wake_stalled
 from deliveries.database import borrowed
 from deliveries.models import Job
 from deliveries.notifications import mail, probe, watch

@@ -18,7 +18,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from deliveries.expunging import BLANK
-from deliveries.models import Attempt, Counter, Delivery, Event, Job, Notice, Upkeep
+from deliveries.models import Attempt, Counter, Delivery, Event, HourCounter, Job, Notice, Upkeep
 from deliveries.models.debounce import LastSent
 from deliveries.models.events import EXPUNGED
 from deliveries.models.upkeep import Expunction
@@ -79,7 +79,8 @@ def kinds() -> list[Kind]:
         Kind("attempts", "WEBHOOKS_KEEP_ATTEMPTS", Attempt.objects.all(), "started_at", _delete_attempts),
         Kind("deliveries", "WEBHOOKS_KEEP_DELIVERIES", Delivery.objects.all(), "created_at", _delete_deliveries),
         Kind("events", "WEBHOOKS_KEEP_EVENTS", Event.objects.all(), "created_at", _delete_events),
-        Kind("counters", "WEBHOOKS_KEEP_COUNTERS", Counter.objects.all(), "bucket", _deleting(Counter)),
+        Kind("counters", "WEBHOOKS_KEEP_COUNTERS", HourCounter.objects.all(), "bucket", _deleting(HourCounter)),
+        Kind("fine counters", "WEBHOOKS_KEEP_FINE_COUNTERS", Counter.objects.all(), "bucket", _deleting(Counter)),
         Kind(
             "notices",
             "WEBHOOKS_KEEP_NOTICES",

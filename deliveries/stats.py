@@ -1,4 +1,6 @@
-"""Numbers for charts, from Counter rows alone: nothing here grows with the log.
+"""Numbers for charts, from counters alone: nothing here grows with the log.
+
+Windows of more than six hours are read from the cells of an hour, shorter ones from those of five minutes.
 
 The recorder adds to a cell of (webhook, bucket, result, band) for each attempt; this module defines the cells and
 reads them back. An attempt counts once: `delivered`, `failed` (and another follows), `dead` (and it was the last),
@@ -10,30 +12,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db.models import QuerySet, Sum
+from django.db.models import BigIntegerField, Func, QuerySet, Sum
 from django.utils import timezone
 
-from deliveries.counters import ATTEMPTS, BANDS, BUCKET, LATENESS, SKIPPED, band_of, bucket_of, floor
-from deliveries.models.lanes import Counter
+from deliveries.counters import ATTEMPTS, BANDS, BUCKET, HOUR, LATENESS, SKIPPED, band_of, bucket_of, floor
+from deliveries.models.lanes import Counter, HourCounter
 from subscriptions.models import Merchant, Webhook
 
 __all__ = [
     "ATTEMPTS",
     "BANDS",
     "BUCKET",
+    "FINE_MAX",
     "LATENESS",
     "SKIPPED",
     "Summary",
     "band_of",
     "bucket_of",
+    "grain_of",
     "percentile",
     "series",
     "summary",
     "worst",
 ]
+
+FINE_MAX = timedelta(hours=6)
+"""The longest window read from cells of five minutes; retention keeps those longer than this."""
 
 Whose = Merchant | Iterable[Merchant | int] | None
 """One merchant, several (or their primary keys), or all."""
@@ -112,9 +119,12 @@ class Summary:
 
 
 def summary(*, window: timedelta, merchant: Whose = None, webhook: Webhook | None = None) -> Summary:
-    """Sum the counters of the last `window`: of one webhook, of one or several merchants, or of all. One query."""
+    """Sum the counters of the last `window`: of one webhook, of one or several merchants, or of all. One query.
+
+    The cell in which the window begins counts whole.
+    """
     total = Summary()
-    rows = _cells(window, merchant, webhook).values_list("result", "band")
+    rows = _cells(_since(window, timezone.now()), window, merchant, webhook).values_list("result", "band")
     for result, band, count, total_ms in rows.annotate(Sum("count"), Sum("total_ms")).order_by():
         total.add(result, band, count, total_ms)
     return total
@@ -129,20 +139,23 @@ def series(
 ) -> list[tuple[datetime, Summary]]:
     """Cut the last `window` into about `points` equal steps, oldest first, each with its Summary. One query.
 
-    A step is a whole number of buckets, and empty steps are there with zeros, so that a chart's axis is even.
+    A step is a whole number of cells, and empty steps are there with zeros, so that a chart's axis is even. The first
+    and the last may be cut by the window's ends; together they hold what `summary` holds.
     """
-    step = max(BUCKET, _floor_duration(window / points))
+    now, grain = timezone.now(), grain_of(window)
+    since, step = _since(window, now), max(grain, window / points // grain * grain)
     steps: dict[datetime, Summary] = {}
-    moment, end = floor(timezone.now() - window, step) + step, timezone.now()
-    while moment <= end:
+    moment = floor(since, step)
+    while moment <= now:
         steps[moment] = Summary()
         moment += step
-    rows = _cells(window, merchant, webhook).values_list("bucket", "result", "band")
-    for bucket, result, band, count, total_ms in rows.annotate(Sum("count"), Sum("total_ms")).order_by():
-        at = steps.get(floor(bucket, step))
-        if at is not None:
-            at.add(result, band, count, total_ms)
-    return list(steps.items())
+    rows = _cells(since, window, merchant, webhook).annotate(step=_Step("bucket", step=step))
+    sums = rows.values_list("step", "result", "band").annotate(Sum("count"), Sum("total_ms")).order_by()
+    for number, result, band, count, total_ms in sums:
+        at = datetime.fromtimestamp(number * step.total_seconds(), tz=UTC)
+        # A receiver's answer may be counted in a step that began after we looked at the clock.
+        steps.setdefault(at, Summary()).add(result, band, count, total_ms)
+    return sorted(steps.items())
 
 
 def total(steps: Iterable[tuple[datetime, Summary]]) -> Summary:
@@ -159,7 +172,8 @@ def total(steps: Iterable[tuple[datetime, Summary]]) -> Summary:
 def worst(*, window: timedelta, merchant: Whose = None, limit: int = 5) -> list[tuple[int, Summary]]:
     """Return the `limit` webhooks (primary keys) with the most failed attempts in the last `window`. One query."""
     webhooks: dict[int, Summary] = {}
-    rows = _cells(window, merchant, None).values_list("webhook_id", "result")
+    cells = _cells(_since(window, timezone.now()), window, merchant, None).filter(result__in=ATTEMPTS)
+    rows = cells.values_list("webhook_id", "result")
     for webhook_id, result, count in rows.annotate(Sum("count")).order_by():
         webhooks.setdefault(webhook_id, Summary()).add(result, 0, count, 0.0)
     failing = [(pk, each) for pk, each in webhooks.items() if each.failed]
@@ -170,8 +184,18 @@ def _sum(one: dict[Any, int], other: dict[Any, int]) -> dict[Any, int]:
     return {key: one.get(key, 0) + other.get(key, 0) for key in one.keys() | other.keys()}
 
 
-def _cells(window: timedelta, merchant: Any, webhook: Webhook | None) -> QuerySet[Counter]:
-    rows = Counter.objects.filter(bucket__gt=timezone.now() - window - BUCKET)
+def grain_of(window: timedelta) -> timedelta:
+    """Return the time a cell covers that this window is read from."""
+    return HOUR if window > FINE_MAX else BUCKET
+
+
+def _since(window: timedelta, now: datetime) -> datetime:
+    return floor(now - window, grain_of(window))
+
+
+def _cells(since: datetime, window: timedelta, merchant: Any, webhook: Webhook | None) -> QuerySet[Any]:
+    model = HourCounter if grain_of(window) == HOUR else Counter
+    rows = model.objects.filter(bucket__gte=since)
     if webhook is not None:
         rows = rows.filter(webhook=webhook)
     elif isinstance(merchant, Merchant):
@@ -181,5 +205,19 @@ def _cells(window: timedelta, merchant: Any, webhook: Webhook | None) -> QuerySe
     return rows
 
 
-def _floor_duration(duration: timedelta) -> timedelta:
-    return duration // BUCKET * BUCKET
+class _Step(Func):
+    """The number of the step, counted from 1970, that a moment lies in: the database sums, not we."""
+
+    output_field = BigIntegerField()
+
+    def __init__(self, moment: str, *, step: timedelta) -> None:
+        super().__init__(moment)
+        self.extra["step"] = int(step.total_seconds())
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        template = "EXTRACT(EPOCH FROM %(expressions)s)::bigint / %(step)s"
+        return self.as_sql(compiler, connection, template=template, **context)
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        template = "CAST(strftime('%%%%s', %(expressions)s) AS INTEGER) / %(step)s"
+        return self.as_sql(compiler, connection, template=template, **context)

@@ -14,7 +14,7 @@ from django.db import models
 from django.test import Client
 from django.utils import timezone
 
-from deliveries import stats
+from deliveries import counters, stats
 from deliveries.models import Attempt, Counter, DeadLetter, Delivery, Event, Expunction, Job, Lane, Notice, NoticeWish
 from deliveries.publishing import publish
 from subscriptions import services
@@ -155,16 +155,11 @@ def bury(delivery: Delivery, *, error: str = "http_error", status_code: int | No
 def add_counter(
     webhook: Webhook, *, result: str = "delivered", ms: float = 42.0, count: int = 3, ago: int = 0
 ) -> Counter:
-    """Count some attempts, `ago` minutes ago."""
-    return Counter.objects.create(
-        merchant_id=webhook.merchant_id,
-        webhook=webhook,
-        bucket=stats.bucket_of(timezone.now() - timedelta(minutes=ago)),
-        result=result,
-        band=stats.band_of(ms),
-        count=count,
-        total_ms=ms * count,
-    )
+    """Count some attempts, `ago` minutes ago, and return their cell of five minutes."""
+    at = timezone.now() - timedelta(minutes=ago)
+    counters.add([counters.Count(webhook.merchant_id, webhook.pk, at, result, ms)] * count)
+    cells = Counter.objects.filter(webhook=webhook, result=result, band=stats.band_of(ms))
+    return cells.filter(bucket__gte=stats.bucket_of(at)).earliest("bucket")
 
 
 def add_delivery(

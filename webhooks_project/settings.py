@@ -117,6 +117,7 @@ WEBHOOKS_SWEEP_INTERVAL = env.seconds("WEBHOOKS_SWEEP_INTERVAL", 1.0, minimum=0.
 
 WEBHOOKS_BODY_MAX = env.whole("WEBHOOKS_BODY_MAX", 1024**2, minimum=1024)
 WEBHOOKS_PER_MERCHANT_MAX = env.whole("WEBHOOKS_PER_MERCHANT_MAX", 1000, minimum=1)
+WEBHOOKS_EXPORT_ROWS_MAX = env.whole("WEBHOOKS_EXPORT_ROWS_MAX", 1_000_000, minimum=1)
 WEBHOOKS_BATCH_MAX = env.whole("WEBHOOKS_BATCH_MAX", 1000, minimum=1)
 WEBHOOKS_REQUEST_BODY_MAX = env.whole("WEBHOOKS_REQUEST_BODY_MAX", 8 * 1024**2, minimum=1024)
 WEBHOOKS_REQUIRE_HTTPS = env.flag("WEBHOOKS_REQUIRE_HTTPS", default=True)
@@ -216,7 +217,7 @@ WEBHOOKS_SIGN_IN_RATE_HOUR = env.whole("WEBHOOKS_SIGN_IN_RATE_HOUR", 100)
 WEBHOOKS_SIGN_IN_RATE_MINUTE = env.whole("WEBHOOKS_SIGN_IN_RATE_MINUTE", 10)
 WEBHOOKS_TRUSTED_PROXIES = env.whole("WEBHOOKS_TRUSTED_PROXIES", 0, maximum=10)  # 0: X-Forwarded-For is not believed
 
-CELERY_IMPORTS = ["deliveries.api.running"]  # bulk jobs
+CELERY_IMPORTS = ["deliveries.bulk"]  # bulk jobs
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["subscriptions.api.authentication.BearerAuthentication"],

@@ -12,10 +12,12 @@ from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
 from deliveries.admin import log_filters, words
+from deliveries.admin.abreast import Abreast
 from deliveries.admin.cursor import CursorAdmin
 from deliveries.models import Attempt
 from subscriptions.admin import moments
-from subscriptions.admin.scoping import OwnRowsFilter
+from subscriptions.admin.scoping import OwnRowsFilter, merchants_with
+from subscriptions.models import Webhook
 
 
 class ResultFilter(DropdownFilter):
@@ -57,6 +59,14 @@ class AttemptAdmin(CursorAdmin):
         attempt = self.get_object(request, object_id)
         page = reverse("admin:deliveries_delivery_change", args=[attempt.delivery_id])
         return HttpResponseRedirect(f"{page}#attempt-{attempt.pk}")
+
+    def lanes(self, request: HttpRequest, filters: dict[str, Any]) -> Abreast | None:
+        """An attempt knows its webhook only: the newest of a merchant are the newest of its webhooks, merged."""
+        keys = merchants_with(request)
+        if keys is None:
+            return None
+        webhooks = Webhook.objects.filter(merchant_id__in=keys).order_by()
+        return Abreast("webhook_id", list(webhooks.values_list("pk", flat=True)))
 
     @display(description="Sent at")
     def sent(self, row: Attempt) -> str:

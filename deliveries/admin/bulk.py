@@ -1,23 +1,24 @@
-"""Deciding all that match: the page that counts first, and then replays or discards in batches the browser asks for."""
+"""Deciding all that match: the page that counts first, and then hands the work to a job, the same as the API's."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django import forms
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from deliveries import review
-from deliveries.models import DeadLetter
+from deliveries import bulk
+from deliveries.models import DeadLetter, Job
 from subscriptions.admin.scoping import name_of
+from subscriptions.models import Merchant, Webhook
 
-BATCH_MAX = 500
-"""Letters decided in one request."""
-WORDS = {"replay": ("Replay", review.replay_all), "discard": ("Discard", review.discard_all)}
+MERCHANTS_MAX = 20
+"""Merchants whose letters one request may decide: each gets a job of its own."""
 RATES = (("0", "As fast as the webhook takes them"), ("10", "10 a second"), ("50", "50 a second"))
 
 
@@ -33,11 +34,11 @@ class MatchForm(forms.Form):
 
 
 def page(admin: Any, request: HttpRequest, what: str) -> HttpResponse:
-    """Show how many match (GET), or decide the next batch of them and say how many are left (POST, JSON).
+    """Show how many match (GET), or start the jobs that decide them and lead to their progress (POST).
 
     Raises Http404 for an unknown decision, PermissionDenied for viewers.
     """
-    if what not in WORDS:
+    if what not in Job.Kind.values:
         raise Http404("All can be replayed or discarded.")
     if not admin.may(request, "change"):
         raise PermissionDenied
@@ -46,22 +47,26 @@ def page(admin: Any, request: HttpRequest, what: str) -> HttpResponse:
         raise Http404("No such group.")
     chosen = form.cleaned_data
     waiting = _matching(admin, request, chosen)
-    if request.method == "POST":
-        return _next_batch(request, what, waiting, chosen)
+    owners = list(waiting.order_by().values_list("merchant_id", flat=True).distinct()[: MERCHANTS_MAX + 1])
+    is_unexplained = request.method == "POST" and what == Job.Kind.DISCARD and not chosen["note"].strip()
+    if request.method == "POST" and owners and len(owners) <= MERCHANTS_MAX and not is_unexplained:
+        return _follow(request, _start(request, what, owners, chosen))
     newest = waiting.order_by("-pk").values_list("pk", flat=True).first() or 0
-    label, decide = WORDS[what]
+    label = Job.Kind(what).label
     context = {
         **admin.admin_site.each_context(request),
         "title": f"{label} all that match",
         "opts": admin.opts,
         "what": what,
         "label": label,
-        "count": decide(waiting, by="", dry_run=True),
+        "count": bulk.count(waiting, what),
         "waiting": waiting.count(),
-        "chosen": chosen | {"until": newest},
+        "chosen": chosen | {"until": newest if chosen["until"] is None else chosen["until"]},
         "rates": RATES,
         "examples": list(waiting.select_related("delivery", "webhook").order_by("pk")[:5]),
         "back": reverse("admin:deliveries_deadletter_changelist"),
+        "is_unexplained": is_unexplained,
+        "merchants_max": MERCHANTS_MAX if len(owners) > MERCHANTS_MAX else None,
     }
     return TemplateResponse(request, "desk/bulk.html", context)
 
@@ -72,18 +77,32 @@ def _matching(admin: Any, request: HttpRequest, chosen: dict[str, Any]) -> Query
         "webhook_id": chosen["webhook"],
         "error": chosen["error"] or None,
         "status_code": chosen["status_code"],
-        "pk__lte": chosen["until"],  # what dies while the bulk runs is not swept along
+        "pk__lte": chosen["until"],  # what died after the page was opened is not swept along
     }
     return rows.filter(**{name: value for name, value in conditions.items() if value is not None})
 
 
-def _next_batch(request: HttpRequest, what: str, waiting: QuerySet[DeadLetter], chosen: dict[str, Any]) -> JsonResponse:
-    rate = int(chosen["rate"] or 0)
-    size = min(rate, BATCH_MAX) or BATCH_MAX
-    after = int(request.POST.get("after") or 0)
-    keys = list(waiting.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:size])
-    _label, decide = WORDS[what]
-    done = decide(DeadLetter.objects.filter(pk__in=keys), by=name_of(request), note=chosen["note"]) if keys else 0
-    return JsonResponse(
-        {"done": done, "passed": len(keys), "after": keys[-1] if keys else after, "finished": len(keys) < size}
-    )
+def _start(request: HttpRequest, what: str, owners: list[int], chosen: dict[str, Any]) -> list[Job]:
+    webhook = chosen["webhook"] and Webhook.objects.values_list("public_id", flat=True).get(pk=chosen["webhook"])
+    status = str(chosen["status_code"] or "")
+    filters = {"webhook": webhook, "error": chosen["error"], "status_code": status}
+    return [
+        bulk.start(
+            merchant,
+            kind=what,
+            source=Job.Source.QUEUE,
+            chosen={name: value for name, value in filters.items() if value},
+            by=name_of(request),
+            note=chosen["note"].strip(),
+            rate=int(chosen["rate"] or 0),
+            until=chosen["until"],
+        )
+        for merchant in Merchant.objects.filter(pk__in=owners).order_by("pk")
+    ]
+
+
+def _follow(request: HttpRequest, jobs: list[Job]) -> HttpResponse:
+    if len(jobs) == 1:
+        return HttpResponseRedirect(reverse("admin:deliveries_job_change", args=[jobs[0].pk]))
+    messages.success(request, f"Started for {len(jobs)} merchants; each has a line below.")
+    return HttpResponseRedirect(reverse("admin:deliveries_job_changelist"))

@@ -13,6 +13,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.views import ChangeList
 
+from deliveries.admin import abreast
+from deliveries.admin.abreast import Abreast
 from subscriptions.admin.scoping import KEY_DIGITS, MerchantScoped, merchants_with, only
 
 NEXT, PREVIOUS = "after", "before"
@@ -33,6 +35,7 @@ class CursorChangeList(ChangeList):
 
     next_url = previous_url = None
     lead: tuple[str, int] | None = None
+    lanes: Abreast | None = None
     scanned: int | None = None
 
     def get_filters_params(self, params: Any = None) -> Any:
@@ -42,6 +45,7 @@ class CursorChangeList(ChangeList):
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str]:
         """Order by identity: what the indexes and the cursor go by."""
         self.lead = self.model_admin.lead(request, self.filter_params)
+        self.lanes = None if self.lead else self.model_admin.lanes(request, self.filter_params)
         return self._order(descending=self.model_admin.newest_first)
 
     def _order(self, *, descending: bool) -> list[str]:
@@ -54,11 +58,11 @@ class CursorChangeList(ChangeList):
         """Read one page, and one row more to know whether another follows."""
         after, before = (_key(request.GET.get(name)) for name in (NEXT, PREVIOUS))
         if before is None:
-            rows, goes_on = self._walk(after, descending=self.model_admin.newest_first)
+            rows, goes_on = self.walk(after, descending=self.model_admin.newest_first, size=self.list_per_page)
             self.next_url = None if goes_on is None else self._url(NEXT, goes_on)
             self.previous_url = None if after is None else self._url(PREVIOUS, rows[0].pk if rows else None)
         else:
-            rows, goes_on = self._walk(before, descending=not self.model_admin.newest_first)
+            rows, goes_on = self.walk(before, descending=not self.model_admin.newest_first, size=self.list_per_page)
             rows = rows[::-1]
             self.next_url = self._url(NEXT, rows[-1].pk if rows else None)
             self.previous_url = None if goes_on is None else self._url(PREVIOUS, goes_on)
@@ -69,17 +73,25 @@ class CursorChangeList(ChangeList):
         self.show_admin_actions = bool(rows)
         self.paginator = PageOfRows(rows, self.list_per_page)
 
-    def _walk(self, start: int | None, *, descending: bool) -> tuple[list[Any], int | None]:
-        """Return a page of rows past `start` in this direction, and the key the walk goes on from, if it does."""
-        size, order = self.list_per_page, self._order(descending=descending)
+    def walk(self, start: int | None, *, descending: bool, size: int) -> tuple[list[Any], int | None]:
+        """Return `size` rows past `start` in this direction, and the key the walk goes on from, if it does.
+
+        Fewer rows, or none, may come back though it goes on: then SCAN_MAX rows were read, and no more of them match.
+        """
+        order = self._order(descending=descending)
         rows, everything = self.queryset, self.model_admin.scanned_rows(self.root_queryset, self.filter_params)
         past, not_beyond = ("pk__lt", "pk__gte") if descending else ("pk__gt", "pk__lte")
         if start is not None:
             rows, everything = rows.filter(**{past: start}), everything.filter(**{past: start})
         end = None
         if self.has_active_filters or self.query:
-            end = everything.order_by(*order).values_list("pk", flat=True)[SCAN_MAX - 1 : SCAN_MAX].first()
+            if self.lanes is None:
+                end = everything.order_by(*order).values_list("pk", flat=True)[SCAN_MAX - 1 : SCAN_MAX].first()
+            else:
+                end = abreast.depth(everything, self.lanes, descending=descending, rows_max=SCAN_MAX)
             rows = rows if end is None else self._between(rows, {not_beyond: end})
+        if self.lanes is not None:
+            rows = rows.filter(pk__in=abreast.first(rows, self.lanes, descending=descending, limit=size + 1))
         found = list(rows.order_by(*order)[: size + 1])
         if len(found) > size:
             return found[:size], found[size - 1].pk
@@ -126,6 +138,12 @@ class CursorAdmin(MerchantScoped):
         keys = merchants_with(request)
         is_one = keys is not None and len(keys) == 1 and self.merchant_path == "merchant_id"
         return ("merchant_id", keys[0]) if keys and is_one else None
+
+    def lanes(self, request: HttpRequest, filters: dict[str, Any]) -> Abreast | None:
+        """Return the lanes that the list's rows are of, where an index leads to each but not to all; None else."""
+        keys = merchants_with(request)
+        is_own = keys and self.merchant_path == "merchant_id"
+        return Abreast("merchant_id", keys, newest_first=self.newest_first) if keys and is_own else None
 
     def scanned_rows(self, rows: QuerySet[Any], filters: dict[str, Any]) -> QuerySet[Any]:
         """Return the rows a filtered page goes through, of which it reads SCAN_MAX: those an index leads to."""

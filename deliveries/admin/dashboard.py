@@ -16,7 +16,7 @@ from subscriptions.models import Webhook
 
 WINDOWS = {
     "1h": ("1 hour", timedelta(hours=1), 12),
-    "24h": ("24 hours", timedelta(hours=24), 48),
+    "24h": ("24 hours", timedelta(hours=24), 24),
     "7d": ("7 days", timedelta(days=7), 56),
     "30d": ("30 days", timedelta(days=30), 60),
 }

@@ -110,7 +110,7 @@ class DeliveryAdmin(WithDeeds, CursorAdmin):
 
     def export(self, request: HttpRequest, kind: str) -> Any:
         """Stream the log as it is filtered, as CSV or JSON lines."""
-        return exports.log(request, self.get_changelist_instance(request).queryset, kind)
+        return exports.log(self.get_changelist_instance(request), kind)
 
     # --- deeds --------------------------------------------------------------------------------------------------
 

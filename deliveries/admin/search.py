@@ -7,6 +7,8 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from deliveries.admin import abreast
+from deliveries.admin.abreast import Abreast
 from deliveries.models import Event
 
 PAYLOADS_MAX = 20_000
@@ -21,10 +23,13 @@ def clean(term: str) -> str:
     return "".join(character for character in term.strip() if character.isprintable())[:TERM_MAX]
 
 
-def events(rows: QuerySet[Event], term: str, order: Sequence[str] = ("-pk",)) -> list[int]:
+def events(
+    rows: QuerySet[Event], term: str, order: Sequence[str] = ("-pk",), lanes: Abreast | None = None
+) -> list[int]:
     """Return the primary keys among `rows` (scoped events) that the term names or that contain it.
 
-    `order` is newest first, led by the column an index begins with. Three queries.
+    `order` is newest first, led by the column an index begins with; `lanes` are the merchants, where they are several.
+    Three queries.
     """
     term = clean(term)
     if not term:
@@ -34,10 +39,14 @@ def events(rows: QuerySet[Event], term: str, order: Sequence[str] = ("-pk",)) ->
     if keys:
         return keys
     newest = rows.order_by(*order)
-    floor = newest.values_list("pk", flat=True)[PAYLOADS_MAX - 1 : PAYLOADS_MAX].first()
-    if floor is not None:
-        newest = newest.filter(pk__gte=floor)
-    return list(newest.filter(data__contains=term).values_list("pk", flat=True)[:FOUND_MAX])
+    if lanes is None:
+        floor = newest.values_list("pk", flat=True)[PAYLOADS_MAX - 1 : PAYLOADS_MAX].first()
+    else:
+        floor = abreast.depth(rows, lanes, descending=True, rows_max=PAYLOADS_MAX)
+    found = (newest if floor is None else newest.filter(pk__gte=floor)).filter(data__contains=term)
+    if lanes is not None:
+        return abreast.first(found, lanes, descending=True, limit=FOUND_MAX)
+    return list(found.values_list("pk", flat=True)[:FOUND_MAX])
 
 
 def among(admin: Any, request: Any, term: str) -> list[int]:
@@ -45,4 +54,5 @@ def among(admin: Any, request: Any, term: str) -> list[int]:
     event_admin = admin.admin_site._registry[Event]
     lead = event_admin.lead(request, {})
     order = ["-pk"] if lead is None else [lead[0], "-pk"]
-    return events(event_admin.get_queryset(request), term, order)
+    lanes = event_admin.lanes(request, {}) if lead is None else None
+    return events(event_admin.get_queryset(request), term, order, lanes)

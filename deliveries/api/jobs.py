@@ -7,7 +7,8 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from deliveries.api import documents, running
+from deliveries import bulk
+from deliveries.api import documents
 from deliveries.models import Job
 from subscriptions.api import lookups
 from subscriptions.api.base import ApiView
@@ -19,6 +20,7 @@ _PLAIN = (
     "source",
     "selection",
     "note",
+    "rate",
     "by",
     "status",
     "total",
@@ -54,5 +56,5 @@ class JobDetail(ApiView):
         """Return it with its progress; one that has stalled is taken up again."""
         rows = Job.objects.filter(merchant=self.merchant)
         job = lookups.one(rows, id)
-        running.wake_stalled(rows.filter(pk=job.pk))
+        bulk.wake_stalled(rows.filter(pk=job.pk))
         return self.answer(represent(job))

@@ -5,7 +5,7 @@ from deliveries.models.debounce import LastSent
 from deliveries.models.deliveries import Delivery
 from deliveries.models.events import Event
 from deliveries.models.jobs import Job
-from deliveries.models.lanes import Counter, Lane
+from deliveries.models.lanes import Counter, HourCounter, Lane
 from deliveries.models.notices import Notice, NoticeWish, Watch
 from deliveries.models.review import DeadLetter
 from deliveries.models.upkeep import Expunction, Upkeep
@@ -17,6 +17,7 @@ __all__ = [
     "Delivery",
     "Event",
     "Expunction",
+    "HourCounter",
     "Job",
     "Lane",
     "LastSent",

@@ -37,6 +37,7 @@ class Job(models.Model):
     selection = models.JSONField(default=dict, help_text="Filters as they were given.")
     note = models.TextField(blank=True, default="")
     by = models.CharField(max_length=150)
+    rate = models.PositiveIntegerField(default=0, db_default=0, help_text="Rows a second; 0 is as fast as it goes.")
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
     total = models.PositiveIntegerField(default=0, help_text="Rows selected when the request came.")
     done = models.PositiveIntegerField(default=0, help_text="Rows changed so far.")

@@ -24,8 +24,8 @@ class Lane(models.Model):
         return f"lane of {self.webhook_id}"
 
 
-class Counter(models.Model):
-    """Attempts of a webhook in five minutes, by result and response time: what charts read instead of the log."""
+class Cell(models.Model):
+    """Attempts of a webhook in a stretch of time, by result and response time: what charts read instead of the log."""
 
     id = models.BigAutoField(primary_key=True)
     merchant = models.ForeignKey(
@@ -34,17 +34,40 @@ class Counter(models.Model):
     webhook = models.ForeignKey(
         Webhook, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
     )
-    bucket = models.DateTimeField(help_text="Start of the five minutes, UTC.")
-    result = models.CharField(max_length=12, help_text="delivered, failed, dead, interrupted, skipped.")
+    bucket = models.DateTimeField(help_text="Start of the stretch, UTC.")
+    result = models.CharField(max_length=12, help_text="delivered, failed, dead, interrupted, skipped, lateness.")
     band = models.PositiveSmallIntegerField(help_text="Upper bound of the response time, index into stats.BANDS.")
     count = models.PositiveIntegerField(default=0)
     total_ms = models.FloatField(default=0)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["webhook", "bucket", "result", "band"], name="counter_cell"),
-        ]
-        indexes = [models.Index(fields=["merchant", "bucket"], name="counter_of_merchant")]
+        abstract = True
 
     def __str__(self) -> str:
         return f"{self.webhook_id} {self.bucket:%F %R} {self.result}: {self.count}"
+
+
+class Counter(Cell):
+    """Five minutes: what the last hours are read from."""
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["webhook", "bucket", "result", "band"], name="counter_cell"),
+        ]
+        indexes = [
+            models.Index(fields=["merchant", "bucket"], name="counter_of_merchant"),
+            models.Index(fields=["bucket"], name="counter_of_all"),  # staff's charts and the metrics
+        ]
+
+
+class HourCounter(Cell):
+    """The same attempts by the hour, written with the five minutes: what longer windows are read from."""
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["webhook", "bucket", "result", "band"], name="hour_counter_cell"),
+        ]
+        indexes = [
+            models.Index(fields=["merchant", "bucket"], name="hour_counter_of_merchant"),
+            models.Index(fields=["bucket"], name="hour_counter_of_all"),  # staff's charts and the metrics
+        ]

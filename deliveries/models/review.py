@@ -48,6 +48,13 @@ class DeadLetter(models.Model):
         indexes = [
             models.Index(fields=["merchant", "id"], condition=Q(resolved_at=None), name="dead_letter_open"),
             models.Index(fields=["webhook", "id"], condition=Q(resolved_at=None), name="dead_letter_open_of_webhook"),
+            # Counts the queue's groups without a look at the rows.
+            models.Index(
+                fields=["merchant", "webhook", "error", "status_code"],
+                include=["created_at"],
+                condition=Q(resolved_at=None),
+                name="dead_letter_open_groups",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -182,7 +182,7 @@ def test_a_hundred_outcomes_take_as_many_statements_as_one() -> None:
         outcomes.record([answered(rows[0])])
     with statements() as hundred:
         outcomes.record([answered(row, 200 if position % 2 else 500) for position, row in enumerate(rows[1:101])])
-    assert len(hundred) == len(one) <= 5
+    assert len(hundred) == len(one) <= 5 + (connection.vendor == "sqlite")
 
 
 def test_one_delivery_alone_takes_at_most_eleven_statements_from_publish_to_record() -> None:
@@ -192,7 +192,7 @@ def test_one_delivery_alone_takes_at_most_eleven_statements_from_publish_to_reco
         [row] = claim(webhook).rows
         outcomes.record([answered(row)])
     assert Delivery.objects.get().status == Delivery.Status.DELIVERED
-    assert len(seen) <= 11 + (connection.vendor == "sqlite"), "\n".join(seen)  # SQLite claims in three statements
+    assert len(seen) <= 11 + 2 * (connection.vendor == "sqlite"), "\n".join(seen)  # it claims in three, counts in two
 
 
 def test_a_chunk_whose_commit_went_through_unanswered_is_not_written_twice() -> None:

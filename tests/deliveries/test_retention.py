@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from deliveries import outcomes, retention, review
+from deliveries import counters, outcomes, retention, review, stats
 from deliveries.expunging import EXPUNGED
 from deliveries.models import (
     Attempt,
@@ -17,6 +17,7 @@ from deliveries.models import (
     DeadLetter,
     Delivery,
     Event,
+    HourCounter,
     Job,
     Notice,
     Upkeep,
@@ -139,15 +140,26 @@ def test_counters_jobs_notices_and_idempotency_keys_grow_old_too():
     webhook = make_webhook()
     merchant, past, now = webhook.merchant, timezone.now() - LONG_AGO, timezone.now()
     for moment in (past, now):
-        Counter.objects.create(merchant=merchant, webhook=webhook, bucket=moment, result="delivered", band=0)
+        for cells in (Counter, HourCounter):
+            cells.objects.create(merchant=merchant, webhook=webhook, bucket=moment, result="delivered", band=0)
         Job.objects.create(merchant=merchant, kind="replay", source="deliveries", by="x", finished_at=moment)
         IdempotencyKey.objects.create(merchant=merchant, key=str(moment), claim="x", fingerprint="x")
         times = {"first_at": moment, "last_at": moment, "due_at": moment, "closed_at": moment, "sent_at": moment}
         Notice.objects.create(merchant=merchant, webhook=webhook, kind="dead", **times)
     Job.objects.filter(finished_at=past).update(created_at=past)
     IdempotencyKey.objects.filter(key=str(past)).update(created_at=past)
-    assert purge() == 4
-    assert [model.objects.count() for model in (Counter, Job, IdempotencyKey, Notice)] == [1, 1, 1, 1]
+    assert purge() == 5
+    models = (Counter, HourCounter, Job, IdempotencyKey, Notice)
+    assert [model.objects.count() for model in models] == [1, 1, 1, 1, 1]
+
+
+def test_the_hours_outlive_their_five_minutes_and_those_outlive_the_windows_read_from_them():
+    webhook, month_ago = make_webhook(), timezone.now() - timedelta(days=30)
+    counters.add([counters.Count(webhook.merchant_id, webhook.pk, month_ago, "delivered")])
+    assert purge() == 1
+    assert not Counter.objects.exists()
+    assert stats.summary(window=timedelta(days=40)).counts == {"delivered": 1}
+    assert timedelta(days=kind("fine counters").days) > stats.FINE_MAX
 
 
 def test_unfinished_jobs_and_unsent_notices_stay():

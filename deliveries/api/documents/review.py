@@ -72,6 +72,7 @@ class JobDocument(serializers.Serializer[Any]):
     source = serializers.ChoiceField(choices=Job.Source.values)  # type: ignore[assignment]
     selection = Data(help_text="The filters as they were given.")
     note = serializers.CharField(allow_blank=True)
+    rate = serializers.IntegerField(help_text="Rows a second; 0 is as fast as it goes.")
     by = serializers.CharField(help_text="Who asked for it.")
     status = serializers.ChoiceField(choices=Job.Status.values)
     total = serializers.IntegerField(help_text="Rows selected when the request came.")

@@ -52,35 +52,21 @@
     setTimeout(() => { button.lastChild.textContent = label; }, 1500);
   };
 
-  const runBulk = async (form) => {
-    const bar = form.querySelector("progress");
-    const told = form.querySelector("[data-told]");
-    const button = form.querySelector("button[type=submit]");
-    const rate = Number(form.elements.rate?.value || 0);
-    button.disabled = true;
-    bar.hidden = false;
-    let after = 0, done = 0, passed = 0;
-    for (;;) {
-      const started = Date.now();
-      const body = new FormData(form);
-      body.set("after", after);
-      const answer = await fetch(window.location.pathname, { method: "POST", body, credentials: "same-origin" });
-      if (!answer.ok) {
-        told.textContent = `Stopped after ${done}: the server answered ${answer.status}. Reload the page to go on.`;
-        return;
-      }
-      const step = await answer.json();
-      done += step.done; passed += step.passed; after = step.after;
-      bar.value = Math.min(bar.max, done);
-      told.textContent = `${done} ${form.dataset.word}…`;
-      if (step.finished) break;
-      if (rate) await new Promise((wait) => setTimeout(wait, Math.max(0, 1000 - (Date.now() - started))));
+  const follow = async (card) => {
+    const bar = card.querySelector("progress");
+    while (!("over" in card.dataset)) {
+      await new Promise((wait) => setTimeout(wait, 1000));
+      if (document.hidden) continue;
+      const answer = await fetch(card.dataset.job, { credentials: "same-origin" }).catch(() => null);
+      if (!answer || !answer.ok) continue; // it goes on without us
+      const now = await answer.json();
+      bar.max = Math.max(1, now.total);
+      bar.value = now.is_over && now.state === "Done" ? bar.max : now.done;
+      card.querySelector("[data-told]").textContent = now.told;
+      card.querySelector("[data-state]").textContent = now.state;
+      if (now.is_over) card.dataset.over = "";
+      card.querySelector("[data-hint]").hidden = now.is_over;
     }
-    bar.value = bar.max;
-    const left = passed - done;
-    told.textContent = `Done: ${done} ${form.dataset.word}.` + (left > 0 ? ` ${left} could not be: decided meanwhile, or their webhook is off.` : "");
-    form.querySelectorAll(".desk-field").forEach((field) => { field.hidden = true; });
-    button.hidden = true;
   };
 
   const preselect = () => {
@@ -98,6 +84,7 @@
   document.addEventListener("DOMContentLoaded", () => {
     tellAll(document);
     preselect();
+    document.querySelectorAll("[data-job]").forEach(follow);
     setInterval(tick, 1000);
     document.body.addEventListener("htmx:afterSwap", (event) => tellAll(event.target));
     document.addEventListener("click", (event) => {
@@ -107,7 +94,6 @@
     document.addEventListener("submit", (event) => {
       const form = event.target;
       if (form.dataset.confirm && !window.confirm(form.dataset.confirm)) event.preventDefault();
-      if ("bulk" in form.dataset) { event.preventDefault(); runBulk(form); }
     });
   });
 })();

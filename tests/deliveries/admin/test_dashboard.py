@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
+from django.db import DatabaseError, connection
+from django.db.models import F, Sum
 from django.test import Client
 from django.utils import timezone
 
-from deliveries import stats
+from deliveries import counters, stats
 from deliveries.admin import charts
-from deliveries.models import Delivery
+from deliveries.models import Counter, Delivery, HourCounter
 from deliveries.stats import Summary
 from subscriptions import services
 from tests.desk import Shop, add_counter, add_delivery, make_shop, pause, sign_in
@@ -135,19 +139,64 @@ def test_a_percentile_lies_in_the_band_that_holds_it() -> None:
 
 @pytest.mark.django_db
 def test_a_series_has_every_step_of_the_window_once() -> None:
-    steps = stats.series(window=timedelta(hours=24), points=48)
-    assert 48 <= len(steps) <= 49
+    steps = stats.series(window=timedelta(hours=6), points=12)
+    assert len(steps) == 13
     moments = [at for at, _point in steps]
     assert {after - before for before, after in pairwise(moments)} == {timedelta(minutes=30)}
 
 
 @pytest.mark.django_db
-def test_a_series_and_the_summary_of_the_same_window_agree(shop: Shop) -> None:
-    for ago in (10, 100, 1000, 1400):
+@pytest.mark.parametrize("hours", [1, 6, 7, 24, 100, 720])
+def test_a_series_and_the_summary_of_the_same_window_agree(hours: int, shop: Shop) -> None:
+    for ago in (10, 100, 1000, 1400, *range(0, hours * 60 + 120, max(7, hours * 3))):
         add_counter(shop.webhook, ago=ago, count=7)
-    steps = stats.series(window=timedelta(hours=24), points=48, webhook=shop.webhook)
-    whole = stats.summary(window=timedelta(hours=24), webhook=shop.webhook)
-    assert stats.total(steps).counts == whole.counts == {"delivered": 31}
+        add_counter(shop.webhook, ago=ago, result="failed", ms=9000.0, count=1)
+    window = timedelta(hours=hours)
+    whole = stats.summary(window=window, webhook=shop.webhook)
+    for points in (24, 48, 60):
+        steps = stats.series(window=window, points=points, webhook=shop.webhook)
+        assert stats.total(steps) == whole
+    assert whole.counts["delivered"] > 3 + 7 * 8
+
+
+@pytest.mark.django_db
+def test_long_windows_are_read_from_the_hours_and_short_ones_from_the_five_minutes(shop: Shop) -> None:
+    add_counter(shop.webhook, ago=30, count=7)
+    HourCounter.objects.update(count=F("count") * 100)
+    assert stats.summary(window=timedelta(hours=6)).delivered == 10
+    assert stats.summary(window=timedelta(days=7)).delivered == 1000
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_attempt_counts_in_its_five_minutes_and_in_its_hour_or_in_neither(shop: Shop) -> None:
+    before = [model.objects.aggregate(sum=Sum("count"))["sum"] for model in (Counter, HourCounter)]
+    count = counters.Count(shop.merchant.pk, shop.webhook.pk, timezone.now(), "delivered", 5.0)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE deliveries_hourcounter RENAME TO out_of_reach")
+        try:
+            with pytest.raises(DatabaseError):
+                counters.add([count])
+        finally:
+            cursor.execute("ALTER TABLE out_of_reach RENAME TO deliveries_hourcounter")
+    assert [model.objects.aggregate(sum=Sum("count"))["sum"] for model in (Counter, HourCounter)] == before
+    counters.add([count, count])
+    after = [model.objects.aggregate(sum=Sum("count"))["sum"] for model in (Counter, HourCounter)]
+    assert after == [each + 2 for each in before]
+
+
+@pytest.mark.django_db
+def test_the_migration_sums_the_hours_of_what_was_counted_before(shop: Shop) -> None:
+    for ago in (3, 10, 70, 100_000):
+        add_counter(shop.webhook, ago=ago, count=5)
+    cells = HourCounter.objects.order_by("bucket", "webhook", "result", "band")
+    columns = ("merchant_id", "webhook_id", "bucket", "result", "band", "count", "total_ms")
+    written = list(cells.values_list(*columns))
+    HourCounter.objects.all().delete()
+    migration = import_module("deliveries.migrations.0006_hour_counters")
+    migration.backfill(None, SimpleNamespace(connection=connection))
+    assert list(cells.values_list(*columns)) == written
+    counters.add(counters.Count(*row[:3], row[3], 42.0) for row in written)
+    assert cells.count() == len(written), "what is counted now goes into the same cells"
 
 
 @pytest.mark.parametrize(("value", "top"), [(0, 4), (3, 4), (5, 5), (41, 50), (79, 80), (81, 100), (1001, 2000)])

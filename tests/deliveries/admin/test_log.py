@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from deliveries.admin import cursor, nearby, search
+from deliveries.admin import cursor, exports, nearby, search
 from deliveries.models import Delivery, Event
 from subscriptions import ids
 from tests.desk import Shop, add_attempt, add_delivery, make_shop, sign_in
@@ -223,6 +223,20 @@ def test_the_export_streams_what_is_filtered(shop: Shop, browser: Client) -> Non
     assert {record["id"] for record in records} == set(
         Delivery.objects.filter(merchant=shop.merchant).values_list("public_id", flat=True)
     )
+
+
+@pytest.mark.parametrize(("rows", "is_cut"), [(3, True), (4, False), (5, False)])
+def test_an_export_is_cut_at_its_bound_and_says_so(
+    rows: int, is_cut: bool, shop: Shop, browser: Client, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    monkeypatch.setattr(exports, "ROWS_A_FETCH", 2)
+    settings.WEBHOOKS_EXPORT_ROWS_MAX = rows
+    for _ in range(3):
+        add_delivery(shop.webhook)
+    found = list(csv.DictReader(io.StringIO(b"".join(browser.get(f"{LOG}export/csv/").streaming_content).decode())))
+    newest = list(Delivery.objects.order_by("-pk").values_list("public_id", flat=True))
+    assert [row["id"] for row in found if row["id"]] == newest[:rows]
+    assert [row["created_at"] for row in found if not row["id"]] == ([exports.CUT.format(most=3)] if is_cut else [])
 
 
 def test_an_empty_export_is_valid_json(browser: Client) -> None:

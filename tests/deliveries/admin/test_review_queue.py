@@ -1,17 +1,20 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.test import Client, TestCase
 from django.urls import reverse
+from django.utils import timezone
 
-from deliveries.admin import bulk
+from deliveries import bulk as core
+from deliveries.admin import bulk, letter_groups
 from deliveries.admin.navigation import open_letters
-from deliveries.models import DeadLetter, Delivery
+from deliveries.models import DeadLetter, Delivery, Job
 from subscriptions import services
 from tests.desk import Shop, add_delivery, bury, make_shop, sign_in
-from tests.factories import make_webhook
+from tests.factories import make_member, make_user, make_webhook
 
 pytestmark = pytest.mark.django_db
 
@@ -51,6 +54,13 @@ def test_letters_are_grouped_by_webhook_and_error(shop: Shop, browser: Client) -
         (shop.webhook, "HTTP 503", 3),
         (shop.webhook, "No answer in time", 3),
     ]
+
+
+def test_a_person_without_a_merchant_finds_an_empty_queue(shop: Shop) -> None:
+    person = make_member(shop.merchant)
+    person.memberships.all().delete()
+    assert letter_groups.groups(DeadLetter.objects.filter(merchant_id__in=[])) == []
+    assert sign_in(person).get(QUEUE).status_code in {200, 403}
 
 
 def test_an_empty_queue_is_a_pleasure_to_see(shop: Shop, browser: Client) -> None:
@@ -99,12 +109,16 @@ def test_the_endpoint_can_be_mended_in_place(shop: Shop, browser: Client) -> Non
 # --- all that match -----------------------------------------------------------------------------------------------
 
 
-def run_bulk(browser: Client, what: str, **chosen: Any) -> list[dict[str, Any]]:
-    address, steps, after = reverse("admin:deliveries_deadletter_all", args=[what]), [], 0
-    while not steps or not steps[-1]["finished"]:
-        steps.append(browser.post(address, {**chosen, "after": after}).json())
-        after = steps[-1]["after"]
-    return steps
+def run_bulk(browser: Client, what: str, **chosen: Any) -> Job | None:
+    """Ask for a bulk decision, let a worker carry its job out, and return the job."""
+    before = set(Job.objects.values_list("pk", flat=True))
+    browser.post(reverse("admin:deliveries_deadletter_all", args=[what]), {"note": "mended", **chosen})
+    job = Job.objects.exclude(pk__in=before).first()
+    while job is not None and job.status not in {"done", "failed"}:
+        Job.objects.filter(pk=job.pk).update(updated_at=timezone.now() - timedelta(minutes=2))
+        core.run(job.pk)
+        job.refresh_from_db()
+    return job
 
 
 def test_a_bulk_shows_its_count_before_it_does_anything(shop: Shop, browser: Client) -> None:
@@ -115,23 +129,76 @@ def test_a_bulk_shows_its_count_before_it_does_anything(shop: Shop, browser: Cli
     assert set(statuses(*letters)) == {"dead"}
 
 
-def test_a_bulk_goes_in_batches_and_takes_all_that_match_and_nothing_else(
-    shop: Shop, browser: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bulk, "BATCH_MAX", 2)
+def test_a_bulk_takes_all_that_match_and_nothing_else(shop: Shop, browser: Client) -> None:
     letters = bury_some(shop, 4)
     others = bury_some(shop, 2, error="response_timeout", status_code=None)
-    steps = run_bulk(browser, "replay", webhook=shop.webhook.pk, error="http_error", note="mended")
-    assert sum(step["done"] for step in steps) == 5
-    assert len(steps) == 3
+    others += bury_some(shop, 1, status_code=500)
+    job = run_bulk(browser, "replay", webhook=shop.webhook.pk, error="http_error", status_code=503)
+    assert job is not None
+    assert (job.status, job.done, job.by) == ("done", 5, shop.people["developer"].username)
     assert set(statuses(*letters)) == {"retrying"}
     assert set(statuses(*others)) == {"dead"}
     assert set(DeadLetter.objects.filter(resolution="replayed").values_list("note", flat=True)) == {"mended"}
 
 
-def test_a_rate_bounds_what_one_second_takes(shop: Shop, browser: Client) -> None:
-    bury_some(shop, 11)
-    assert [step["passed"] for step in run_bulk(browser, "replay", rate="10")] == [10, 2]
+def test_a_large_bulk_is_left_to_a_worker_and_its_page_shows_how_far_it_is(
+    shop: Shop, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(core, "AT_ONCE_MAX", 2)
+    monkeypatch.setattr(core, "STEP", 2)
+    monkeypatch.setattr(core, "_tell", lambda pk, **_: told.append(pk))
+    letters = bury_some(shop, 4)
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        answer = browser.post(reverse("admin:deliveries_deadletter_all", args=["replay"]))
+    job = Job.objects.latest("pk")
+    assert answer["location"] == reverse("admin:deliveries_job_change", args=[job.pk])
+    assert told == [job.pk]
+    assert set(statuses(*letters)) == {"dead"}
+    assert "It waits for a worker" in browser.get(answer["location"]).content.decode()
+    core._step(job)
+    look = reverse("admin:deliveries_job_look", args=[job.pk])
+    assert browser.get(look).json()["told"] == "2 of 5 on their way."
+    core.run(job.pk)
+    now = browser.get(look).json()
+    assert (now["done"], now["total"], now["is_over"], now["told"]) == (5, 5, True, "Done: 5 on their way.")
+    assert sign_in(make_shop("borage").people["owner"]).get(look).status_code == 404
+
+
+def test_a_rate_bounds_what_one_second_takes(shop: Shop, browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, float]] = []
+    monkeypatch.setattr(core, "_tell", lambda pk, countdown=0.0: told.append((pk, countdown)))
+    bury_some(shop, 24)
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        browser.post(reverse("admin:deliveries_deadletter_all", args=["replay"]), {"rate": "10"})
+    job = Job.objects.latest("pk")
+    done = []
+    for _ in range(3):
+        core.run(job.pk)
+        core.run(job.pk)  # the same message once more
+        job.refresh_from_db()
+        done.append(job.done)
+        Job.objects.update(updated_at=timezone.now() - core.PACE)
+    assert done == [10, 20, 25]
+    assert job.status == "done"
+    assert told == [(job.pk, 0.0), (job.pk, 1.0), (job.pk, 1.0)]
+
+
+def test_letters_of_several_merchants_get_a_job_each_up_to_a_bound(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    other, staff = make_shop("borage"), sign_in(make_user(is_superuser=True))
+    monkeypatch.setattr(bulk, "MERCHANTS_MAX", 1)
+    address = reverse("admin:deliveries_deadletter_all", args=["replay"])
+    assert "more than 1 merchants" in staff.post(address).content.decode()
+    assert statuses(shop.letter, other.letter) == ["dead", "dead"]
+    monkeypatch.setattr(bulk, "MERCHANTS_MAX", 2)
+    assert staff.post(address)["location"] == reverse("admin:deliveries_job_changelist")
+    assert statuses(shop.letter, other.letter) == ["retrying", "retrying"]
+
+
+def test_a_discard_without_a_reason_is_asked_for_one(shop: Shop, browser: Client) -> None:
+    answer = browser.post(reverse("admin:deliveries_deadletter_all", args=["discard"]), {"note": " "})
+    assert "Give a reason" in answer.content.decode()
+    assert statuses(shop.letter) == ["dead"]
 
 
 def test_what_dies_after_the_preview_is_not_swept_along(shop: Shop, browser: Client) -> None:

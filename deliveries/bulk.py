@@ -1,4 +1,7 @@
-"""Carrying jobs out: small ones within their request, the others by a worker, in steps that can be taken up again."""
+"""Carrying jobs out: small ones within their request, the others by a worker, in steps that can be taken up again.
+
+The desk and the API start them alike. A job with a rate makes one step a message and asks for the next a second later.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,7 @@ from kombu.exceptions import KombuError
 from kombu.pools import producers
 from redis import RedisError
 
-from deliveries import review
-from deliveries.api import selection
+from deliveries import review, selection
 from deliveries.models import Job
 from subscriptions.models import Merchant
 
@@ -29,6 +31,8 @@ STEP: Final = 500
 """Rows after which the progress is written."""
 STALLED_AFTER: Final = timedelta(seconds=60)
 """When a job without progress is taken up again: its worker died, or its wake-up was lost."""
+PACE: Final = timedelta(seconds=1)
+"""Between two steps of a job with a rate."""
 _SEND_TIMEOUT: Final = 0.5
 
 _ACTIONS: Final = {Job.Kind.REPLAY: review.replay_all, Job.Kind.DISCARD: review.discard_all}
@@ -39,9 +43,31 @@ def count(rows: QuerySet[Any], kind: str) -> int:
     return _ACTIONS[Job.Kind(kind)](rows, by="", dry_run=True)
 
 
-def start(merchant: Merchant, *, kind: str, source: str, chosen: dict[str, Any], by: str, note: str) -> Job:
-    """Make a job; carry it out now when it is small, else tell a worker on commit."""
+def start(
+    merchant: Merchant,
+    *,
+    kind: str,
+    source: str,
+    chosen: dict[str, Any],
+    by: str,
+    note: str,
+    rate: int = 0,
+    until: int | None = None,
+) -> Job:
+    """Make a job; carry it out now when it is small, else tell a worker on commit.
+
+    Args:
+        merchant: Whose rows.
+        kind: Of Job.Kind.
+        source: Of Job.Source: what `chosen` selects from.
+        chosen: Filters, see `selection.rows`.
+        by: Who asked: a person or a key.
+        note: Why; kept with each dead letter.
+        rate: Rows a second; 0 is as fast as it goes.
+        until: The last row (primary key) there was when the person looked; what came since is left out.
+    """
     rows = selection.rows(merchant, source, chosen)
+    rows = rows if until is None else rows.filter(pk__lte=until)
     job = Job.objects.create(
         merchant=merchant,
         kind=kind,
@@ -49,10 +75,11 @@ def start(merchant: Merchant, *, kind: str, source: str, chosen: dict[str, Any],
         selection=chosen,
         by=by[:150],
         note=note,
+        rate=rate,
         total=count(rows, kind),
         last=rows.aggregate(last=Max("pk"))["last"] or 0,
     )
-    if job.total <= AT_ONCE_MAX:
+    if job.total <= (rate or AT_ONCE_MAX):
         run(job.pk)
     else:
         transaction.on_commit(lambda: _tell(job.pk), robust=True)
@@ -61,32 +88,51 @@ def start(merchant: Merchant, *, kind: str, source: str, chosen: dict[str, Any],
 
 
 def run(pk: int) -> None:
-    """Carry a job out from where it stands, unless somebody else is at it."""
-    now = timezone.now()
-    free = Q(status=Job.Status.QUEUED) | Q(status=Job.Status.RUNNING, updated_at__lt=now - STALLED_AFTER)
-    if not Job.objects.filter(free, pk=pk).update(status=Job.Status.RUNNING, updated_at=now):
+    """Carry a job out from where it stands, unless somebody else is at it; with a rate, one step of it."""
+    job = _taken(pk)
+    if job is None:
         return
-    job = Job.objects.select_related("merchant").get(pk=pk)
     try:
-        while _step(job):
-            pass
+        goes_on = _step(job)
+        while goes_on and not _is_paced(job):
+            goes_on = _step(job)
     except Exception:
         ended = {"status": Job.Status.FAILED, "error": "It broke off; the log of the process tells why. Start it anew."}
         Job.objects.filter(pk=pk).update(**ended, finished_at=timezone.now())
         raise
-    Job.objects.filter(pk=pk).update(status=Job.Status.DONE, finished_at=timezone.now())
+    if goes_on:
+        Job.objects.filter(pk=pk).update(status=Job.Status.QUEUED)
+        _tell(pk, countdown=PACE.total_seconds())
+    else:
+        Job.objects.filter(pk=pk).update(status=Job.Status.DONE, finished_at=timezone.now())
+
+
+def _taken(pk: int) -> Job | None:
+    now = timezone.now()
+    # Half the pace: a doubled message doesn't double the rate, and a clock a little behind doesn't stop the job.
+    at_pace = Q(rate=0) | Q(position=0) | Q(updated_at__lte=now - PACE / 2)
+    free = Q(at_pace, status=Job.Status.QUEUED) | Q(status=Job.Status.RUNNING, updated_at__lt=now - STALLED_AFTER)
+    if not Job.objects.filter(free, pk=pk).update(status=Job.Status.RUNNING, updated_at=now):
+        return None
+    return Job.objects.select_related("merchant").get(pk=pk)
+
+
+def _is_paced(job: Job) -> bool:
+    # Without a worker (eager tasks) nobody could send the next step later.
+    return bool(job.rate) and not current_app.conf.task_always_eager
 
 
 def _step(job: Job) -> bool:
     """Work the next rows and write how far it is; False when none are left."""
+    size = min(job.rate or STEP, STEP)
     rows = selection.rows(job.merchant, job.source, job.selection).order_by("pk")
-    keys = list(rows.filter(pk__gt=job.position, pk__lte=job.last).values_list("pk", flat=True)[:STEP])
+    keys = list(rows.filter(pk__gt=job.position, pk__lte=job.last).values_list("pk", flat=True)[:size])
     if not keys:
         return False
     changed = _ACTIONS[Job.Kind(job.kind)](rows.model._default_manager.filter(pk__in=keys), by=job.by, note=job.note)
     job.position = keys[-1]
     Job.objects.filter(pk=job.pk).update(done=F("done") + changed, position=job.position, updated_at=timezone.now())
-    return True
+    return len(keys) == size
 
 
 def wake_stalled(jobs: QuerySet[Job]) -> int:
@@ -119,13 +165,13 @@ def _broker() -> Connection:
     return connection
 
 
-def _tell(pk: int) -> None:
+def _tell(pk: int, *, countdown: float = 0) -> None:
     """Enqueue a hint; without a broker the job waits until somebody asks for it again."""
     if current_app.conf.task_always_eager:
         run_job.apply_async(args=(pk,))
         return
     try:
         with producers[_broker()].acquire(block=True, timeout=_SEND_TIMEOUT) as producer:
-            run_job.apply_async(args=(pk,), producer=producer, retry=False)
+            run_job.apply_async(args=(pk,), producer=producer, retry=False, countdown=countdown or None)
     except (KombuError, OSError, RedisError) as error:
         log.warning("job_not_told", job=pk, error=str(error)[:200])

@@ -1,0 +1,71 @@
+"""The newest (or oldest) rows of several merchants or webhooks: each from its own end of an index, then merged.
+
+Asked for `merchant_id IN (…) ORDER BY id DESC`, PostgreSQL may walk everybody's rows from the end until it has met
+enough of these; for shops that have been quiet that is the whole log. SQLite, for development, just does that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
+from django.db.models import QuerySet
+from django.db.models.expressions import RawSQL
+
+from deliveries.database import is_postgres
+
+_MERGED = """
+    SELECT found.* FROM unnest(%s::bigint[]) AS lane (key) CROSS JOIN LATERAL ({lane}) AS found
+    ORDER BY 1 {direction} LIMIT {limit:d}
+"""
+
+
+class Abreast(NamedTuple):
+    """The column that an index begins with, the values of it that the rows have, and the order of keys behind it."""
+
+    column: str
+    keys: Sequence[int]
+    newest_first: bool = True
+
+
+def first(rows: QuerySet[Any], lanes: Abreast, *, descending: bool, limit: int) -> list[int]:
+    """Return the primary keys of the first `limit` rows in the order of their keys. One query."""
+    if not is_postgres():
+        order = "-pk" if descending else "pk"
+        return list(rows.order_by(order).values_list("pk", flat=True)[:limit])
+    return [pk for (pk,) in _merged(rows, lanes, descending=descending, part=slice(limit), limit=limit)]
+
+
+def depth(rows: QuerySet[Any], lanes: Abreast, *, descending: bool, rows_max: int) -> int | None:
+    """Return the key down to which at most `rows_max` rows lie, whichever lane they are of; None if all do. One query.
+
+    Each lane is asked how far its share reaches; the nearest of these counts.
+    """
+    share = max(1, rows_max // max(1, len(lanes.keys)))
+    if not is_postgres():
+        order = "-pk" if descending else "pk"
+        return rows.order_by(order).values_list("pk", flat=True)[rows_max - 1 : rows_max].first()
+    found = _merged(rows, lanes, descending=descending, part=slice(share - 1, share), limit=1)
+    return found[0][0] if found else None
+
+
+def _merged(rows: QuerySet[Any], lanes: Abreast, *, descending: bool, part: slice, limit: int) -> list[tuple[int]]:
+    # As a range and with its column in the order: told to be one value, the planner may leave the lane's index for
+    # the primary key's, along which it expects to meet rows of the lane soon (see `subscriptions.admin.scoping.only`).
+    key = RawSQL("lane.key", ())
+    lane = rows.filter(**{f"{lanes.column}__gte": key, f"{lanes.column}__lte": key})
+    lead = lanes.column if descending is lanes.newest_first else f"-{lanes.column}"
+    lane = lane.order_by(lead, "-pk" if descending else "pk").values("pk")[part]
+    try:
+        sql, parameters = lane.query.get_compiler(connection=connection).as_sql()
+    except EmptyResultSet:  # a condition that nothing meets, such as a search that found no event
+        return []
+    with connection.cursor() as cursor:
+        # Django made the inner query; its values are parameters.
+        cursor.execute(
+            _MERGED.format(lane=sql, direction="DESC" if descending else "ASC", limit=limit),
+            [list(lanes.keys), *parameters],
+        )
+        return cursor.fetchall()

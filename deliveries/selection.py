@@ -1,0 +1,126 @@
+"""Which rows a list or a bulk request means: the same filters, as parameters of a query or members of a body."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django import forms
+from django.db.models import Q, QuerySet
+from django_filters import filters  # type: ignore[import-untyped]
+from django_filters.rest_framework import FilterSet  # type: ignore[import-untyped]
+from rest_framework.exceptions import ValidationError
+
+from deliveries.models import DeadLetter, Delivery, Job
+from subscriptions.api.filters import MomentFilter, selected
+from subscriptions.models import Merchant
+
+FAILED = (Delivery.Status.RETRYING, Delivery.Status.DEAD, Delivery.Status.DISCARDED)
+"""What `status=failed` means: at least one attempt failed, and none delivered."""
+
+
+STATUSES: dict[str, list[str]] = {
+    **{str(status): [str(status)] for status in Delivery.Status.values},
+    "failed": [str(status) for status in FAILED],
+    "open": [str(status) for status in Delivery.OPEN],
+}
+"""Word of a query → the statuses it means."""
+
+
+class StatusField(forms.CharField):
+    """Statuses, separated by commas; `failed` and `open` stand for several."""
+
+    def clean(self, value: Any) -> list[str]:
+        """Return the statuses named. Raises ValidationError naming the one there isn't."""
+        found: list[str] = []
+        for word in (word.strip() for word in super().clean(value).split(",") if word.strip()):
+            if word not in STATUSES:
+                raise forms.ValidationError(f"There is no status {word[:30]!r}. There are: {', '.join(STATUSES)}.")
+            found += STATUSES[word]
+        return found
+
+
+class StatusFilter(filters.CharFilter):
+    """Selects by status."""
+
+    field_class = StatusField
+    words = STATUSES
+
+
+class DeliveryFilter(FilterSet):
+    """Selects deliveries."""
+
+    status = StatusFilter("status", "in", help_text="Statuses separated by commas, or `failed`, or `open`.")
+    event = filters.CharFilter(method="by_event", help_text="An event's name, or its id.")
+    webhook = filters.CharFilter("webhook__public_id", help_text="A webhook's id.")
+    since = MomentFilter("created_at", "gte", help_text="Made then or later.")
+    until = MomentFilter("created_at", "lt", help_text="Made before.")
+    search = filters.CharFilter(
+        method="by_search",
+        help_text="An id of delivery, event or resource; the start of a URL; text of the payload.",
+    )
+    created_at_min = MomentFilter("created_at", "gte", help_text="The same as since.")
+    updated_at_min = MomentFilter(method="by_change", help_text="Made, tried or closed then or later.")
+
+    class Meta:
+        model = Delivery
+        fields: list[str] = []
+
+    def by_event(self, rows: QuerySet[Delivery], name: str, value: str) -> QuerySet[Delivery]:
+        """Keep one event's, or those of one name."""
+        return rows.filter(Q(event_type=value) | Q(event__public_id=value))
+
+    def by_search(self, rows: QuerySet[Delivery], name: str, value: str) -> QuerySet[Delivery]:
+        """Keep those that bear the words."""
+        exact = Q(public_id=value) | Q(event__public_id=value) | Q(event__resource_id=value)
+        return rows.filter(exact | Q(webhook__url__startswith=value) | Q(event__data__icontains=value))
+
+    def by_change(self, rows: QuerySet[Delivery], name: str, value: Any) -> QuerySet[Delivery]:
+        """Keep those that something happened to."""
+        return rows.filter(Q(created_at__gte=value) | Q(last_attempt_at__gte=value) | Q(closed_at__gte=value))
+
+
+class DeadLetterFilter(FilterSet):
+    """Selects dead letters that wait for a person."""
+
+    event = filters.CharFilter("delivery__event_type", help_text="Only events of this name.")
+    webhook = filters.CharFilter("webhook__public_id", help_text="A webhook's id.")
+    error = filters.CharFilter(help_text="Only this kind of error, such as timeout.")
+    status_code = filters.NumberFilter(help_text="Only this last HTTP status, such as 503.")
+    since = MomentFilter("created_at", "gte", help_text="Given up then or later.")
+    until = MomentFilter("created_at", "lt", help_text="Given up before.")
+    created_at_min = MomentFilter("created_at", "gte", help_text="The same as since.")
+
+    class Meta:
+        model = DeadLetter
+        fields: list[str] = []
+
+
+IDS_MAX: Final = 1000
+_FILTERS: Final[dict[str, Any]] = {Job.Source.LOG: DeliveryFilter, Job.Source.QUEUE: DeadLetterFilter}
+
+
+def members(source: str) -> set[str]:
+    """Return the members of a body that select rows of this source."""
+    return {"ids", *_FILTERS[Job.Source(source)].base_filters}
+
+
+def rows(merchant: Merchant, source: str, selection: dict[str, Any]) -> QuerySet[Any]:
+    """Return the merchant's rows that a selection means.
+
+    Of the log, without `status` or `ids`, what waits for review. Raises ValidationError (422) naming what is wrong.
+    """
+    if source == Job.Source.QUEUE:
+        found: QuerySet[Any] = DeadLetter.objects.filter(merchant=merchant, resolved_at=None)
+        id_field = "delivery__public_id"
+    else:
+        found = Delivery.objects.filter(merchant=merchant)
+        id_field = "public_id"
+        if not selection.get("ids"):
+            selection = {"status": Delivery.Status.DEAD.value} | selection
+    ids = selection.get("ids")
+    if ids is not None:
+        if not isinstance(ids, list) or len(ids) > IDS_MAX or not all(isinstance(one, str) for one in ids):
+            raise ValidationError({"ids": [f"This must be a list of at most {IDS_MAX} dlv_… ids."]})
+        found = found.filter(**{f"{id_field}__in": ids})
+    filters = {name: value for name, value in selection.items() if name != "ids"}
+    return selected(_FILTERS[Job.Source(source)], filters, found)

@@ -1,0 +1,123 @@
+"""What PostgreSQL does for the desk's pages on a longer log: it goes by indexes, and not through others' rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from bench import log_rows
+from deliveries.admin import cursor, search
+from deliveries.models import Delivery, Event
+from subscriptions.models import Membership
+from tests.desk import sign_in
+from tests.factories import make_member, make_merchant, make_user, make_webhook
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.skipif("connection.vendor != 'postgresql'", reason="plans are PostgreSQL's"),
+]
+
+LARGE, QUIET = 20_000, 200
+LONG = {"deliveries_delivery", "deliveries_attempt", "deliveries_event"}
+PREVIEW = "/admin/deliveries/deadletter/all/replay/"
+"""Counts all that match, since that is the question; with a shop of few letters it reads few rows, too."""
+LOG = "/admin/deliveries/delivery/"
+PAGES = [
+    "/admin/",
+    "/admin/?window=30d",
+    LOG,
+    f"{LOG}?outcome=failed",
+    f"{LOG}?within=24h",
+    f"{LOG}?q=nowhere",
+    f"{LOG}?event_type=file.created",
+    f"{LOG}?answer=5",
+    "/admin/deliveries/event/",
+    "/admin/deliveries/attempt/",
+    "/admin/deliveries/attempt/?result=failed",
+    "/admin/deliveries/deadletter/",
+    "/admin/deliveries/job/",
+    "/admin/subscriptions/webhook/",
+    PREVIEW,
+    "delivery",
+    "event",
+]
+
+
+@pytest.fixture
+def people() -> dict[str, User]:
+    """The owner of a busy shop beside quiet ones, the owner of a quiet one, a member of both kinds, and staff."""
+    shops = [make_merchant("quiet"), make_merchant("hushed"), make_merchant("busy")]
+    for shop in shops:
+        for _ in range(3):
+            make_webhook(shop)
+        log_rows.load(shop, LARGE if shop.name == "busy" else QUIET)
+    quiet, hushed, busy = shops
+    found = {"quiet": make_member(quiet), "busy": make_member(busy), "staff": make_user(is_superuser=True)}
+    for name, of in (("two quiet", (quiet, hushed)), ("several", shops)):
+        found[name] = make_member(of[0])
+        for shop in of[1:]:
+            Membership.objects.create(user=found[name], merchant=shop, role="developer")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    return found
+
+
+def address(page: str, shop: str) -> str:
+    model = {"delivery": Delivery, "event": Event}.get(page)
+    if model is None:
+        return page
+    row = model.objects.filter(merchant__name=shop).earliest("pk")
+    return f"/admin/deliveries/{page}/{row.pk}/change/"
+
+
+def plans(browser: Client, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield (query, a node of its plan as it was carried out) for each that a page sends."""
+    with CaptureQueriesContext(connection) as queries:
+        answer = browser.get(path)
+        assert answer.status_code == 200, path
+    for query in queries:
+        if not query["sql"].lstrip().startswith("SELECT"):
+            continue
+        with connection.cursor() as cursor:
+            cursor.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + query["sql"])
+            [(found,)] = cursor.fetchall()
+        found = json.loads(found) if isinstance(found, str) else found
+        for node in nodes(found[0]["Plan"]):
+            yield query["sql"], node
+
+
+def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for part in node.get("Plans", ()):
+        yield from nodes(part)
+
+
+def read(node: dict[str, Any]) -> int:
+    """Return the rows that a scan looked at, kept or not."""
+    return (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+
+
+def test_no_page_goes_through_a_long_table_and_no_quiet_shops_page_through_a_busy_ones_rows(
+    people: dict[str, User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "PAYLOADS_MAX", QUIET)  # as the log is to a long one, so are the bounds
+    monkeypatch.setattr(cursor, "SCAN_MAX", 10 * QUIET)
+    problems = []
+    for who, person in people.items():
+        browser = sign_in(person)
+        for page in PAGES:
+            path = address(page, "busy" if who == "busy" else "quiet")
+            for sql, node in plans(browser, path):
+                table = node.get("Relation Name")
+                if node["Node Type"] == "Seq Scan" and table in LONG and page != PREVIEW:
+                    problems.append(f"{who} {page}: reads all of {table}: {sql}")
+                if "quiet" in who and table in LONG and read(node) > 4 * QUIET:
+                    problems.append(f"{who} {page}: reads {read(node)} rows of {table}: {sql}")
+    assert not problems, "\n".join(problems)
