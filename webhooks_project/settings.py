@@ -243,7 +243,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SCHEMA_COERCE_PATH_PK_SUFFIX": False,
     "COMPONENT_SPLIT_REQUEST": True,
-    "POSTPROCESSING_HOOKS": [],  # choices stay where they stand, without components and names of their own
+    "POSTPROCESSING_HOOKS": ["subscriptions.api.links.add_links"],  # and choices stay where they stand
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",

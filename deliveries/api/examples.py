@@ -123,6 +123,18 @@ _EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "read_an_event": {
         "response": _EVENT | {"webhooks": [{**_HOOK, "delivery": _DLV, "status": "retrying", "reason": ""}]}
     },
+    "expunge_an_event": {
+        "request": {"note": "Asked for by the customer, Art. 17."},
+        "response": {
+            "id": _EVENT["id"],
+            "event": "order.created",
+            "by": _BY,
+            "note": "Asked for by the customer, Art. 17.",
+            "attempts": 2,
+            "cancelled": 0,
+            "expunged_at": _LATER,
+        },
+    },
     "list_deliveries": {"response": page(_DELIVERY, following="https://hooks.example/api/v1/deliveries?cursor=a98")},
     "read_a_delivery": {"response": _DELIVERY | {"data": _DATA, "attempts": [_ATTEMPT]}},
     "retry_a_delivery": {"response": _DELIVERY},

@@ -2,12 +2,24 @@
 
 from django.urls import path
 
-from deliveries.api import bulk, dead_letters, deliveries, events, jobs, reference, stats, testing, undelivered
+from deliveries.api import (
+    bulk,
+    dead_letters,
+    deliveries,
+    events,
+    expunging,
+    jobs,
+    reference,
+    stats,
+    testing,
+    undelivered,
+)
 
 urlpatterns = [
     path("events", events.EventList.as_view()),
     path("events/batch", events.EventBatch.as_view()),
     path("events/<str:id>", events.EventDetail.as_view()),
+    path("events/<str:id>/expunge", expunging.EventExpunge.as_view()),
     path("deliveries", deliveries.DeliveryList.as_view()),
     path("deliveries/replay", bulk.DeliveryReplay.as_view()),
     path("deliveries/<str:id>", deliveries.DeliveryDetail.as_view()),

@@ -14,11 +14,10 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schem
 from rest_framework import serializers
 
 from subscriptions.api.examples import example_of
+from subscriptions.api.formats import NO_NUL
 from subscriptions.api.pagination import CURSOR, PAGE_DEFAULT, PAGE_MAX
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-_NO_NUL = "^[^\\u0000]*$"
 
 
 def describe(
@@ -131,7 +130,7 @@ def body_of(document: Any, required: tuple[str, ...]) -> Any:
 def _filter_parameters(filterset: type[FilterSet]) -> list[OpenApiParameter]:
     found = []
     for name, one in filterset.base_filters.items():
-        schema: dict[str, Any] = {"type": "string", "pattern": _NO_NUL}
+        schema: dict[str, Any] = {"type": "string", "pattern": NO_NUL}
         if isinstance(one, django_filters.IsoDateTimeFilter):
             schema = {"type": "string", "format": "date-time"}
         elif isinstance(one, django_filters.BooleanFilter):

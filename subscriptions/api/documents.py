@@ -4,38 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from subscriptions.api import formats
 from subscriptions.models import ApiKey, Webhook
 from subscriptions.validators.settings import IN_FLIGHT_BOUNDS, RATE_BOUNDS, TIMEOUT_BOUNDS
-
-
-@extend_schema_field({"type": "object", "additionalProperties": {"type": "string"}})
-class Headers(serializers.DictField):
-    """Header names to values."""
-
-
-@extend_schema_field({"type": "object", "additionalProperties": True})
-class Policy(serializers.JSONField):
-    """A retry policy; see the guide for its forms."""
 
 
 class WebhookSettings(serializers.Serializer[Any]):
     """What may be changed of a webhook."""
 
-    name = serializers.CharField(max_length=200, allow_blank=True)
-    url = serializers.CharField(max_length=2048, help_text="https, and not inside a private network.")
+    name = formats.Line(max_length=200, allow_blank=True)
+    url = formats.Address(help_text="https, and not inside a private network.")
     events = serializers.ListField(
-        child=serializers.CharField(max_length=100),
+        child=formats.Pattern(),
         min_length=1,
         max_length=100,
         help_text="Event names, prefixes such as `order.*`, or `*`.",
     )
-    dialect = serializers.CharField(max_length=20, help_text="alva, litestore, cryptlex, shopery or standard.")
+    dialect = formats.Dialect()
     is_enabled = serializers.BooleanField(help_text="False: events are skipped, and the log says so.")
-    headers = Headers(help_text="Custom headers; they can't override ours.")
-    retry_policy = Policy(allow_null=True, help_text="Null: the dialect's own.")
+    headers = formats.Headers(help_text="Custom headers; they can't override ours.")
+    retry_policy = formats.Policy(allow_null=True, help_text="Null: the dialect's own.")
     timeout = serializers.FloatField(
         allow_null=True,
         min_value=TIMEOUT_BOUNDS[0],
@@ -52,13 +42,13 @@ class WebhookSettings(serializers.Serializer[Any]):
         allow_null=True, min_value=RATE_BOUNDS[0], max_value=RATE_BOUNDS[1], help_text="Requests a second."
     )
     filter = serializers.CharField(
-        max_length=2000, allow_blank=True, help_text="A JMESPath condition, such as `data.order.currency == 'EUR'`."
+        max_length=1000, allow_blank=True, help_text="A JMESPath condition, such as `data.order.currency == 'EUR'`."
     )
     fields = serializers.ListField(  # type: ignore[assignment]
-        child=serializers.CharField(max_length=200), max_length=100, help_text="Only these fields are sent; empty: all."
+        child=formats.FieldPath(), max_length=100, help_text="Only these fields are sent; empty: all."
     )
     body_style = serializers.ChoiceField(choices=Webhook.BodyStyle.values)
-    api_version = serializers.CharField(max_length=20)
+    api_version = formats.Line(max_length=20, allow_blank=True, help_text="Of alva's envelope; empty: the default.")
 
 
 class WebhookDocument(WebhookSettings):
@@ -75,9 +65,7 @@ class WebhookDocument(WebhookSettings):
 class NewWebhookSettings(WebhookSettings):
     """A webhook to create."""
 
-    secret = serializers.CharField(
-        max_length=256, required=False, allow_blank=True, help_text="Left out, one is made and shown once."
-    )
+    secret = formats.Secret(required=False, help_text="Left out, one is made and shown once.")
 
 
 class NewWebhookDocument(WebhookDocument):
@@ -89,7 +77,7 @@ class NewWebhookDocument(WebhookDocument):
 class Rotation(serializers.Serializer[Any]):
     """A new secret: given or made, and for how long the old one stays."""
 
-    secret = serializers.CharField(max_length=256, required=False, allow_blank=True)
+    secret = formats.Secret(required=False)
     overlap = serializers.FloatField(
         required=False, allow_null=True, min_value=0, max_value=30 * 86400, help_text="Seconds; 0 ends the old at once."
     )
@@ -117,7 +105,7 @@ class EventTypeDocument(serializers.Serializer[Any]):
 class NewApiKeyBody(serializers.Serializer[Any]):
     """An API key to make."""
 
-    name = serializers.CharField(max_length=100, required=False, allow_blank=True)
+    name = formats.Line(max_length=100, required=False, allow_blank=True)
     scopes = serializers.ListField(
         child=serializers.ChoiceField(choices=ApiKey.Scope.values), required=False, min_length=1
     )
@@ -147,9 +135,9 @@ class NewApiKeyDocument(ApiKeyDocument):
 class CompanyWebhookSettings(serializers.Serializer[Any]):
     """A webhook under Shopery's names."""
 
-    name = serializers.CharField(max_length=200, allow_blank=True)
-    url = serializers.CharField(max_length=2048)
-    events = serializers.ListField(child=serializers.CharField(max_length=100), min_length=1, max_length=100)
+    name = formats.Line(max_length=200, allow_blank=True)
+    url = formats.Address()
+    events = serializers.ListField(child=formats.Pattern(), min_length=1, max_length=100)
     isEnabled = serializers.BooleanField()
 
 

@@ -88,7 +88,10 @@ def selected(filterset: type[FilterSet], values: dict[str, Any], rows: QuerySet[
     texts = {name: _text(value, several=name in words) for name, value in values.items()}
     if wrong := [name for name, text in texts.items() if text is None]:
         raise ValidationError(
-            {name: [f"This must be {'a list of words' if name in words else 'text'}."] for name in wrong}
+            {
+                name: [f"This must be {'a list of words' if name in words else 'text'}; leave it out to select all."]
+                for name in wrong
+            }
         )
     found = filterset(data=texts, queryset=rows)
     if not found.is_valid():
@@ -97,7 +100,10 @@ def selected(filterset: type[FilterSet], values: dict[str, Any], rows: QuerySet[
 
 
 def _text(value: Any, *, several: bool) -> str | None:
-    """Return a member of a body as a query would have it; None when it is of the wrong type."""
+    """Return a member of a body as a query would have it; None when it is of the wrong type.
+
+    An empty text would select everything, which whoever sends a variable that was never set doesn't mean.
+    """
     if several and isinstance(value, list) and all(isinstance(word, str) for word in value):
         return ",".join(value)
-    return value if isinstance(value, str) else None
+    return value if isinstance(value, str) and value else None

@@ -11,6 +11,7 @@ from drf_spectacular.utils import OpenApiParameter
 
 from subscriptions.api import idempotency
 from subscriptions.api.describing import field_names
+from subscriptions.api.formats import NO_NUL
 from subscriptions.api.permissions import scope_of
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class ApiSchema(AutoSchema):
     def get_override_parameters(self) -> list[Any]:
         """Add the parameters that all operations of a method share."""
         found = list(super().get_override_parameters())
-        if self.method == "POST" and hasattr(self.view, "sends"):
+        if self.method == "POST" and hasattr(self.view, "sends") and self.view.authentication_classes:
             found.append(
                 OpenApiParameter(
                     "Idempotency-Key",
@@ -120,7 +121,15 @@ class ApiSchema(AutoSchema):
         schema = super()._map_basic_serializer(serializer, direction)
         if direction == "request":
             schema["additionalProperties"] = False  # `lookups.members` refuses unknown ones
+            for one in schema["properties"].values():
+                _refuse_nul(one.get("items", one))
         return schema
+
+    def _insert_field_validators(self, field: Any, schema: Any) -> None:
+        super()._insert_field_validators(field, schema)
+        # Our patterns say for themselves whether text may be empty: in `oneOf`, empty text would fit twice.
+        if "oneOf" in schema and "pattern" in schema["oneOf"][0]:
+            schema.update(schema.pop("oneOf")[0])
 
     def _get_response_bodies(self, direction: Any = "response") -> Any:
         found = super()._get_response_bodies(direction)
@@ -169,6 +178,11 @@ class ApiSchema(AutoSchema):
         component = ResolvedComponent(name="Error", type=ResolvedComponent.SCHEMA, object="Error", schema=_ERROR)
         self.registry.register_on_missing(component)
         return component.ref
+
+
+def _refuse_nul(schema: dict[str, Any]) -> None:
+    if schema.get("type") in ("string", ["string", "null"]) and not {"pattern", "enum", "format"} & set(schema):
+        schema["pattern"] = NO_NUL
 
 
 class BearerScheme(OpenApiAuthenticationExtension):

@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from deliveries.api.documents.fields import Data, Pairs
 from deliveries.models import Attempt, Delivery
+from subscriptions.api.formats import EventName
 from subscriptions.ids import CALLER_ID
 
 _STATUSES = Delivery.Status.values
@@ -16,7 +17,7 @@ _STATUSES = Delivery.Status.values
 class NewEvent(serializers.Serializer[Any]):
     """An event to publish."""
 
-    event = serializers.CharField(max_length=100, help_text="A name of the catalogue.")
+    event = EventName(help_text="A name of the catalogue.")
     data = Data()  # type: ignore[assignment]
     id = serializers.RegexField(
         rf"^{CALLER_ID.pattern}$", required=False, allow_null=True, help_text="Published twice, the second is dropped."
@@ -51,7 +52,7 @@ class EventDocument(serializers.Serializer[Any]):
 
     id = serializers.CharField()
     event = serializers.CharField()
-    data = Data()  # type: ignore[assignment]
+    data = Data(allow_null=True, help_text="Null: it was expunged.")  # type: ignore[assignment]
     resource_id = serializers.CharField(allow_blank=True)
     occurred_at = serializers.DateTimeField()
     created_at = serializers.DateTimeField()
@@ -71,6 +72,18 @@ class EventDetailDocument(EventDocument):
     """An event, with what became of it at each webhook."""
 
     webhooks = WhyDocument(many=True)
+
+
+class ExpunctionDocument(serializers.Serializer[Any]):
+    """The trace of a payload that was taken out: it holds none of it."""
+
+    id = serializers.CharField(help_text="The event's id.")
+    event = serializers.CharField()
+    by = serializers.CharField(help_text="Who asked for it.")
+    note = serializers.CharField(allow_blank=True)
+    attempts = serializers.IntegerField(help_text="Attempts whose request and answer went with it.")
+    cancelled = serializers.IntegerField(help_text="Deliveries that were still to be sent.")
+    expunged_at = serializers.DateTimeField()
 
 
 class DeliveryDocument(serializers.Serializer[Any]):
@@ -131,7 +144,7 @@ class AttemptDocument(serializers.Serializer[Any]):
 class DeliveryDetailDocument(DeliveryDocument):
     """A delivery with its event's data and its attempts."""
 
-    data = Data()  # type: ignore[assignment]
+    data = Data(allow_null=True, help_text="Null: it was expunged.")  # type: ignore[assignment]
     attempts = AttemptDocument(many=True)
 
 
@@ -139,4 +152,4 @@ class UndeliveredDocument(DeliveryDocument):
     """A delivery that hasn't arrived, with its event's data."""
 
     occurred_at = serializers.DateTimeField()
-    data = Data()  # type: ignore[assignment]
+    data = Data(allow_null=True, help_text="Null: it was expunged.")  # type: ignore[assignment]

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +10,6 @@ from typing import Any
 import jsonschema_rs
 import pytest
 from django.core.management import call_command
-from django.db import connection
 
 from tests.api import Client
 
@@ -84,29 +80,3 @@ def test_every_operation_names_its_scope_and_its_errors(document: dict[str, Any]
     for name, operation in operations(document):
         assert {"400", "401", "403", "429"} <= set(operation["responses"]), name
         assert "Scope: `" in operation["description"], name
-
-
-@pytest.mark.slow
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite's test database lives in one connection")
-def test_the_server_keeps_to_the_document(live_server: Any, api: Client, settings: Any, tmp_path: Path) -> None:
-    for kind in ("API", "PUBLISH", "SIGN_IN"):
-        setattr(settings, f"WEBHOOKS_{kind}_RATE_HOUR", 0)
-        setattr(settings, f"WEBHOOKS_{kind}_RATE_MINUTE", 0)
-    api.post("/api/v1/webhooks", {"url": "http://127.0.0.1:9/", "events": ["*"]})
-    api.post("/api/v1/events", {"event": "order.created", "data": {}})
-    command = [
-        *(str(Path(sys.executable).with_name("schemathesis")), "--config-file"),
-        *(str(Path(__file__).with_name("schemathesis.toml")), "run", f"{live_server.url}/api/schema/"),
-        *("--url", live_server.url, "-H", f"Authorization: {api.headers['Authorization']}", "--checks", "all"),
-        *(
-            "--phases",
-            "examples,coverage,fuzzing",
-            "--max-examples",
-            os.environ.get("SCHEMATHESIS_EXAMPLES", "5"),
-        ),
-        *("--seed", "1", "--continue-on-failure", "--no-color"),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=900, check=False)
-
-    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]

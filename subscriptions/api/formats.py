@@ -1,0 +1,110 @@
+"""Fields of bodies that say in the OpenAPI document what the validators check: clients can check it beforehand."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from subscriptions import wire
+from subscriptions.patterns import MAX_NAME_LENGTH
+
+NO_NUL: Final = "^[^\\u0000]*$"
+"""What any text is held to: no database keeps U+0000."""
+_LINE: Final = r"^[^\x00-\x1f\x7f]*$"
+_WORDS: Final = "[A-Za-z0-9_]+([.-][A-Za-z0-9_]+)*"
+_STEP: Final = r"[^.\x00-\x20\x7f]([^.\x00-\x1f\x7f]*[^.\x00-\x20\x7f])?"
+_SHARE: Final = {"type": "number", "minimum": 0, "maximum": 1}
+_OPTIONS: Final = {"jitter": _SHARE, "clientErrorsFinal": {"type": "boolean"}, "honorRetryAfter": {"type": "boolean"}}
+_DELAYS: Final = {
+    "type": "array",
+    "items": {"type": "number", "minimum": 0, "maximum": 7 * 86400},
+    "maxItems": 19,
+    "description": "Seconds to wait after each failure.",
+}
+_BACKOFF: Final = {
+    "maxAttempts": {"type": "integer", "minimum": 1, "maximum": 20},
+    "backoffMultiplier": {"type": "number", "minimum": 1, "maximum": 100},
+    "initialDelay": {"type": "number", "minimum": 0, "maximum": 30000, "description": "Milliseconds."},
+}
+_POLICIES: Final = [
+    {
+        "type": "object",
+        "properties": {"delays": _DELAYS, **_OPTIONS},
+        "required": ["delays"],
+        "additionalProperties": False,
+    },
+    {
+        "type": "object",
+        "properties": {**_BACKOFF, **_OPTIONS},
+        "anyOf": [{"required": [name]} for name in _BACKOFF],
+        "additionalProperties": False,
+    },
+]
+
+
+class Line(serializers.RegexField):
+    """Text of one line."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(_LINE, **options)
+
+
+class EventName(serializers.RegexField):
+    """An event's name: words joined by single `.` or `-`."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(f"^{_WORDS}$", max_length=MAX_NAME_LENGTH, **options)
+
+
+class Pattern(serializers.RegexField):
+    """An event's name, a prefix such as `order.*`, or `*`."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(rf"^(\*|{_WORDS}([.-]\*)?)$", max_length=MAX_NAME_LENGTH, **options)
+
+
+class FieldPath(serializers.RegexField):
+    """A dotted path into an event's data."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(rf"^{_STEP}(\.{_STEP})*$", max_length=200, **options)
+
+
+class Address(serializers.RegexField):
+    """A URL that events may go to. Where its host leads is judged when it is given."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(r"^[Hh][Tt][Tt][Pp][Ss]?://[^\x00-\x20\x7f@]+$", max_length=2048, **options)
+
+
+class Secret(serializers.RegexField):
+    """A secret, or empty. The dialect standard wants `whsec_` and base64."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("^([!-~][ -~]{10,254}[!-~])?$", allow_blank=True, **options)
+
+
+class Dialect(serializers.ChoiceField):
+    """The name of a wire format."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(choices=[name for name, _label in wire.rules().dialects()], **options)
+
+
+@extend_schema_field(
+    {
+        "type": "object",
+        "maxProperties": 20,
+        "propertyNames": {"pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$"},
+        "additionalProperties": {"type": "string", "maxLength": 2000, "pattern": "^([!-~]([ -~]*[!-~])?)?$"},
+    }
+)
+class Headers(serializers.DictField):
+    """Header names to values."""
+
+
+@extend_schema_field({"anyOf": _POLICIES})
+class Policy(serializers.JSONField):
+    """A retry policy in one of its two forms."""
