@@ -146,6 +146,7 @@ class Ledger:
         late = sorted(attempt.lateness_ms / 1000 for attempt in attempts if attempt.lateness_ms is not None)
         extra = sum(max(0, sum(request.accepted for request in requests) - 1) for requests in self.seen.values())
         return {
+            "took": self.played.took,
             "events": len(self.played.accepted),
             "refused": len(self.played.refused),
             "posted": len(self.played.poster.accepted),

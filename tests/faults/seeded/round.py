@@ -21,7 +21,7 @@ from tests.faults.seeded.schedule import Happening
 from tests.faults.stage import Key, Stage
 from tests.processes import Process, halted
 
-WEBHOOKS = 16
+WEBHOOKS = 12
 """So many that no lane's few places (one while its receiver gives no answer) hold the round up."""
 ORDERINGS = ("webhook", "resource")
 """Of two more webhooks, that keep an order. One delivery after the other takes its time: they hear less."""
@@ -40,10 +40,13 @@ class Round:
         accepted, refused: What `publish` or the REST API said of the events: how many of the refused were stored all
             the same nobody can know, as with any database whose answer to a commit was lost.
         published: What of the accepted went by `publish` or `publish_many`.
+        took: Phase → seconds.
         exposed: How often each delivery was in flight when something died: so often it may come twice.
     """
 
     def __init__(self, stage: Stage, receiver: SeededReceiver, skews: Iterator[float], folder: Path) -> None:
+        self.took: dict[str, float] = {}
+        self._phase_began = time.monotonic()
         self.stage = stage
         self.receiver = receiver
         self.publisher = stage.publisher(wait=False)
@@ -72,20 +75,29 @@ class Round:
         """Carry out, then wait until nothing is open any more."""
         self.publisher.wait_until_it_reads()
         self.fleet.wait_until_ready()
-        began = time.monotonic()
+        began = self._passed("starting")
         for happening in happenings:
             time.sleep(max(0.0, began + happening.at - time.monotonic()))
             self._carry_out(happening)
         self._collect()
-        deadline = time.monotonic() + DRAIN
+        deadline = self._passed("playing") + DRAIN
         while self._open():
             self._discard_heads()
             assert time.monotonic() < deadline, f"after {DRAIN:g} s the log says {self.stage.statuses()}"
             time.sleep(0.1)
         self.fleet.check()
+        self._passed("draining")
+
+    def _passed(self, phase: str) -> float:
+        """Note how long a phase took, and return the time, in monotonic seconds."""
+        now = time.monotonic()
+        self.took[phase] = round(now - self._phase_began, 1)
+        self._phase_began = now
+        return now
 
     def _open(self) -> int:
-        return sum(self.stage.statuses().get(status, 0) for status in ("pending", "sending", "retrying"))
+        now = self.stage.statuses()  # once: between two looks a delivery may pass from one state to another
+        return sum(now.get(status, 0) for status in ("pending", "sending", "retrying"))
 
     def _discard_heads(self) -> None:
         """See to the dead letters that whole lines wait behind, as a person would."""
