@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -31,6 +32,12 @@ def represent(trace: Expunction) -> dict[str, Any]:
 
 class EventExpunge(ApiView):
     """The end of an event's payload."""
+
+    def check_permissions(self, request: Request) -> None:
+        """Raise PermissionDenied (403) for members who aren't owners, too: what is taken out can't be brought back."""
+        super().check_permissions(request)
+        if not self.credential.may_manage_keys:
+            raise PermissionDenied("Only an owner may expunge an event.", code="missing_role")
 
     @describe("Expunge an event", request=documents.Note, responses={200: documents.ExpunctionDocument})
     def post(self, request: Request, id: str) -> Response:

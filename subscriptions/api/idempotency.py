@@ -13,7 +13,7 @@ import re
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, ClassVar, Final, Protocol
 
 from django.db import transaction
 from django.utils import timezone
@@ -23,10 +23,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from subscriptions.api.errors import Conflict
-from subscriptions.models import IdempotencyKey
-
-if TYPE_CHECKING:
-    from subscriptions.api.base import ApiView
+from subscriptions.models import IdempotencyKey, Merchant
 
 KEPT_FOR: Final = timedelta(hours=24)
 GIVEN_UP_AFTER: Final = timedelta(minutes=2)
@@ -34,6 +31,16 @@ GIVEN_UP_AFTER: Final = timedelta(minutes=2)
 REPLAYED: Final = "Idempotent-Replayed"
 
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+class Posting(Protocol):
+    """A view whose POSTs are carried out once; `sends` when they do something that no transaction takes back."""
+
+    sends: ClassVar[bool]
+
+    @property
+    def merchant(self) -> Merchant:
+        """Whose keys these are."""
 
 
 class InProgress(Conflict):
@@ -44,7 +51,7 @@ class InProgress(Conflict):
     wait = 1
 
 
-def once(view: ApiView, handler: Callable[..., Response]) -> Callable[..., Response]:
+def once(view: Posting, handler: Callable[..., Response]) -> Callable[..., Response]:
     """Return `handler` (a view's post) so that requests with an Idempotency-Key are carried out once."""
 
     def post(request: Request, *args: Any, **kwargs: Any) -> Response:

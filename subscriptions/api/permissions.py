@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol
 
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
 
-if TYPE_CHECKING:
-    from rest_framework.request import Request
 
-    from subscriptions.api.base import ApiView
+class Scoped(Protocol):
+    """A view that says where a method needs another scope than usual."""
+
+    scopes: ClassVar[Mapping[str, str]]
 
 
 class HasScope(BasePermission):
@@ -28,6 +31,6 @@ class HasScope(BasePermission):
         raise PermissionDenied(f'This needs the scope "{scope}"; the credential has: {held}.', code="missing_scope")
 
 
-def scope_of(view: ApiView, method: str) -> str:
+def scope_of(view: Scoped, method: str) -> str:
     """Return the scope that `method` needs: the view's own word, else `read` for reading and `manage` for the rest."""
     return view.scopes.get(method, "read" if method in {"GET", "HEAD"} else "manage")

@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from rest_framework_simplejwt.tokens import AccessToken
 
 from deliveries.models import Delivery, Event, Expunction
+from subscriptions.models import Membership
+from subscriptions.services import NewMerchant
 from tests.api import Client, attrs
+from tests.factories import make_member
 
 pytestmark = pytest.mark.django_db
 
@@ -50,6 +54,16 @@ def test_what_is_being_sent_is_409_and_stays(api: Client, deliveries: list[Deliv
 
     assert answer.status_code == 409, answer.content
     assert Event.objects.get(public_id="e-0").data == '{"n":0}'
+
+
+def test_a_member_who_is_no_owner_may_not(shop: NewMerchant, deliveries: list[Delivery]) -> None:
+    developer = make_member(shop.merchant, Membership.Role.DEVELOPER)
+    client = Client(str(AccessToken.for_user(developer)), **{"X-tenant-ID": shop.merchant.public_id})
+
+    answer = client.post("/api/v1/events/e-0/expunge", {})
+
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (403, "missing_role")
+    assert not Expunction.objects.exists()
 
 
 @pytest.mark.parametrize(
