@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 from deliveries import lanes, stats
 from deliveries.counters import ATTEMPTS, SKIPPED
 from deliveries.models import DeadLetter, Delivery
+from deliveries.models.deliveries import HELD
 
 WINDOW = timedelta(hours=1)
 """What a scrape sums up, so that its cost doesn't grow with the age of the installation."""
@@ -45,6 +46,11 @@ def _backlog() -> Iterator[Metric]:
     for status in Delivery.OPEN:
         open_rows.add_metric([status.value], found.get(status.value, 0))
     yield open_rows
+    yield GaugeMetricFamily(
+        "webhooks_held_deliveries",
+        "Open deliveries that wait in line behind another (webhooks in strict order).",
+        value=Delivery.objects.filter(due_at=HELD).count(),
+    )
     late = Delivery.objects.filter(due_at__lte=Now()).aggregate(oldest=Max(Now() - F("due_at")))["oldest"]
     yield GaugeMetricFamily(
         "webhooks_oldest_due_seconds",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from deliveries import ordering
 from deliveries.admin import curl, payloads, requests_made, words
 from deliveries.models import Attempt, Delivery
 
@@ -22,6 +23,7 @@ def context(delivery: Delivery) -> dict[str, Any]:
     attempts = list(delivery.attempts.order_by("-id")[:ATTEMPTS_MAX])
     return {
         "delivery": delivery,
+        "ahead": ordering.ahead_of(delivery),
         "webhook": delivery.webhook,
         "event": delivery.event,
         "tone": words.TONES.get(delivery.status, "default"),

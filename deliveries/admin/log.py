@@ -122,7 +122,8 @@ class DeliveryAdmin(WithDeeds, CursorAdmin):
     )
     def retry(self, request: HttpRequest, delivery: Delivery) -> str:
         """Send it once more, at once."""
-        review.retry(delivery=delivery, by=name_of(request))
+        if review.retry(delivery=delivery, by=name_of(request)).is_held:
+            return "It took its place in line. Its page says what it waits for."
         return "On its way. Reload in a moment to see the answer."
 
     @deed(
@@ -148,7 +149,7 @@ class DeliveryAdmin(WithDeeds, CursorAdmin):
                 sent += 1
             except review.Conflict:
                 refused += 1
-        told = f"{sent} on their way." + (f" {refused} are being sent already." if refused else "")
+        told = f"{sent} on their way." + (f" {refused} are being sent already, or wait in line." if refused else "")
         self.message_user(request, told)
 
     # --- columns ------------------------------------------------------------------------------------------------

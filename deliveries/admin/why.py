@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from deliveries import ordering
 from deliveries.admin import filter_words, words
 from deliveries.models import Delivery, Event
 from subscriptions import patterns
@@ -36,16 +37,18 @@ def reasons(event: Event) -> list[Reason]:
         heard.setdefault(subscription.webhook_id, []).append(subscription)
     entry = EventType.objects.filter(name=event.type).first()
     names = (event.type, tuple(entry.aliases) if entry else ())
+    ahead = ordering.all_ahead(deliveries.values())
     found = []
     for webhook in webhooks:
         if webhook.pk in deliveries:
-            found.append(_sent(webhook, deliveries[webhook.pk], event))
+            delivery = deliveries[webhook.pk]
+            found.append(_sent(webhook, delivery, event, ahead.get(delivery.pk)))
         elif webhook.deleted_at is None or webhook.deleted_at > event.created_at:
             found.append(_not_sent(webhook, heard.get(webhook.pk, []), event, names))
     return sorted(found, key=lambda reason: reason.delivery is None)
 
 
-def _sent(webhook: Webhook, delivery: Delivery, event: Event) -> Reason:
+def _sent(webhook: Webhook, delivery: Delivery, event: Event, ahead: Delivery | None) -> Reason:
     label = str(Delivery.Status(delivery.status).label)
     when = None
     match delivery.status:
@@ -53,8 +56,8 @@ def _sent(webhook: Webhook, delivery: Delivery, event: Event) -> Reason:
             text = f"Delivered with attempt {delivery.attempt_count}; your server answered {delivery.last_status_code}."
             when = delivery.last_attempt_at
         case Delivery.Status.PENDING | Delivery.Status.RETRYING:
-            text = _waiting(webhook, delivery)
-            when = delivery.due_at if webhook.paused_at is None else None
+            text = _waiting(webhook, delivery, ahead)
+            when = delivery.due_at if webhook.paused_at is None and not delivery.is_held else None
         case Delivery.Status.SENDING:
             text = "It is being sent right now."
         case Delivery.Status.SKIPPED:
@@ -64,10 +67,12 @@ def _sent(webhook: Webhook, delivery: Delivery, event: Event) -> Reason:
     return Reason(webhook, label, words.TONES.get(delivery.status, "default"), text, delivery, when)
 
 
-def _waiting(webhook: Webhook, delivery: Delivery) -> str:
+def _waiting(webhook: Webhook, delivery: Delivery, ahead: Delivery | None) -> str:
     if webhook.paused_at is not None:
         who = f" by {webhook.paused_by}" if webhook.paused_by else ""
         return f"The webhook was paused on {webhook.paused_at:%-d %B}{who}; the event is sent when somebody resumes it."
+    if delivery.is_held:
+        return ordering.why_held(delivery, ahead)
     if delivery.status == Delivery.Status.PENDING:
         return "It waits for its first attempt."
     last = delivery.last_status_code or words.error_title(delivery.last_error).lower()

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from deliveries import review
+from deliveries import ordering, review
 from deliveries.api import documents
 from deliveries.api.attempts import represent as represent_attempt
 from deliveries.api.filters import DeliveryFilter
@@ -34,7 +34,7 @@ def deliveries_of(merchant: Merchant) -> QuerySet[Delivery]:
 
 
 def represent(delivery: Delivery) -> dict[str, Any]:
-    """Return a delivery as lists show it."""
+    """Return a delivery as lists show it; what a held one waits for, only its page says."""
     return {
         "id": delivery.public_id,
         "event_id": delivery.event.public_id,
@@ -47,7 +47,8 @@ def represent(delivery: Delivery) -> dict[str, Any]:
         "attempt_count": delivery.attempt_count,
         "retry_count": max(0, delivery.attempt_count - 1),
         "replays": delivery.replays,
-        "next_attempt_at": None if delivery.status == Delivery.Status.SENDING else delivery.due_at,
+        "is_held": delivery.is_held,
+        "next_attempt_at": None if delivery.status == Delivery.Status.SENDING or delivery.is_held else delivery.due_at,
         "last_attempt_at": delivery.last_attempt_at,
         "last_status_code": delivery.last_status_code,
         "last_error": delivery.last_error,
@@ -60,7 +61,10 @@ def represent(delivery: Delivery) -> dict[str, Any]:
 def represent_with_attempts(delivery: Delivery) -> dict[str, Any]:
     """Return a delivery with its event's data and its latest attempts, the first one first."""
     attempts = list(delivery.attempts.order_by("-id")[:ATTEMPTS_SHOWN])
+    ahead = ordering.ahead_of(delivery)
     return represent(delivery) | {
+        "reason": ordering.why_held(delivery, ahead) or delivery.reason,
+        "waits_for": ahead and ahead.public_id,
         "data": documents.data_of(delivery.event),
         "attempts": [represent_attempt(attempt) for attempt in reversed(attempts)],
     }

@@ -34,6 +34,7 @@ _DELIVERY: Final = {
     "attempt_count": 1,
     "retry_count": 0,
     "replays": 0,
+    "is_held": False,
     "next_attempt_at": "2024-01-15T15:30:05Z",
     "last_attempt_at": _MOMENT,
     "last_status_code": 500,
@@ -136,7 +137,7 @@ _EXAMPLES: Final[dict[str, dict[str, Any]]] = {
         },
     },
     "list_deliveries": {"response": page(_DELIVERY, following="https://hooks.example/api/v1/deliveries?cursor=a98")},
-    "read_a_delivery": {"response": _DELIVERY | {"data": _DATA, "attempts": [_ATTEMPT]}},
+    "read_a_delivery": {"response": _DELIVERY | {"waits_for": None, "data": _DATA, "attempts": [_ATTEMPT]}},
     "retry_a_delivery": {"response": _DELIVERY},
     "cancel_a_delivery": {
         "response": _DELIVERY

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import Prefetch, Q
 
+from deliveries import ordering
 from deliveries.models import Delivery, Event
 from subscriptions.models import Subscription, Webhook
 
@@ -18,10 +19,9 @@ def explain(event: Event) -> list[dict[str, Any]]:
 
     The second is answered from the subscriptions' history, which keeps ended ones.
     """
-    found = {
-        delivery.webhook_id: _of_delivery(delivery)
-        for delivery in Delivery.objects.filter(event=event).select_related("webhook").order_by("id")[:WEBHOOKS_MAX]
-    }
+    deliveries = list(Delivery.objects.filter(event=event).select_related("webhook").order_by("id")[:WEBHOOKS_MAX])
+    ahead = ordering.all_ahead(deliveries)
+    found = {delivery.webhook_id: _of_delivery(delivery, ahead.get(delivery.pk)) for delivery in deliveries}
     then = Q(created_at__lte=event.created_at)
     live = Subscription.objects.filter(then, Q(ended_at=None) | Q(ended_at__gt=event.created_at))
     others = (
@@ -33,13 +33,13 @@ def explain(event: Event) -> list[dict[str, Any]]:
     return [*found.values(), *(_of_stranger(webhook, event) for webhook in others[: WEBHOOKS_MAX - len(found)])]
 
 
-def _of_delivery(delivery: Delivery) -> dict[str, Any]:
+def _of_delivery(delivery: Delivery, ahead: Delivery | None) -> dict[str, Any]:
     return {
         "webhook": delivery.webhook.public_id,
         "url": delivery.webhook.url,
         "delivery": delivery.public_id,
         "status": delivery.status,
-        "reason": delivery.reason,
+        "reason": ordering.why_held(delivery, ahead) or delivery.reason,
     }
 
 

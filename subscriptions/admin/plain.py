@@ -68,6 +68,11 @@ def policy_text(policy: Mapping[str, Any] | None) -> str:
     return json.dumps(policy)
 
 
+def seconds_of(text: str) -> float | None:
+    """Read a length of time such as `24h`; None for nothing. Raises ValueError when it isn't one."""
+    return _seconds(text) if text.strip() else None
+
+
 def wait_text(seconds: float) -> str:
     """Write a duration in its largest whole unit: 7200 → `2h`."""
     for unit in ("d", "h", "m"):

@@ -68,6 +68,13 @@ class WebhookForm(ServiceForm):
         help_text="After each failure we wait this long and try again; then the event goes to the review queue. "
         'Litestore\'s form works too: {"maxAttempts": 5, "backoffMultiplier": 2, "initialDelay": 1000}.',
     )
+    expire_after = forms.CharField(
+        label="Send nothing older than",
+        required=False,
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "the platform's default, or such as 24h"}),
+        help_text="An event that couldn't be delivered for so long is no longer sent, such as after an outage of your "
+        "server; the log says so, and you can still send it again by hand. 60s to 30d.",
+    )
     headers = forms.CharField(
         label="Custom headers",
         required=False,
@@ -89,11 +96,12 @@ class WebhookForm(ServiceForm):
 
     class Meta:
         model = Webhook
-        fields = ["merchant", "name", "body_style", "api_version", "timeout", "max_in_flight", "rate_limit"]
+        fields = ["merchant", "name", "body_style", "api_version", "timeout", "max_in_flight", "rate_limit", "ordering"]
         labels = {
             "max_in_flight": "Requests at a time",
             "rate_limit": "Requests a second",
             "timeout": "Timeout in seconds",
+            "ordering": "Order",
             "api_version": "API version",
         }
         help_texts = {
@@ -104,8 +112,15 @@ class WebhookForm(ServiceForm):
             "max_in_flight": "How many messages we send you side by side, 1 to 500. Empty: the platform's default.",
             "rate_limit": "The most messages we start in a second. Empty: no limit.",
             "api_version": "Sent as “api_version” by the alva dialect.",
+            "ordering": "In order, an event waits until the one before it was delivered, for each resource (an order, "
+            "a customer) by itself or for all. If one fails for good, those behind it wait until you send it again or "
+            "discard it in the review queue. Slower; choose it only if your server can't sort events by their time.",
         }
-        widgets = {"rate_limit": UnfoldAdminDecimalFieldWidget, "timeout": UnfoldAdminDecimalFieldWidget}
+        widgets = {
+            "rate_limit": UnfoldAdminDecimalFieldWidget,
+            "timeout": UnfoldAdminDecimalFieldWidget,
+            "ordering": UnfoldAdminSelectWidget,
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -125,6 +140,7 @@ class WebhookForm(ServiceForm):
             "patterns": plain.words_text(pattern for pattern in subscribed if pattern not in boxes),
             "retry_policy": plain.policy_text(webhook.retry_policy),
             "headers": plain.headers_text(webhook.headers),
+            "expire_after": plain.wait_text(webhook.expire_after) if webhook.expire_after else "",
             "chosen_fields": plain.words_text(webhook.fields),
             **{name: getattr(webhook, name) for name in ("url", "dialect", "filter", "is_enabled")},
         }
@@ -132,6 +148,10 @@ class WebhookForm(ServiceForm):
     def clean_retry_policy(self) -> dict[str, Any] | None:
         """Read the waits."""
         return _read(plain.policy_of, self.cleaned_data["retry_policy"])
+
+    def clean_expire_after(self) -> float | None:
+        """Read the length of time."""
+        return _read(plain.seconds_of, self.cleaned_data["expire_after"])
 
     def clean_headers(self) -> dict[str, str]:
         """Read the lines."""

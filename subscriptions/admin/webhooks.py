@@ -61,7 +61,7 @@ class WebhookAdmin(ServiceFormMixin, WithDeeds):
     fieldsets = [
         (None, {"fields": ["merchant", "name", "url", "dialect", "secret", "is_enabled"]}),
         ("Events", {"fields": ["events", "patterns"]}),
-        ("Retries", {"classes": ["collapse"], "fields": ["retry_policy", "timeout"]}),
+        ("Retries", {"classes": ["collapse"], "fields": ["retry_policy", "timeout", "ordering", "expire_after"]}),
         (
             "Message",
             {"classes": ["collapse"], "fields": ["filter", "chosen_fields", "headers", "body_style", "api_version"]},
@@ -71,6 +71,7 @@ class WebhookAdmin(ServiceFormMixin, WithDeeds):
     viewer_fieldsets = [
         (None, {"fields": ["name", "address", "dialect", "state", "listens_to", "secrets_text"]}),
         ("Settings", {"fields": ["filter", "timeout", "max_in_flight", "rate_limit", "body_style", "api_version"]}),
+        ("Order and age", {"fields": ["ordering", "expire_after"]}),
     ]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:

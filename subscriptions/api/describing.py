@@ -106,7 +106,7 @@ def page_of(row: Any) -> type[serializers.Serializer[Any]]:
     )
 
 
-_NULL_IS_EMPTY = frozenset({"name", "secret", "headers", "filter", "fields"})
+_NULL_IS_EMPTY = frozenset({"name", "secret", "headers", "filter", "fields", "ordering"})
 """Settings of a webhook that may be sent as null, which means empty."""
 
 

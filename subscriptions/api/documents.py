@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from subscriptions.api import formats
 from subscriptions.models import ApiKey, Webhook
-from subscriptions.validators.settings import IN_FLIGHT_BOUNDS, RATE_BOUNDS, TIMEOUT_BOUNDS
+from subscriptions.validators.settings import EXPIRY_BOUNDS, IN_FLIGHT_BOUNDS, ORDERINGS, RATE_BOUNDS, TIMEOUT_BOUNDS
 
 
 class WebhookSettings(serializers.Serializer[Any]):
@@ -40,6 +40,17 @@ class WebhookSettings(serializers.Serializer[Any]):
     )
     rate_limit = serializers.FloatField(
         allow_null=True, min_value=RATE_BOUNDS[0], max_value=RATE_BOUNDS[1], help_text="Requests a second."
+    )
+    ordering = serializers.ChoiceField(
+        choices=list(ORDERINGS),
+        help_text="`resource`: events about one `resource_id` go one after the other, in the order published; "
+        "`webhook`: all do. One that fails holds those behind it until it is delivered, discarded or cancelled.",
+    )
+    expire_after = serializers.IntegerField(
+        allow_null=True,
+        min_value=EXPIRY_BOUNDS[0],
+        max_value=EXPIRY_BOUNDS[1],
+        help_text="Seconds after which a delivery isn't sent any more but cancelled; null: the platform's default.",
     )
     filter = serializers.CharField(
         max_length=1000, allow_blank=True, help_text="A JMESPath condition, such as `data.order.currency == 'EUR'`."

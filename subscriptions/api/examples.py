@@ -19,6 +19,8 @@ WEBHOOK: Final = {
     "timeout": None,
     "max_in_flight": None,
     "rate_limit": None,
+    "ordering": "resource",
+    "expire_after": None,
     "filter": "data.order.currency == 'EUR'",
     "fields": [],
     "body_style": "compact",

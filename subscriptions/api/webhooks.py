@@ -35,6 +35,7 @@ _PLAIN: Final = (
     "timeout",
     "max_in_flight",
     "rate_limit",
+    "expire_after",
     "filter",
     "fields",
     "body_style",
@@ -55,7 +56,8 @@ def webhooks_of(merchant: Merchant) -> QuerySet[Webhook]:
 def represent(webhook: Webhook) -> dict[str, Any]:
     """Return a webhook as the API shows it: without its secret."""
     shown = {name: getattr(webhook, name) for name in _PLAIN}
-    return {"id": webhook.public_id, "events": selectors.patterns_of(webhook), **shown}
+    ordering = webhook.ordering or "none"
+    return {"id": webhook.public_id, "events": selectors.patterns_of(webhook), **shown, "ordering": ordering}
 
 
 def fresh(webhook: Webhook) -> Webhook:

@@ -100,7 +100,8 @@ class DeliveryDocument(serializers.Serializer[Any]):
     attempt_count = serializers.IntegerField()
     retry_count = serializers.IntegerField()
     replays = serializers.IntegerField()
-    next_attempt_at = serializers.DateTimeField(allow_null=True)
+    is_held = serializers.BooleanField(help_text="It waits in line behind another delivery (`ordering`).")
+    next_attempt_at = serializers.DateTimeField(allow_null=True, help_text="Null while it is sent, held or closed.")
     last_attempt_at = serializers.DateTimeField(allow_null=True)
     last_status_code = serializers.IntegerField(allow_null=True)
     last_error = serializers.CharField(allow_blank=True)
@@ -144,6 +145,7 @@ class AttemptDocument(serializers.Serializer[Any]):
 class DeliveryDetailDocument(DeliveryDocument):
     """A delivery with its event's data and its attempts."""
 
+    waits_for = serializers.CharField(allow_null=True, help_text="The delivery it waits in line behind.")
     data = Data(allow_null=True, help_text="Null: it was expunged.")  # type: ignore[assignment]
     attempts = AttemptDocument(many=True)
 
