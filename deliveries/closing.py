@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.dispatch import receiver
 
-from deliveries import debounce, lanes
+from deliveries import debounce, interruptions, lanes
 from deliveries.models import Delivery
 from subscriptions.models import Webhook
 from subscriptions.signals import webhook_changed
@@ -38,7 +38,8 @@ def close_open(webhook_id: int) -> int:
     """Close what is open for a webhook that is deleted (cancelled) or disabled (skipped), CHUNK rows at most.
 
     Returns how many it closed. A row that is being sent keeps its claim: its outcome decides, and the sweep closes what
-    the outcome leaves open. Rows that somebody has locked are passed over, so nobody waits and nobody deadlocks.
+    the outcome leaves open. One whose claim ran out may have been sent, and the log says so. Rows that somebody has
+    locked are passed over, so nobody waits and nobody deadlocks.
     """
     with transaction.atomic():
         webhook = Webhook.objects.filter(pk=webhook_id).first()
@@ -47,9 +48,12 @@ def close_open(webhook_id: int) -> int:
         debounce.forget([webhook_id])
         gone = webhook.deleted_at is not None
         why = f" {webhook.disabled_reason}" if webhook.disabled_reason and not gone else ""
-        return Delivery.objects.filter(pk__in=_next_chunk(webhook_id)).update(
+        reason = DELETED if gone else DISABLED + why
+        keys = _next_chunk(webhook_id)
+        interruptions.log_abandoned(keys, reason)
+        return Delivery.objects.filter(pk__in=keys).update(
             status=Delivery.Status.CANCELLED if gone else Delivery.Status.SKIPPED,
-            reason=DELETED if gone else DISABLED + why,
+            reason=reason,
             due_at=None,
             claim=None,
             closed_at=Now(),

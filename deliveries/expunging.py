@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from deliveries import ordering, review
+from deliveries import interruptions, ordering, review
 from deliveries.models import Attempt, Delivery, Event, Expunction
 from deliveries.models.events import EXPUNGED
 
@@ -39,6 +39,7 @@ def expunge(event: Event, *, by: str, note: str = "") -> Expunction:
             raise review.Conflict("The event is being sent right now; expunge it again in a moment.")
         reason = f"The event's payload was expunged by {by}."
         review.discard_all(deliveries.filter(status=Delivery.Status.DEAD), by=by, note=reason)
+        interruptions.log_abandoned(keys, reason)
         cancelled = deliveries.filter(due_at__isnull=False).update(
             status=Delivery.Status.CANCELLED, reason=reason, due_at=None, claim=None, closed_at=Now()
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from django.conf import settings
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from deliveries import burial, counters
 from deliveries.burial import Death
@@ -21,6 +21,10 @@ DETAIL = (
 OVERTAKEN = (
     "It was being sent again when the success of an earlier attempt, delayed by an outage, was recorded; "
     "the request may have reached the endpoint."
+)
+ABANDONED = (
+    "The worker that was sending this died or lost the database before the answer was recorded; "
+    "the request may have reached the endpoint. It is not sent again."
 )
 LAST = "Its worker died {times} times in a row while sending it; it waits for review."
 
@@ -61,7 +65,21 @@ def log_overtaken(delivery_ids: Sequence[int]) -> None:
     Its worker finds the delivery closed, and logs the outcome if it lives to have one; if it dies, nobody would claim
     the row again to notice. Inside the recorder's transaction.
     """
-    rows = list(Delivery.objects.filter(pk__in=delivery_ids).select_related("webhook").order_by("pk"))
+    rows = Delivery.objects.filter(pk__in=delivery_ids)
+    _log_unanswered(rows, OVERTAKEN, "It is delivered: an earlier attempt's success was recorded late.")
+
+
+def log_abandoned(delivery_ids: Sequence[int], decision: str) -> None:
+    """Log the attempt under way for those of the deliveries that are still in state `sending`, and end its claim.
+
+    For whoever has locked them and closes them next, their claims having run out: nobody would claim them again to
+    notice that they may have been sent. `decision`: why they are closed, as a sentence.
+    """
+    _log_unanswered(Delivery.objects.filter(pk__in=delivery_ids, status=Delivery.Status.SENDING), ABANDONED, decision)
+
+
+def _log_unanswered(deliveries: QuerySet[Delivery], detail: str, decision: str) -> None:
+    rows = list(deliveries.select_related("webhook").order_by("pk"))
     Attempt.objects.bulk_create(
         Attempt(
             delivery=row,
@@ -70,10 +88,11 @@ def log_overtaken(delivery_ids: Sequence[int]) -> None:
             result=Attempt.Result.INTERRUPTED,
             started_at=row.claimed_at or row.created_at,
             error="interrupted",
-            detail=OVERTAKEN,
-            decision="It is delivered: an earlier attempt's success was recorded late.",
+            detail=detail,
+            decision=decision,
             url=row.webhook.url,
         )
         for row in rows
     )
-    Delivery.objects.filter(pk__in=delivery_ids).update(claim=None, attempt_count=F("attempt_count") + 1)
+    ended = Delivery.objects.filter(pk__in=[row.pk for row in rows])
+    ended.update(claim=None, attempt_count=F("attempt_count") + 1)

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -117,12 +118,34 @@ def _move(judged: Sequence[Judged]) -> tuple[dict[int, int | None], set[Line]]:
     Returns the keys of those that moved, with the claim of another that is sending them, and the lines of those that
     are closed now.
     """
-    source, parameters = rows_source("o", _COLUMNS, [_moved(each) for each in judged])
-    with connection.cursor() as cursor:
-        cursor.execute(_MOVE.format(source=source), parameters)
-        rows = cursor.fetchall()
-    closed = ordering.lines_of((webhook_id, key) for _pk, _claim, webhook_id, key, due_at in rows if due_at is None)
-    return {pk: claim for pk, claim, *_others in rows}, closed
+    moved: dict[int, int | None] = {}
+    closed: set[Line] = set()
+    for wave in _waves(judged):
+        source, parameters = rows_source("o", _COLUMNS, [_moved(each) for each in wave])
+        with connection.cursor() as cursor:
+            cursor.execute(_MOVE.format(source=source), parameters)
+            rows = cursor.fetchall()
+        closed |= ordering.lines_of(
+            (webhook_id, key) for _pk, _claim, webhook_id, key, due_at in rows if due_at is None
+        )
+        moved |= {pk: claim for pk, claim, *_others in rows}
+    return moved, closed
+
+
+def _waves(judged: Sequence[Judged]) -> list[list[Judged]]:
+    """Split a chunk so that each part names a delivery once: of two outcomes, one statement would take either.
+
+    A delivery comes twice where a process stood still for longer than a claim lasts, and claimed it anew: the late
+    outcome and the present one meet here. Successes go first, so that none of them is followed by another attempt.
+    """
+    waves: list[list[Judged]] = []
+    named: Counter[int] = Counter()
+    for each in sorted(judged, key=lambda each: (_pk(each), not each.sent.outcome.delivered)):
+        if named[_pk(each)] == len(waves):
+            waves.append([])
+        waves[named[_pk(each)]].append(each)
+        named[_pk(each)] += 1
+    return waves
 
 
 def _moved(each: Judged) -> tuple[object, ...]:

@@ -3,7 +3,9 @@ from __future__ import annotations
 import pytest
 
 from deliveries import interruptions, outcomes, review
+from deliveries.expunging import expunge
 from deliveries.models import Attempt, Counter, DeadLetter, Delivery
+from subscriptions import services
 from tests.engine import answered, claim, claim_one, due, due_one, expire, reread, shift_due, statements, widen
 from tests.factories import make_webhook
 
@@ -84,7 +86,7 @@ def test_many_interruptions_take_a_few_statements_and_are_counted() -> None:
     with statements() as seen:
         batch = claim(webhook)
     assert len(batch.rows) == 30
-    assert len(seen) <= 5
+    assert len(seen) <= 6
     assert sum(cell.count for cell in Counter.objects.filter(result="interrupted")) == 30
     assert Attempt.objects.filter(result=Attempt.Result.INTERRUPTED).count() == 30
 
@@ -106,3 +108,29 @@ def test_an_attempt_under_way_when_a_late_success_closes_the_delivery_is_in_the_
     assert reread(delivery).status == Delivery.Status.DELIVERED
     assert reread(delivery).attempt_count == 2
     assert Attempt.objects.filter(number=2, result="failed").count() == 1
+
+
+@pytest.mark.parametrize("change", ["disable", "delete_webhook"])
+def test_what_may_have_been_sent_is_in_the_log_when_its_webhook_is_switched_off(change: str) -> None:
+    """Promise 4: nobody claims the row again, so whoever closes it says that its worker died."""
+    delivery = due_one()
+    late = claim_one(delivery)
+    expire(delivery)
+    getattr(services, change)(webhook=delivery.webhook)
+
+    stored = reread(delivery)
+    [attempt] = Attempt.objects.all()
+    assert (stored.due_at, stored.claim, stored.attempt_count) == (None, None, 1)
+    assert (attempt.number, attempt.result, attempt.decision) == (1, Attempt.Result.INTERRUPTED, stored.reason)
+    outcomes.record([answered(late, 200)])
+    assert reread(delivery).attempt_count == 1
+
+
+def test_what_may_have_been_sent_is_in_the_log_when_its_event_is_expunged() -> None:
+    """Promise 4."""
+    delivery = due_one()
+    claim_one(delivery)
+    expire(delivery)
+    expunge(delivery.event, by="test")
+    assert (reread(delivery).status, reread(delivery).attempt_count) == (Delivery.Status.CANCELLED, 1)
+    assert Attempt.objects.get().result == Attempt.Result.INTERRUPTED

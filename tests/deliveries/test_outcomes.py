@@ -151,6 +151,21 @@ def test_a_late_success_closes_the_delivery_and_the_second_one_is_only_logged() 
     assert list(log) == [(1, "interrupted"), (2, "interrupted"), (1, "delivered"), (2, "failed")]
 
 
+@pytest.mark.parametrize("delays", [[], [60]])
+@pytest.mark.parametrize("late_first", [True, False])
+def test_a_late_success_and_a_failure_in_one_chunk_close_the_delivery(delays: list[int], late_first: bool) -> None:
+    """Promise 4: a process that stood still for longer than its claim sends again, and records both at once."""
+    delivery = due_one(retry_policy={"delays": delays})
+    late = claim_one(delivery)
+    expire(delivery)
+    chunk = [answered(late, 200), answered(claim_one(delivery), 500)]
+    outcomes.record(chunk if late_first else chunk[::-1])
+    assert (reread(delivery).status, reread(delivery).attempt_count) == (Delivery.Status.DELIVERED, 2)
+    assert not DeadLetter.objects.exists()
+    log = Attempt.objects.filter(delivery=delivery).values_list("number", "result")
+    assert sorted(log) == [(1, "delivered"), (1, "interrupted"), (2, "failed"), (2, "interrupted")]
+
+
 def test_a_late_success_does_not_reopen_what_a_person_closed() -> None:
     delivery = due_one()
     late = claim_one(delivery)
