@@ -35,12 +35,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
         options = self.settings_dict["OPTIONS"].get("pool")
         if self.alias == NO_DB_ALIAS or not options:
             return None
-        pools = self._connection_pools
+        pools = self._connection_pools  # type: ignore[attr-defined]  # the stubs lag behind Django's pools
         if self.alias not in pools:
             made: ConnectionPool[Any] = ConnectionPool(
                 kwargs=self.get_connection_params() | {"autocommit": True},  # Django sets it as it needs it
                 open=False,
-                configure=self._configure_connection,
+                configure=self._configure_connection,  # type: ignore[attr-defined]
                 check=check,
                 **options,
             )
