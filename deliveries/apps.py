@@ -7,7 +7,7 @@ class DeliveriesConfig(AppConfig):
     """Events, deliveries, attempts and dead letters."""
 
     name = "deliveries"
-    verbose_name = "Deliveries"
+    verbose_name = "Activity"
 
     def ready(self) -> None:
         """Tell subscriptions the rules of the wire, and connect the fan-out and the worker's life cycle."""

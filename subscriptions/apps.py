@@ -10,7 +10,7 @@ class SubscriptionsConfig(AppConfig):
     """Merchants, webhooks, subscriptions, secrets, keys and the event catalogue."""
 
     name = "subscriptions"
-    verbose_name = "Webhooks"
+    verbose_name = "Setup"
 
     def ready(self) -> None:
         """Register the start-up checks, and keep the catalogue in step with the release at each migrate."""
