@@ -59,6 +59,7 @@ class Fleet:
     def replace_beat(self, end: Callable[[Process], None]) -> None:
         """Take beat out; another starts, with the same schedule file."""
         end(self.beat)
+        self.beat.wait()  # its last word goes into the file by which the next one is known to be ready
         self.beat = self._beat()
 
     def tell_to_end(self, child: Process) -> None:
