@@ -50,9 +50,9 @@ def test_what_a_web_process_with_a_clock_an_hour_off_accepts_is_sent_at_once(sta
         stage.worker()
         web = stage.web(skew=skew)
         poster = Poster(lambda: web.port, make_api_key(stage.merchant).text)
-        poster.send(["one", "two"], batch=True)
+        poster.send(["e1", "e2"], batch=True)
         poster.finish()
-        assert poster.accepted == ["one", "two"]
+        assert poster.accepted == ["e1", "e2"]
         stage.wait_for_statuses({"delivered": 2}, 10)
     assert max(stage.lateness()) < LATE
     assert min(stage.lateness()) >= 0
