@@ -16,7 +16,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from bench import log_rows, rig
+from bench import rig
+from bench.log_rows import load
 from deliveries.models import DeadLetter, Delivery, Event
 from subscriptions import services
 from subscriptions.models import Membership, Merchant
@@ -29,7 +30,7 @@ WEBHOOKS = 20
 
 def grow(merchant: Merchant, to: int) -> None:
     """Bring the log to `to` deliveries with rows of this merchant."""
-    log_rows.load(merchant, to - Event.objects.count())
+    load(merchant, to - Event.objects.count())
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
         cursor.execute("CHECKPOINT")  # what loading left to write is not the pages' to wait for

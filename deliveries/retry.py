@@ -120,7 +120,8 @@ def decide(
     if answered and policy.client_errors_final and status is not None and status < 500:
         return Dead(f"{happened}, which is final under this webhook's retry policy; it waits for review.")
     if tries >= policy.max_attempts:
-        return Dead(f"{happened}. That was the last of {policy.max_attempts} attempts; it waits for review.")
+        which = "only attempt" if policy.max_attempts == 1 else f"last of {policy.max_attempts} attempts"
+        return Dead(f"{happened}. That was the {which}; it waits for review.")
     delay, asked = _delay(policy, outcome, tries, random)
     wish = " as the endpoint asked" if asked else ""
     return Retry(

@@ -18,6 +18,8 @@ WIDTH, HEIGHT = 720, 240
 LEFT, RIGHT, TOP, BOTTOM = 84, 30, 12, 28
 TICKS = 4
 LABELS_MAX = 6
+LONE = 7
+"""Half the stroke that a point without neighbours is drawn as."""
 
 Series = Sequence[tuple[datetime, Summary]]
 
@@ -141,12 +143,12 @@ def _stretches(points: list[tuple[int, float | None]], top: float) -> list[str]:
         else:
             stretches[-1].append(f"{x},{_y(value, top)}")
     # A lone point is drawn as a short stroke, else it could not be seen.
-    return [" ".join(part if len(part) > 1 else [part[0], _beside(part[0])]) for part in stretches if part]
+    return [" ".join(part if len(part) > 1 else _stroke(part[0])) for part in stretches if part]
 
 
-def _beside(point: str) -> str:
+def _stroke(point: str) -> list[str]:
     x, y = point.split(",")
-    return f"{int(x) + 4},{y}"
+    return [f"{int(x) - LONE},{y}", f"{int(x) + LONE},{y}"]
 
 
 def empty(series: Any) -> bool:

@@ -75,7 +75,7 @@ def test_the_last_failure_opens_a_dead_letter() -> None:
     outcomes.record([answered(claim_one(delivery), 503)])
     stored = reread(delivery)
     assert (stored.status, stored.due_at) == (Delivery.Status.DEAD, None)
-    assert "the last of 1 attempts" in stored.reason
+    assert "the only attempt" in stored.reason
     letter = DeadLetter.objects.get()
     assert (letter.delivery_id, letter.webhook_id, letter.merchant_id) == (
         delivery.pk, delivery.webhook_id, delivery.merchant_id,
