@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from deliveries.api.documents.fields import Data, Pairs
 from deliveries.models import Attempt, Delivery
+from deliveries.why import NOT_SENT, NOT_SUBSCRIBED
 from subscriptions.api.formats import EventName
 from subscriptions.ids import CALLER_ID
 
@@ -64,7 +65,7 @@ class WhyDocument(serializers.Serializer[Any]):
     webhook = serializers.CharField()
     url = serializers.CharField()
     delivery = serializers.CharField(allow_null=True)
-    status = serializers.ChoiceField(choices=[*_STATUSES, "not_subscribed"])
+    status = serializers.ChoiceField(choices=[*_STATUSES, NOT_SENT, NOT_SUBSCRIBED])
     reason = serializers.CharField(allow_blank=True)
 
 

@@ -4,7 +4,8 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from deliveries.admin import filter_words, why
+from deliveries import filter_words
+from deliveries.admin import why
 from deliveries.models import Event
 from deliveries.publishing import publish
 from subscriptions import services
