@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from django import forms
@@ -24,6 +25,20 @@ STATUSES: dict[str, list[str]] = {
     "open": [str(status) for status in Delivery.OPEN],
 }
 """Word of a query → the statuses it means."""
+
+
+class CodeField(forms.CharField):
+    """An HTTP status."""
+
+    PATTERN = "^[1-5][0-9]{2}$"
+
+    def clean(self, value: Any) -> int | None:
+        """Return the status. Raises ValidationError for what is none."""
+        if value is None:
+            return None
+        if not re.fullmatch(self.PATTERN, super().clean(value)):
+            raise forms.ValidationError("Give an HTTP status, such as 503.")
+        return int(value)
 
 
 class StatusField(forms.CharField):
@@ -79,13 +94,20 @@ class DeliveryFilter(FilterSet):
         return rows.filter(Q(created_at__gte=value) | Q(last_attempt_at__gte=value) | Q(closed_at__gte=value))
 
 
+class CodeFilter(filters.CharFilter):
+    """Selects by HTTP status."""
+
+    field_class = CodeField
+    pattern = CodeField.PATTERN
+
+
 class DeadLetterFilter(FilterSet):
     """Selects dead letters that wait for a person."""
 
     event = filters.CharFilter("delivery__event_type", help_text="Only events of this name.")
     webhook = filters.CharFilter("webhook__public_id", help_text="A webhook's id.")
     error = filters.CharFilter(help_text="Only this kind of error, such as timeout.")
-    status_code = filters.NumberFilter(help_text="Only this last HTTP status, such as 503.")
+    status_code = CodeFilter(help_text="Only this last HTTP status, such as 503.")
     since = MomentFilter("created_at", "gte", help_text="Given up then or later.")
     until = MomentFilter("created_at", "lt", help_text="Given up before.")
     created_at_min = MomentFilter("created_at", "gte", help_text="The same as since.")

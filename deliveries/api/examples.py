@@ -93,6 +93,7 @@ _JOB: Final = {
     "source": "dead-letters",
     "selection": {"webhook": WEBHOOK["id"]},
     "note": "The receiver is mended.",
+    "rate": 0,
     "by": _BY,
     "status": "done",
     "total": 12,

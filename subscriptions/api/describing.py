@@ -106,8 +106,8 @@ def page_of(row: Any) -> type[serializers.Serializer[Any]]:
     )
 
 
-_NULL_IS_EMPTY = frozenset({"name", "secret", "headers", "filter", "fields", "ordering"})
-"""Settings of a webhook that may be sent as null, which means empty."""
+_NULL_IS_EMPTY = frozenset({"name", "secret", "headers", "filter", "fields", "ordering", "body_style", "api_version"})
+"""Settings of a webhook that may be sent as null, which means empty, or the usual."""
 
 
 @cache
@@ -130,7 +130,7 @@ def body_of(document: Any, required: tuple[str, ...]) -> Any:
 def _filter_parameters(filterset: type[FilterSet]) -> list[OpenApiParameter]:
     found = []
     for name, one in filterset.base_filters.items():
-        schema: dict[str, Any] = {"type": "string", "pattern": NO_NUL}
+        schema: dict[str, Any] = {"type": "string", "pattern": getattr(one, "pattern", NO_NUL)}
         if isinstance(one, django_filters.IsoDateTimeFilter):
             schema = {"type": "string", "format": "date-time"}
         elif isinstance(one, django_filters.BooleanFilter):

@@ -9,6 +9,7 @@ from rest_framework import serializers
 from deliveries.api.documents.fields import Data
 from deliveries.api.filters import STATUSES
 from deliveries.models import Job
+from deliveries.selection import CodeField
 
 
 class DeadLetterDocument(serializers.Serializer[Any]):
@@ -36,7 +37,7 @@ class Note(serializers.Serializer[Any]):
 
 
 class _Selection(serializers.Serializer[Any]):
-    ids = serializers.ListField(child=serializers.CharField(), required=False, max_length=1000)
+    ids = serializers.ListField(child=serializers.CharField(allow_blank=True), required=False, max_length=1000)
     event = serializers.CharField(required=False)
     webhook = serializers.CharField(required=False)
     since = serializers.DateTimeField(required=False)
@@ -62,6 +63,7 @@ class DeadLetterSelection(_Selection):
     """Dead letters to decide; all of them without a filter."""
 
     error = serializers.CharField(required=False)
+    status_code = serializers.RegexField(CodeField.PATTERN, required=False, help_text="The last answer's, as text.")
 
 
 class JobDocument(serializers.Serializer[Any]):

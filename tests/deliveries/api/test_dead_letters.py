@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from deliveries.models import DeadLetter, Delivery
-from tests.api import Client
+from tests.api import Client, attrs
 from tests.delivery_log import QUEUE, close, ids
 
 
@@ -70,3 +70,24 @@ def test_dead_letters_are_replayed_by_filter(api: Client, deliveries: list[Deliv
     assert api.post(f"{QUEUE}/discard", {}).json()["count"] == 1
     statuses = Delivery.objects.order_by("id").values_list("status", flat=True)
     assert list(statuses) == ["retrying", "retrying", "discarded", "pending", "pending"]
+
+
+def test_the_queue_is_filtered_by_the_last_answer_and_nonsense_is_refused(
+    api: Client, deliveries: list[Delivery]
+) -> None:
+    letter = close(deliveries[0], "dead")
+
+    assert ids(api.get(f"{QUEUE}?status_code=500")) == [letter.public_id]
+    assert ids(api.get(f"{QUEUE}?status_code=503")) == []
+    for nonsense in ("1e999", "NaN", "500.0", "-500", ""):
+        assert "status_code" in attrs(api.get(f"{QUEUE}?status_code={nonsense}"))
+
+
+@pytest.mark.parametrize("name", ["webhook", "event", "error", "status_code"])
+def test_an_empty_filter_does_not_mean_everything(api: Client, deliveries: list[Delivery], name: str) -> None:
+    close(deliveries[0], "dead")
+
+    answer = api.post(f"{QUEUE}/discard", {name: ""})
+
+    assert (answer.status_code, list(attrs(answer))) == (422, [name])
+    assert DeadLetter.objects.filter(resolved_at=None).count() == 1
