@@ -1,0 +1,121 @@
+"""The things that are promised about: webhooks, deliveries, requests on their way, and what endpoints answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+PENDING, SENDING, RETRYING = "pending", "sending", "retrying"
+DELIVERED, DEAD, DISCARDED = "delivered", "dead", "discarded"
+SKIPPED, CANCELLED = "skipped", "cancelled"
+OPEN = {PENDING, SENDING, RETRYING}
+CLOSED = {DELIVERED, DEAD, DISCARDED, SKIPPED, CANCELLED}
+INTERRUPTIONS_MAX = 3
+SECRETS_MAX = 3
+HELD = 10**9
+"""When a delivery is due that waits in line behind another."""
+
+
+class Refused(Exception):
+    """What was asked for is not allowed now, and must change nothing."""
+
+
+@dataclass(frozen=True, repr=False)
+class Answer:
+    """What an endpoint says to a request. `wait`: the steps that its Retry-After asks for."""
+
+    name: str
+    delivered: bool = False
+    silent: bool = False
+    final: bool = False
+    gone: bool = False
+    wait: int = 0
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+@dataclass
+class Hook:
+    """A webhook.
+
+    `delays`: steps to wait after each failure. `step_rate`: it is sent one request a step at most. `ordering`: what it
+    wants in order, "webhook" or "resource".
+    """
+
+    key: int
+    cap: int
+    delays: tuple[int, ...]
+    step_rate: bool
+    ordering: str
+    secrets: dict[str, int | None]
+    enabled: bool = True
+    paused: bool = False
+    deleted: bool = False
+    window: int = 1
+    blocked_until: int = 0
+
+    def line_of(self, resource: str) -> str | None:
+        """Return the line of what concerns a resource; None for what keeps no order."""
+        return {"webhook": "", "resource": resource or None}.get(self.ordering)
+
+    def sends(self, now: int) -> bool:
+        return self.enabled and not self.paused and not self.deleted and self.blocked_until <= now
+
+    def signs_with(self, now: int) -> list[str]:
+        return [text for text, until in self.secrets.items() if until is None or until > now]
+
+
+@dataclass(eq=False)
+class Row:
+    """A delivery.
+
+    `line`: those of its webhook with the same line keep their order. `log`: (attempt's number, result), in any order.
+    `letters`: how each of its reviews ended.
+    """
+
+    key: int
+    event: int
+    hook: Hook
+    line: str | None
+    status: str
+    due: int | None
+    token: int | None = None
+    tries: int = 0
+    attempts: int = 0
+    replays: int = 0
+    interruptions: int = 0
+    log: list[tuple[int, str]] = field(default_factory=list)
+    letters: list[str] = field(default_factory=list)
+    closed_long_ago: bool = False
+
+    def close(self, status: str) -> None:
+        """Close it. Whatever a claim on it that ran out may have sent stays in the log."""
+        if self.token is not None:
+            self.interrupted()
+        self.status, self.due, self.token = status, None, None
+        if status == DEAD:
+            self.letters.append("")
+
+    def interrupted(self) -> None:
+        self.attempts += 1
+        self.log.append((self.attempts, "interrupted"))
+
+    def resolve(self, resolution: str) -> None:
+        self.letters = [each or resolution for each in self.letters]
+
+
+@dataclass(eq=False, repr=False)
+class Flight:
+    """A request that a worker was given to make: the product's own `Claimed`, and until when it is the only one."""
+
+    claimed: Any
+    row: Row
+    token: int
+    attempt: int
+    tries: int
+    window: int
+    until: int
+
+    def __repr__(self) -> str:
+        return f"attempt {self.attempt} of {self.row.key}"
