@@ -172,6 +172,6 @@ def _tell(pk: int, *, countdown: float = 0) -> None:
         return
     try:
         with producers[_broker()].acquire(block=True, timeout=_SEND_TIMEOUT) as producer:
-            run_job.apply_async(args=(pk,), producer=producer, retry=False, countdown=countdown or None)
+            run_job.apply_async(args=(pk,), producer=producer, retry=False, countdown=countdown)
     except (KombuError, OSError, RedisError) as error:
         log.warning("job_not_told", job=pk, error=str(error)[:200])

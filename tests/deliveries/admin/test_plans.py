@@ -73,7 +73,7 @@ def address(page: str, shop: str) -> str:
     model = {"delivery": Delivery, "event": Event}.get(page)
     if model is None:
         return page
-    row = model.objects.filter(merchant__name=shop).earliest("pk")
+    row = model._default_manager.filter(merchant__name=shop).earliest("pk")
     return f"/admin/deliveries/{page}/{row.pk}/change/"
 
 
