@@ -200,7 +200,7 @@ class Model:
     def discard(self, row: Row) -> None:
         if row.status != DEAD:
             raise Refused
-        row.status = DISCARDED
+        row.status, row.closed_long_ago = DISCARDED, False
         row.resolve("discarded")
 
     def cancel(self, row: Row) -> None:
