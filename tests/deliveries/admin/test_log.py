@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator
 from datetime import timedelta
@@ -14,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from deliveries.admin import cursor, exports, nearby, search
+from deliveries.admin import cursor, nearby, search
 from deliveries.models import Delivery, Event
 from subscriptions import ids
 from tests.desk import Shop, add_attempt, add_delivery, make_shop, sign_in
@@ -206,51 +204,6 @@ def test_a_rows_page_costs_a_bounded_number_of_queries(page: str, shop: Shop, br
     with CaptureQueriesContext(connection) as queries:
         assert browser.get(reverse(f"admin:{page}", args=[key])).status_code == 200
     assert len(queries) <= 15
-
-
-# --- export -----------------------------------------------------------------------------------------------------
-
-
-def test_the_export_streams_what_is_filtered(shop: Shop, browser: Client) -> None:
-    add_delivery(shop.webhook)
-    make_shop("borage")
-    answer = browser.get(f"{LOG}export/csv/?outcome=failed")
-    assert answer.streaming
-    found = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
-    assert [row["id"] for row in found] == [shop.delivery.public_id]
-    assert found[0]["event_type"] == "order.created"
-    records = json.loads(b"".join(browser.get(f"{LOG}export/json/").streaming_content))
-    assert {record["id"] for record in records} == set(
-        Delivery.objects.filter(merchant=shop.merchant).values_list("public_id", flat=True)
-    )
-
-
-@pytest.mark.parametrize(("rows", "is_cut"), [(3, True), (4, False), (5, False)])
-def test_an_export_is_cut_at_its_bound_and_says_so(
-    rows: int, is_cut: bool, shop: Shop, browser: Client, monkeypatch: pytest.MonkeyPatch, settings: Any
-) -> None:
-    monkeypatch.setattr(exports, "ROWS_A_FETCH", 2)
-    settings.WEBHOOKS_EXPORT_ROWS_MAX = rows
-    for _ in range(3):
-        add_delivery(shop.webhook)
-    found = list(csv.DictReader(io.StringIO(b"".join(browser.get(f"{LOG}export/csv/").streaming_content).decode())))
-    newest = list(Delivery.objects.order_by("-pk").values_list("public_id", flat=True))
-    assert [row["id"] for row in found if row["id"]] == newest[:rows]
-    assert [row["created_at"] for row in found if not row["id"]] == ([exports.CUT.format(most=3)] if is_cut else [])
-
-
-def test_an_empty_export_is_valid_json(browser: Client) -> None:
-    assert json.loads(b"".join(browser.get(f"{LOG}export/json/?outcome=cancelled").streaming_content)) == []
-
-
-def test_a_cell_that_a_spreadsheet_would_run_is_disarmed(shop: Shop, browser: Client) -> None:
-    Delivery.objects.filter(pk=shop.delivery.pk).update(reason="=cmd|'/C calc'!A0")
-    text = b"".join(browser.get(f"{LOG}export/csv/").streaming_content).decode()
-    assert "'=cmd" in text
-
-
-def test_an_unknown_export_is_not_found(browser: Client) -> None:
-    assert browser.get(f"{LOG}export/xml/").status_code == 404
 
 
 # --- a delivery's page --------------------------------------------------------------------------------------------

@@ -1,0 +1,71 @@
+"""The log as a file: what is filtered, up to a bound, harmless in a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from deliveries.admin import exports
+from deliveries.models import Delivery
+from tests.desk import Shop, add_delivery, make_shop, sign_in
+
+pytestmark = pytest.mark.django_db
+
+LOG = "/admin/deliveries/delivery/"
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return make_shop("aster")
+
+
+@pytest.fixture
+def browser(shop: Shop) -> Client:
+    return sign_in(shop.people["developer"])
+
+
+def test_the_export_streams_what_is_filtered(shop: Shop, browser: Client) -> None:
+    add_delivery(shop.webhook)
+    make_shop("borage")
+    answer = browser.get(f"{LOG}export/csv/?outcome=failed")
+    assert answer.streaming
+    found = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
+    assert [row["id"] for row in found] == [shop.delivery.public_id]
+    assert found[0]["event_type"] == "order.created"
+    records = json.loads(b"".join(browser.get(f"{LOG}export/json/").streaming_content))
+    assert {record["id"] for record in records} == set(
+        Delivery.objects.filter(merchant=shop.merchant).values_list("public_id", flat=True)
+    )
+
+
+@pytest.mark.parametrize(("rows", "is_cut"), [(3, True), (4, False), (5, False)])
+def test_an_export_is_cut_at_its_bound_and_says_so(
+    rows: int, is_cut: bool, shop: Shop, browser: Client, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    monkeypatch.setattr(exports, "ROWS_A_FETCH", 2)
+    settings.WEBHOOKS_EXPORT_ROWS_MAX = rows
+    for _ in range(3):
+        add_delivery(shop.webhook)
+    found = list(csv.DictReader(io.StringIO(b"".join(browser.get(f"{LOG}export/csv/").streaming_content).decode())))
+    newest = list(Delivery.objects.order_by("-pk").values_list("public_id", flat=True))
+    assert [row["id"] for row in found if row["id"]] == newest[:rows]
+    assert [row["created_at"] for row in found if not row["id"]] == ([exports.CUT.format(most=3)] if is_cut else [])
+
+
+def test_an_empty_export_is_valid_json(browser: Client) -> None:
+    assert json.loads(b"".join(browser.get(f"{LOG}export/json/?outcome=cancelled").streaming_content)) == []
+
+
+def test_a_cell_that_a_spreadsheet_would_run_is_disarmed(shop: Shop, browser: Client) -> None:
+    Delivery.objects.filter(pk=shop.delivery.pk).update(reason="=cmd|'/C calc'!A0")
+    text = b"".join(browser.get(f"{LOG}export/csv/").streaming_content).decode()
+    assert "'=cmd" in text
+
+
+def test_an_unknown_export_is_not_found(browser: Client) -> None:
+    assert browser.get(f"{LOG}export/xml/").status_code == 404
