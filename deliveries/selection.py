@@ -139,8 +139,8 @@ def rows(merchant: Merchant, source: str, selection: dict[str, Any]) -> QuerySet
         id_field = "public_id"
         if not selection.get("ids"):
             selection = {"status": Delivery.Status.DEAD.value} | selection
-    ids = selection.get("ids")
-    if ids is not None:
+    if "ids" in selection:  # null is refused with the rest: it isn't to select everything
+        ids = selection["ids"]
         if not isinstance(ids, list) or len(ids) > IDS_MAX or not all(isinstance(one, str) for one in ids):
             raise ValidationError({"ids": [f"This must be a list of at most {IDS_MAX} dlv_… ids."]})
         found = found.filter(**{f"{id_field}__in": ids})

@@ -56,7 +56,7 @@ class WebhookSettings(serializers.Serializer[Any]):
         max_length=1000, allow_blank=True, help_text="A JMESPath condition, such as `data.order.currency == 'EUR'`."
     )
     fields = serializers.ListField(  # type: ignore[assignment]
-        child=formats.FieldPath(), max_length=100, help_text="Only these fields are sent; empty: all."
+        child=formats.Line(max_length=200), max_length=100, help_text="Only these fields are sent; empty: all."
     )
     body_style = serializers.ChoiceField(choices=Webhook.BodyStyle.values)
     api_version = formats.Line(max_length=20, allow_blank=True, help_text="Of alva's envelope; empty: the default.")

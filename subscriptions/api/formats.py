@@ -12,9 +12,9 @@ from subscriptions.patterns import MAX_NAME_LENGTH
 
 NO_NUL: Final = "^[^\\u0000]*$"
 """What any text is held to: no database keeps U+0000."""
-_LINE: Final = r"^[^\x00-\x1f\x7f]*$"
+_LINE: Final = r"^\s*[^\x00-\x1f\x7f]*\s*$"
+"""Text of one line; spaces and line breaks at its edges are cut off."""
 _WORDS: Final = "[A-Za-z0-9_]+([.-][A-Za-z0-9_]+)*"
-_STEP: Final = r"[^.\x00-\x20\x7f]([^.\x00-\x1f\x7f]*[^.\x00-\x20\x7f])?"
 _SHARE: Final = {"type": "number", "minimum": 0, "maximum": 1}
 _OPTIONS: Final = {"jitter": _SHARE, "clientErrorsFinal": {"type": "boolean"}, "honorRetryAfter": {"type": "boolean"}}
 _DELAYS: Final = {
@@ -65,18 +65,11 @@ class Pattern(serializers.RegexField):
         super().__init__(rf"^(\*|{_WORDS}([.-]\*)?)$", max_length=MAX_NAME_LENGTH, **options)
 
 
-class FieldPath(serializers.RegexField):
-    """A dotted path into an event's data."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(rf"^{_STEP}(\.{_STEP})*$", max_length=200, **options)
-
-
 class Address(serializers.RegexField):
     """A URL that events may go to. Where its host leads is judged when it is given."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(r"^[Hh][Tt][Tt][Pp][Ss]?://[^\x00-\x20\x7f@]+$", max_length=2048, **options)
+        super().__init__(r"^\s*[Hh][Tt][Tt][Pp][Ss]?://[^\x00-\x20\x7f@]+\s*$", max_length=2048, **options)
 
 
 class Secret(serializers.RegexField):

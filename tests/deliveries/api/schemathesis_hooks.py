@@ -37,6 +37,7 @@ NAMES: Final = sorted(EventType.objects.values_list("name", flat=True))
 PATTERNS: Final = ["*", "order.*", *NAMES]
 FILTERS: Final = ("data.order.currency == 'EUR'", "event == 'order.created'", "data.items[?price > `10`]", "!data.test")
 
+PATHS: Final = ("order", "order.id", "order.customer.email", "items", "größe.wert")
 _KEY: Final = re.compile("[!-~]{1,255}")
 _numbers = itertools.count(1)
 
@@ -132,7 +133,7 @@ def settle_event(event: dict[str, Any]) -> None:
 
 
 def settle_webhook(body: dict[str, Any]) -> None:
-    """An address is judged by where it leads, a pattern by the catalogue, a filter by JMESPath's grammar."""
+    """An address is judged by where it leads, a pattern by the catalogue, a filter or a path by its grammar."""
     if "url" in body:
         body["url"] = f"{RECEIVER}{next(_numbers)}"
     if "events" in body:
@@ -141,6 +142,8 @@ def settle_webhook(body: dict[str, Any]) -> None:
         body["event"] = chosen(NAMES, body["event"])
     if body.get("filter"):
         body["filter"] = chosen(FILTERS, body["filter"])
+    if body.get("fields"):
+        body["fields"] = [chosen(PATHS, name) for name in body["fields"]]
     if body.get("secret"):  # one for every dialect, and new to the webhook
         body["secret"] = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
     if body.get("headers"):  # case doesn't count in names
