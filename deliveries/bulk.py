@@ -38,6 +38,10 @@ _SEND_TIMEOUT: Final = 0.5
 _ACTIONS: Final = {Job.Kind.REPLAY: review.replay_all, Job.Kind.DISCARD: review.discard_all}
 
 
+class Overtaken(Exception):
+    """Somebody else has taken the job up and is further on."""
+
+
 def count(rows: QuerySet[Any], kind: str) -> int:
     """Return how many of the rows a job of this kind would change."""
     return _ACTIONS[Job.Kind(kind)](rows, by="", dry_run=True)
@@ -55,6 +59,8 @@ def start(
     until: int | None = None,
 ) -> Job:
     """Make a job; carry it out now when it is small, else tell a worker on commit.
+
+    Small is what has few rows to walk; of many, it may be that few can be changed, but the walk is as long.
 
     Args:
         merchant: Whose rows.
@@ -79,7 +85,10 @@ def start(
         total=count(rows, kind),
         last=rows.aggregate(last=Max("pk"))["last"] or 0,
     )
-    if job.total <= (rate or AT_ONCE_MAX):
+    at_once = rate or AT_ONCE_MAX
+    if not job.total:
+        Job.objects.filter(pk=job.pk).update(status=Job.Status.DONE, finished_at=timezone.now())
+    elif job.total <= at_once and len(rows.order_by("pk").values_list("pk", flat=True)[: at_once + 1]) <= at_once:
         run(job.pk)
     else:
         transaction.on_commit(lambda: _tell(job.pk), robust=True)
@@ -96,6 +105,8 @@ def run(pk: int) -> None:
         goes_on = _step(job)
         while goes_on and not _is_paced(job):
             goes_on = _step(job)
+    except Overtaken:
+        return
     except Exception:
         ended = {"status": Job.Status.FAILED, "error": "It broke off; the log of the process tells why. Start it anew."}
         Job.objects.filter(pk=pk).update(**ended, finished_at=timezone.now())
@@ -123,16 +134,29 @@ def _is_paced(job: Job) -> bool:
 
 
 def _step(job: Job) -> bool:
-    """Work the next rows and write how far it is; False when none are left."""
+    """Work the next rows and write how far it is; False when none are left.
+
+    Both in one transaction: a replay that was sent and closed again must not be replayed once more by whoever takes
+    the job up. Raises Overtaken when somebody has.
+    """
     size = min(job.rate or STEP, STEP)
-    rows = selection.rows(job.merchant, job.source, job.selection).order_by("pk")
-    keys = list(rows.filter(pk__gt=job.position, pk__lte=job.last).values_list("pk", flat=True)[:size])
-    if not keys:
-        return False
-    changed = _ACTIONS[Job.Kind(job.kind)](rows.model._default_manager.filter(pk__in=keys), by=job.by, note=job.note)
+    with transaction.atomic():
+        mine = Job.objects.select_for_update(no_key=True).filter(pk=job.pk, position=job.position)
+        if mine.first() is None:
+            raise Overtaken
+        rows = selection.rows(job.merchant, job.source, job.selection).order_by("pk")
+        keys = list(rows.filter(pk__gt=job.position, pk__lte=job.last).values_list("pk", flat=True)[:size])
+        if not keys:
+            return False
+        chosen = rows.model._default_manager.filter(pk__in=keys)
+        changed = _ACTIONS[Job.Kind(job.kind)](chosen, by=job.by, note=job.note)
+        _note_progress(job, keys[-1], changed)
     job.position = keys[-1]
-    Job.objects.filter(pk=job.pk).update(done=F("done") + changed, position=job.position, updated_at=timezone.now())
     return len(keys) == size
+
+
+def _note_progress(job: Job, position: int, changed: int) -> None:
+    Job.objects.filter(pk=job.pk).update(done=F("done") + changed, position=position, updated_at=timezone.now())
 
 
 def wake_stalled(jobs: QuerySet[Job]) -> int:
