@@ -65,7 +65,6 @@ REMEMBERED_FOR = 5.0
 REMEMBERED_MAX = 10_000
 """Names; far more than a catalogue has."""
 _remembered: dict[str, tuple[float, KnownEvent]] = {}
-_NEVER = (0.0, None)
 
 
 def known_events(names: Collection[str]) -> dict[str, KnownEvent]:
@@ -75,7 +74,9 @@ def known_events(names: Collection[str]) -> dict[str, KnownEvent]:
     was found is remembered for REMEMBERED_FOR, what wasn't is asked for again.
     """
     now = time.monotonic()
-    found = {name: _remembered[name][1] for name in names if _remembered.get(name, _NEVER)[0] > now}
+    # Each is looked up once: another thread may forget them all between two looks.
+    looked_up = ((name, _remembered.get(name)) for name in names)
+    found = {name: memory[1] for name, memory in looked_up if memory is not None and memory[0] > now}
     if wanted := sorted(set(names) - found.keys()):
         asked = _asked(wanted)
         if len(_remembered) > REMEMBERED_MAX:

@@ -41,3 +41,15 @@ def test_the_memory_is_bounded(monkeypatch):
     for name in ("order.created", "order.paid", "order.cancelled", "order.updated"):
         matching.known_events([name])
         assert len(matching._remembered) <= 2
+
+
+def test_another_thread_may_forget_while_this_one_looks(monkeypatch):
+    class Forgotten(dict):
+        def get(self, *arguments):
+            found = super().get(*arguments)
+            self.clear()
+            return found
+
+    monkeypatch.setattr(matching, "_remembered", Forgotten())
+    for _ in range(2):
+        assert set(matching.known_events(["order.created", "order.paid"])) == {"order.created", "order.paid"}
