@@ -12,6 +12,7 @@ from deliveries.retry import Decision, Retry, RetryPolicy
 from deliveries.sender import Sent
 
 ROTATED = "The webhook's secret was rotated on {:%d %B %Y at %H:%M} UTC: does the endpoint know the one in force?"
+OVERRULED = "It ended after the delivery had been taken over or closed, so nothing followed from it."
 _UNAUTHORIZED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
@@ -24,6 +25,11 @@ class Judged:
     started_at: datetime
     answered_at: datetime
     next_at: datetime | None
+
+    def overrule(self) -> None:
+        """Let nothing follow: the claim it was sent under is no longer in force, and it is no success."""
+        self.decision = replace(self.decision, reason=OVERRULED)
+        self.next_at = None
 
 
 def judge(sent: Sent) -> Judged:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -14,11 +12,9 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
-from deliveries import burial, claim_sql, interruptions, lane_state, ordering
-from deliveries.database import borrowed, insert_rows, rows_source
+from deliveries import attempt_log, burial, claim_sql, interruptions, lane_state, ordering
+from deliveries.database import borrowed, rows_source
 from deliveries.judging import Judged, judge
-from deliveries.lanes import WORKER_ID
-from deliveries.masking import masked
 from deliveries.models import Attempt, Delivery
 from deliveries.ordering import Line
 from deliveries.retry import Dead, Delivered, Retry
@@ -65,7 +61,7 @@ def _write(judged: Sequence[Judged]) -> set[Line]:
                 late.update(attempt_count=each.sent.row.attempt)
         if overtaken := [pk for pk, claim in moved.items() if claim is not None]:
             interruptions.log_overtaken(overtaken)
-        insert_rows("deliveries_attempt", _ATTEMPT, [_attempt(each) for each in judged])
+        attempt_log.write(judged)
         burial.open_dead_letters(
             [each.sent.row.delivery_id for each in judged if isinstance(each.decision, Dead) and _pk(each) in moved]
         )
@@ -113,7 +109,7 @@ _COLUMNS = {
 
 
 def _move(judged: Sequence[Judged]) -> tuple[dict[int, int | None], set[Line]]:
-    """Move the deliveries on.
+    """Move the deliveries on, and overrule the failures whose claim is no longer in force.
 
     Returns the keys of those that moved, with the claim of another that is sending them, and the lines of those that
     are closed now.
@@ -128,7 +124,11 @@ def _move(judged: Sequence[Judged]) -> tuple[dict[int, int | None], set[Line]]:
         closed |= ordering.lines_of(
             (webhook_id, key) for _pk, _claim, webhook_id, key, due_at in rows if due_at is None
         )
-        moved |= {pk: claim for pk, claim, *_others in rows}
+        now_moved = {pk: claim for pk, claim, *_others in rows}
+        moved |= now_moved
+        for each in wave:
+            if _pk(each) not in now_moved and not each.sent.outcome.delivered:
+                each.overrule()
     return moved, closed
 
 
@@ -164,83 +164,6 @@ def _moved(each: Judged) -> tuple[object, ...]:
     )
 
 
-_ATTEMPT = {
-    "public_id": "text",
-    "delivery_id": "bigint",
-    "webhook_id": "bigint",
-    "number": "int",
-    "result": "text",
-    "started_at": "timestamptz",
-    "answered_at": "timestamptz",
-    "lateness_ms": "float8",
-    "status_code": "int",
-    "error": "text",
-    "detail": "text",
-    "decision": "text",
-    "next_at": "timestamptz",
-    "url": "text",
-    "request_headers": "text",
-    "request_size": "int",
-    "request_digest": "text",
-    "response_headers": "text",
-    "response_body": "bytea",
-    "response_size": "int",
-    "response_truncated": "bool",
-    "dns_ms": "float8",
-    "connect_ms": "float8",
-    "tls_ms": "float8",
-    "first_byte_ms": "float8",
-    "total_ms": "float8",
-    "remote_address": "text",
-    "reused_connection": "bool",
-    "worker": "text",
-}
-
-
-def _attempt(each: Judged) -> tuple[object, ...]:
-    """Return the log's line, in the order of _ATTEMPT."""
-    sent, outcome, row = each.sent, each.sent.outcome, each.sent.row
-    body = sent.request.body if sent.request else b""
-    return (
-        sent.attempt_id,
-        row.delivery_id,
-        row.target.webhook_id,
-        row.attempt,
-        (Attempt.Result.DELIVERED if outcome.delivered else Attempt.Result.FAILED).value,
-        each.started_at,
-        each.answered_at,
-        (each.started_at - row.due_at).total_seconds() * 1000,
-        outcome.status_code,
-        str(outcome.error or ""),
-        outcome.detail,
-        each.decision.reason,
-        each.next_at,
-        row.target.url,
-        _logged_headers(sent),
-        len(body),
-        hashlib.sha256(body).hexdigest() if body else "",
-        json.dumps(outcome.headers),
-        outcome.body,
-        outcome.body_bytes_read,
-        outcome.body_truncated,
-        outcome.dns_ms,
-        outcome.connect_ms,
-        outcome.tls_ms,
-        outcome.first_byte_ms,
-        outcome.total_ms,
-        outcome.remote_address or "",
-        outcome.reused_connection,
-        WORKER_ID,
-    )
-
-
-def _logged_headers(sent: Sent) -> str:
-    """Return the request's headers as JSON pairs, secrets masked."""
-    if sent.request is None:
-        return "[]"
-    return json.dumps(masked(sent.request.headers, sent.row.target.secrets))
-
-
 def _disable_gone(judged: Sequence[Judged]) -> None:
     gone = {
         each.sent.row.target.webhook_id
@@ -271,6 +194,8 @@ def _countdowns(judged: Sequence[Judged]) -> dict[float, list[int]]:
     """
     groups: dict[float, set[int]] = {}
     for each in judged:
-        if isinstance(each.decision, Retry) and each.decision.delay <= settings.WEBHOOKS_COUNTDOWN_HORIZON:
+        if each.next_at is None or not isinstance(each.decision, Retry):
+            continue
+        if each.decision.delay <= settings.WEBHOOKS_COUNTDOWN_HORIZON:
             groups.setdefault(math.ceil(each.decision.delay * 4) / 4, set()).add(each.sent.row.target.webhook_id)
     return {delay: sorted(ids) for delay, ids in groups.items()}

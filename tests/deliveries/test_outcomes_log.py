@@ -8,13 +8,14 @@ import time
 import pytest
 
 from deliveries import dialects, outcomes
+from deliveries.judging import OVERRULED
 from deliveries.masking import MASKED
 from deliveries.models import Attempt
 from deliveries.rendering import render
 from deliveries.sender import Sent
 from deliveries.transport import ErrorClass, Outcome, Request
 from subscriptions.models import Webhook
-from tests.engine import answered, claim_one, due_one
+from tests.engine import answered, claim_one, due_one, expire
 from tests.factories import PLAIN_SECRET
 
 pytestmark = pytest.mark.django_db
@@ -42,6 +43,23 @@ def test_no_dialect_leaves_its_secret_in_the_log(dialect: str) -> None:
     [secret] = row.target.secrets
     outcomes.record([answered(row, request=render(row, row.data, delivery.created_at))])
     assert secret not in json.dumps(Attempt.objects.values_list("request_headers", "detail", "decision", "url")[0])
+
+
+def test_a_failure_that_came_too_late_promises_no_next_attempt() -> None:
+    """Promise 9: another worker had taken the delivery over, so what this one would have decided never holds."""
+    delivery = due_one()
+    late = claim_one(delivery)
+    expire(delivery)
+    present = claim_one(delivery)
+    recorded = outcomes.record([answered(late, 500)])
+    assert recorded.countdowns == {}
+    attempt = Attempt.objects.get(result="failed")
+    assert attempt.next_at is None
+    assert attempt.decision == OVERRULED
+    outcomes.record([answered(present, 500)])
+    attempt = Attempt.objects.filter(result="failed").latest("pk")
+    assert attempt.next_at is not None
+    assert "next try in" in attempt.decision
 
 
 def test_any_bytes_of_an_answer_survive_in_the_log() -> None:
