@@ -78,7 +78,7 @@ def fan_out(batch: Batch, **_kwargs: Any) -> None:
 
 def _reason_to_skip(match: Match, reading: Reading) -> str:
     if not match.is_enabled:
-        why = f": {match.disabled_reason}" if match.disabled_reason else ""
+        why = f": {match.disabled_reason.rstrip('.')}" if match.disabled_reason else ""
         return f"The webhook was disabled when the event was published{why}."
     return reading.accepts(match.filter)[1] if match.filter else ""
 

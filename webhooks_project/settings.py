@@ -166,6 +166,7 @@ WSGI_APPLICATION = "webhooks_project.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "webhooks_project" / "templates"],  # before the theme's, some of which they replace
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

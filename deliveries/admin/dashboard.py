@@ -38,7 +38,7 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     return context | {
         "windows": [(key, name, key == chosen) for key, (name, _window, _points) in WINDOWS.items()],
         "window": chosen,
-        "window_label": label,
+        "window_label": "hour" if chosen == "1h" else label,
         "may_add": merchants_with(request, DEVELOPER) != [],
         "has_webhooks": webhooks.exists(),
         "tiles": _tiles(total, waits),

@@ -31,8 +31,8 @@ class EventAdmin(CursorAdmin):
     """Events are facts: they are published by programs, and read here."""
 
     needs = {"expunge": OWNER}
-    list_display = ["when", "type", "public_id", "resource_id", "bytes", "merchant"]
-    list_display_links = ["when", "public_id"]
+    list_display = ["when", "type", "shown_id", "resource_id", "bytes", "merchant"]
+    list_display_links = ["when", "shown_id"]
     list_select_related = ["merchant"]
     list_filter = [TypeFilter, ("merchant", OwnRowsFilter)]
     search_fields = ["public_id"]
@@ -76,6 +76,11 @@ class EventAdmin(CursorAdmin):
     def when(self, row: Event) -> str:
         """Return when it was published."""
         return moments.moment(row.created_at)
+
+    @display(description="Id")
+    def shown_id(self, row: Event) -> str:
+        """Return the id that stands in every message."""
+        return row.public_id
 
     @display(description="Size")
     def bytes(self, row: Event) -> str:

@@ -32,7 +32,7 @@ class NoticeAdmin(CursorAdmin):
     list_display_links = ["when"]
     list_select_related = ["webhook", "merchant"]
     list_filter = [("webhook", OwnRowsFilter), ("kind", ChoicesDropdownFilter), ("merchant", OwnRowsFilter)]
-    fields = readonly_fields = ["what", "address", "times", "first", "when", "why", "mailed"]
+    fields = readonly_fields = ["kind_said", "address", "times", "first", "when", "why", "mailed"]
 
     @display(description="Last")
     def when(self, row: Notice) -> str:
@@ -48,6 +48,11 @@ class NoticeAdmin(CursorAdmin):
     def what(self, row: Notice) -> tuple[str, str]:
         """Return the kind."""
         return row.kind, row.get_kind_display()
+
+    @display(description="What")
+    def kind_said(self, row: Notice) -> str:
+        """Return the kind for the notice's own page, where the theme draws no labels."""
+        return row.get_kind_display()
 
     @display(description="Webhook")
     def address(self, row: Notice) -> str:
@@ -72,7 +77,11 @@ class NoticeAdmin(CursorAdmin):
         if row.sent_at is None:
             return moments.sentence("due {}", row.due_at)
         count = len(row.told.splitlines())
-        return moments.sentence(f"to {count}, {{}}", row.sent_at) if count else "nobody wants it"
+        return (
+            moments.sentence(f"sent to {count} {'person' if count == 1 else 'people'}, {{}}", row.sent_at)
+            if count
+            else "nobody wants it"
+        )
 
 
 @admin.register(NoticeWish)

@@ -42,9 +42,9 @@ class EventTypeAdmin(MerchantScoped):
     list_filter_submit = False
     search_fields = ["name", "description"]
     search_help_text = "Search names and descriptions"
-    readonly_fields = ["schema_text", "example_text"]
+    readonly_fields = ["schema_text", "example_text", "spellings"]
     fieldsets = [
-        (None, {"fields": ["name", "description", "group", "aliases", "source"]}),
+        (None, {"fields": ["name", "description", "group", "spellings", "source"]}),
         ("What it carries", {"fields": ["example_text", "schema_text"]}),
         ("Platform", {"fields": ["fresh", "is_active"]}),
     ]

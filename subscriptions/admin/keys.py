@@ -64,7 +64,7 @@ class ApiKeyAdmin(ServiceFormMixin, WithDeeds):
         """Ask for a new key's purpose; show what is known of an old one."""
         if obj is None:
             return ["merchant", "name", "scopes", "expires_at"]
-        return ["key", "state", "allowed", "expires", "used", "made"]
+        return ["name", "key", "state", "allowed", "expires", "used", "made"]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A key can't be edited: revoke it and make another."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 
 _WAIT = re.compile(r"(\d+(?:\.\d+)?)\s*(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?)?", re.IGNORECASE)
@@ -79,6 +80,15 @@ def wait_text(seconds: float) -> str:
         if seconds >= _UNITS[unit] and seconds % _UNITS[unit] == 0:
             return f"{int(seconds // _UNITS[unit])}{unit}"
     return f"{seconds:g}s"
+
+
+def wait_words(wait: timedelta) -> str:
+    """Write a duration in words, in its largest whole unit but never a single day: `24 hours`, `3 days`."""
+    seconds = wait.total_seconds()
+    for unit, length, least in (("day", 86_400, 2), ("hour", 3600, 1), ("minute", 60, 1)):
+        if seconds >= least * length and seconds % length == 0:
+            return f"{seconds / length:g} {unit}{'' if seconds == length else 's'}"
+    return f"{seconds:g} seconds"
 
 
 def _seconds(part: str) -> float:

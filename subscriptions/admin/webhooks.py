@@ -15,7 +15,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
 from subscriptions import services
-from subscriptions.admin import moments, shown_once
+from subscriptions.admin import moments, plain, shown_once
 from subscriptions.admin.deeds import WithDeeds, deed
 from subscriptions.admin.scoping import DEVELOPER, OwnRowsFilter, name_of
 from subscriptions.admin.service_forms import ServiceFormMixin
@@ -176,7 +176,7 @@ class WebhookAdmin(ServiceFormMixin, WithDeeds):
             "title": "Signing secret",
             "subject": str(webhook),
             "advice": "Put it into your receiver's configuration, which checks with it that a message comes from us."
-            + (f" The old secret goes on signing for at most {overlap}." if active > 1 else ""),
+            + (f" The old secret goes on signing for at most {plain.wait_words(overlap)}." if active > 1 else ""),
             "back": self.page_url(webhook),
         }
         return shown_once.page(request, self.admin_site.each_context(request) | context)
@@ -185,8 +185,8 @@ class WebhookAdmin(ServiceFormMixin, WithDeeds):
 
     @display(description="Webhook", ordering="name")
     def title(self, row: Webhook) -> str:
-        """Return the name, or the id where there is none."""
-        return row.name or row.public_id
+        """Return the name, or that there is none: the address stands beside it."""
+        return row.name or "(no name)"
 
     @display(description="URL", ordering="url")
     def address(self, row: Webhook) -> str:

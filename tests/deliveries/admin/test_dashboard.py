@@ -108,7 +108,7 @@ def test_a_new_merchant_is_told_what_to_do_first() -> None:
 @pytest.mark.django_db
 def test_a_quiet_stretch_says_so(shop: Shop, browser: Client) -> None:
     shop.rows["counter"].delete()
-    assert "No attempt in the last 1 hour" in browser.get("/admin/?window=1h").content.decode()
+    assert "No attempt in the last hour" in browser.get("/admin/?window=1h").content.decode()
 
 
 @pytest.mark.django_db
