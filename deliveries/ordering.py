@@ -8,8 +8,11 @@ turns after them, so one of them finds the line as both left it.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Collection, Iterable
 from itertools import islice
+from operator import itemgetter
 from typing import NamedTuple
 
 import structlog
@@ -26,7 +29,7 @@ log = structlog.get_logger(__name__)
 LOCK_SPACE = 0x6D79
 """The first half of the advisory locks' key; the second is the webhook's. Claims lock in a space of their own."""
 CHUNK = 1000
-"""Lines a transaction moves on."""
+"""Lines a transaction moves on, and a statement of `heal` looks at."""
 
 DUE = f"CASE WHEN order_key IS NULL THEN now() ELSE {HELD_SQL} END"
 """When a delivery that is to be sent is due, as SQL over its row."""
@@ -37,6 +40,10 @@ class Line(NamedTuple):
 
     webhook_id: int
     key: str
+
+
+FRONT = Line(0, "")
+"""Before every line."""
 
 
 def key_of(setting: str, resource_id: str) -> str | None:
@@ -83,12 +90,24 @@ def move_on(lines: Collection[Line], *, wake: bool = True) -> set[int]:
     return found
 
 
-def heal() -> set[int]:
-    """Advance the lines that stand still because whoever changed them died after its commit; wake their lanes."""
-    with connection.cursor() as cursor:
-        cursor.execute(_STANDING_STILL)
-        lines = {Line(*row) for row in cursor.fetchall()}
-    return move_on(lines)
+def heal(after: Line = FRONT, *, seconds: float = math.inf) -> tuple[set[int], Line]:
+    """Advance the lines that stand still because whoever changed them died after its commit; wake their lanes.
+
+    Looks at each line once, from the one behind `after`, for about so many `seconds`: after an outage there may be
+    hundreds of thousands. Returns the webhooks that have something due now, and the line to go on after, FRONT where it
+    has come to the end.
+    """
+    until, found = time.monotonic() + seconds, set[int]()
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(_LOOK, [*after, CHUNK])
+            rows = cursor.fetchall()
+        found |= move_on({Line(webhook_id, key) for webhook_id, key, stands_still, _nth in rows if stands_still})
+        if len(rows) < CHUNK:
+            return found, FRONT
+        after = Line(*max(rows, key=itemgetter(3))[:2])
+        if time.monotonic() >= until:
+            return found, after
 
 
 _IN_LINE = "{0}.order_key IS NOT NULL AND ({0}.due_at IS NOT NULL OR {0}.status = 'dead')"
@@ -118,19 +137,21 @@ _RELEASE = f"""
 """
 
 # One probe of the index a line, however many deliveries it holds: the first entry of a line is its head.
-_STANDING_STILL = f"""
-    WITH RECURSIVE head(id, webhook_id, order_key, due_at) AS (
-        SELECT * FROM (
-            SELECT d.id, d.webhook_id, d.order_key, d.due_at FROM deliveries_delivery d WHERE {_IN_LINE.format("d")}
-            ORDER BY d.webhook_id, d.order_key, d.id LIMIT 1) AS first
+_NEXT_LINE = f"""
+    SELECT d.id FROM deliveries_delivery d
+    WHERE {_IN_LINE.format("d")} AND (d.webhook_id, d.order_key) > ({{webhook}}, {{key}})
+    ORDER BY d.webhook_id, d.order_key, d.id LIMIT 1
+"""
+_LOOK = f"""
+    WITH RECURSIVE head(nth, webhook_id, order_key, due_at) AS (
+        SELECT 1, f.webhook_id, f.order_key, f.due_at FROM deliveries_delivery f
+        WHERE f.id = ({_NEXT_LINE.format(webhook="%s", key="%s")})
         UNION ALL
-        SELECT n.id, n.webhook_id, n.order_key, n.due_at FROM head JOIN deliveries_delivery n ON n.id = (
-            SELECT d.id FROM deliveries_delivery d
-            WHERE {_IN_LINE.format("d")} AND (d.webhook_id, d.order_key) > (head.webhook_id, head.order_key)
-            ORDER BY d.webhook_id, d.order_key, d.id LIMIT 1)
+        SELECT head.nth + 1, n.webhook_id, n.order_key, n.due_at FROM head JOIN deliveries_delivery n
+            ON n.id = ({_NEXT_LINE.format(webhook="head.webhook_id", key="head.order_key")})
+        WHERE head.nth < %s
     )
-    SELECT head.webhook_id, head.order_key FROM head
-    WHERE head.due_at = {HELD_SQL} AND {_NONE_ON_ITS_WAY.format("head")}
+    SELECT webhook_id, order_key, due_at = {HELD_SQL} AND {_NONE_ON_ITS_WAY.format("head")}, nth FROM head
 """
 
 

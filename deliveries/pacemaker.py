@@ -13,6 +13,7 @@ from deliveries import claims, closing, lanes, ordering
 from deliveries.database import borrowed
 from deliveries.egress import close_idle
 from deliveries.engine import engine
+from deliveries.ordering import Line
 
 log = structlog.get_logger(__name__)
 
@@ -21,7 +22,9 @@ BEAT = 0.5
 OFFICE = 1.5
 """Seconds for which a pacemaker is elected; two for a moment are harmless, none for long is late."""
 HEAL_INTERVAL = 5.0
-"""Seconds between looks at lines that stand still: a look probes every line that has a delivery open or in review."""
+"""Seconds between two rounds of looks at all lines with a delivery open or in review, for one that stands still."""
+HEAL_SLICE = 0.2
+"""Seconds a look takes, about; a long round goes on with the next sweep, for hearts must beat meanwhile."""
 
 
 class Pacemaker(threading.Thread):
@@ -31,6 +34,7 @@ class Pacemaker(threading.Thread):
         super().__init__(name="pacemaker", daemon=True)
         self._queues = queues
         self._stopped = threading.Event()
+        self._healed = ordering.FRONT
 
     def stop(self) -> None:
         """End the thread after its current round."""
@@ -47,8 +51,8 @@ class Pacemaker(threading.Thread):
                     if lanes.elect(OFFICE):
                         sweep()
                         if time.monotonic() >= heal_at:
-                            heal_at = time.monotonic() + HEAL_INTERVAL
-                            heal()
+                            self._healed = heal(self._healed)
+                            heal_at = time.monotonic() + (HEAL_INTERVAL if self._healed == ordering.FRONT else 0)
             except (DatabaseError, InterfaceError) as error:
                 log.warning("sweep_failed", error=str(error)[:200])
                 connection.close()
@@ -80,7 +84,10 @@ def sweep() -> int:
     return len(due)
 
 
-def heal() -> None:
-    """Let lines go on whose delivery ahead was closed by a process that died before it could say so."""
+def heal(after: Line = ordering.FRONT) -> Line:
+    """Let lines go on whose delivery ahead was closed by a process that died before it could say so.
+
+    Looks for HEAL_SLICE seconds at the lines behind `after`; returns the line to go on after.
+    """
     with borrowed():
-        ordering.heal()
+        return ordering.heal(after, seconds=HEAL_SLICE)[1]

@@ -132,9 +132,24 @@ def test_a_line_left_behind_by_a_crash_is_found_by_the_next_look(monkeypatch: py
         a1, b1 = told(webhook, "A", "B")
         assert due_now(webhook) == []
     _others = told(ordered(), "A")
-    assert ordering.heal() == {webhook.pk}
+    assert ordering.heal() == ({webhook.pk}, ordering.FRONT)
     assert due_now(webhook) == [a1.pk, b1.pk]
-    assert ordering.heal() == set()
+    assert ordering.heal() == (set(), ordering.FRONT)
+
+
+def test_a_look_at_many_lines_stops_in_time_and_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    webhook, other = ordered(), ordered()
+    with monkeypatch.context() as crash:
+        crash.setattr(ordering, "advance", lambda lines: set())
+        mine, others = told(webhook, "C", "A", "B", "a", "B"), told(other, "A")
+    monkeypatch.setattr(ordering, "CHUNK", 2)
+
+    found, after = ordering.heal(seconds=0)
+
+    assert found == {webhook.pk}
+    assert len(due_now(webhook)) == 2
+    assert ordering.heal(after) == ({webhook.pk, other.pk}, ordering.FRONT)
+    assert (due_now(webhook), due_now(other)) == (keys(mine[:4]), keys(others))
 
 
 def test_a_look_leaves_lines_alone_that_wait_for_good_reason() -> None:
@@ -142,7 +157,7 @@ def test_a_look_leaves_lines_alone_that_wait_for_good_reason() -> None:
     told(webhook, "dead", "busy", "dead", "busy")
     [dead, _busy] = claim(webhook).rows
     outcomes.record([answered(dead, 500)])
-    assert ordering.heal() == set()
+    assert ordering.heal() == (set(), ordering.FRONT)
 
 
 def test_a_failure_to_let_the_next_go_costs_nothing_but_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,7 +210,10 @@ def test_what_lets_the_next_go_reads_one_row_a_line_however_many_are_held() -> N
         cursor.execute(
             "SET enable_seqscan = off; SET enable_hashjoin = off"
         )  # which a table of a thousand rows invites
-        for sql, parameters in ((ordering._STANDING_STILL, None), (ordering._HEADS.format(source=source), lines)):
+        for sql, parameters in (
+            (ordering._LOOK, [*ordering.FRONT, 1000]),
+            (ordering._HEADS.format(source=source), lines),
+        ):
             cursor.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + sql, parameters)
             [[plan]] = cursor.fetchall()
             assert max(_rows_read(plan[0]["Plan"])) <= 10
