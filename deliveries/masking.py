@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from urllib.parse import quote
 
 from deliveries.transport import Outcome, Request
 
@@ -30,7 +31,7 @@ def without_echo(outcome: Outcome, request: Request, secrets: Sequence[str]) -> 
     """Return the outcome with every secret masked that the receiver sent back: inspection services echo requests.
 
     Looked for are the webhook's secrets and what the request carries in headers that are credentials by name, as sent
-    and as JSON may write it. A secret that the end of the kept body cuts off is masked as far as it is there.
+    and as JSON or a form may write it. A secret that the end of the kept body cuts off is masked as far as it is there.
     """
     carried = [value for name, value in request.headers if _CREDENTIAL.search(name)]
     wanted = {text for secret in (*secrets, *carried) if len(secret) >= SHORTEST for text in _spellings(secret)}
@@ -44,8 +45,10 @@ def without_echo(outcome: Outcome, request: Request, secrets: Sequence[str]) -> 
 
 def _spellings(secret: str) -> set[str]:
     last_word = secret.rpartition(" ")[2]  # of `Bearer abc`
-    words = {secret, last_word} if len(last_word) >= SHORTEST else {secret}
-    return words | {word.replace("/", "\\/") for word in words}
+    # Without the padding of base64, which Gson writes as \u003d and forms as %3D.
+    words = {word for word in (secret, last_word, secret.rstrip("="), last_word.rstrip("=")) if len(word) >= SHORTEST}
+    escaped = {word.replace("/", "\\/") for word in words} | {word.replace("+", "\\u002B") for word in words}
+    return words | escaped | {quote(word, safe="") for word in words}
 
 
 def _masked_text(text: str, secrets: Iterable[str]) -> str:

@@ -61,3 +61,15 @@ def test_a_secret_cut_off_by_the_end_of_what_is_kept_is_masked_too():
 def test_other_answers_are_kept_byte_for_byte():
     answer = replace(ANSWER, body=bytes(range(256)), headers=(("X-Odd", "a\\x00b"),), body_truncated=True)
     assert without_echo(answer, REQUEST, [SECRET, "ab"]) is answer
+
+
+@pytest.mark.parametrize("escapes", [{"=": "\\u003d"}, {"+": "\\u002B"}, {"=": "%3D", "+": "%2B", "/": "%2F"}])
+def test_an_echo_is_masked_as_forms_and_careful_json_writers_spell_it(escapes: dict[str, str]) -> None:
+    secret = "whsec_MfKQ+r8GKYqrTwjU/D8ILPZIo2LaLaSwMfKQ9r8GKYo="
+    shown = "".join(escapes.get(character, character) for character in secret)
+    outcome = Outcome(status_code=200, error=None, total_ms=1.0, body=f"secret: {shown};".encode())
+
+    kept = without_echo(outcome, Request("https://shop.example.com", [], b"{}", 1.0, 1.0), [secret]).body.decode()
+
+    assert kept.startswith(f"secret: {MASKED}")
+    assert "MfKQ" not in kept
