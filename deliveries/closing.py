@@ -31,6 +31,8 @@ def on_webhook_changed(webhook: Webhook, action: str, **_kwargs: Any) -> None:
         if close_open(webhook.pk) == CHUNK:
             transaction.on_commit(lambda: _close_the_rest(webhook.pk), robust=True)
     elif action in {"resumed", "enabled", "updated"}:
+        if action == "enabled":
+            debounce.forget([webhook.pk])  # whatever close_open had to pass over
         transaction.on_commit(lambda: lanes.wake([webhook.pk]), robust=True)
 
 
@@ -45,7 +47,7 @@ def close_open(webhook_id: int) -> int:
         webhook = Webhook.objects.filter(pk=webhook_id).first()
         if webhook is None or (webhook.is_enabled and webhook.deleted_at is None):
             return 0
-        debounce.forget([webhook_id])
+        debounce.forget([webhook_id], wait=False)  # a recorder may be here, which waits for no publisher
         gone = webhook.deleted_at is not None
         why = f" {webhook.disabled_reason}" if webhook.disabled_reason and not gone else ""
         reason = DELETED if gone else DISABLED + why

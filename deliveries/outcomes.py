@@ -41,14 +41,20 @@ def record(chunk: Sequence[Sent], *, again: bool = False) -> Recorded:
     judged = [judge(sent) for sent in sorted(chunk, key=lambda sent: sent.row.delivery_id)]
     webhook_ids = sorted({each.sent.row.target.webhook_id for each in judged})
     with borrowed():
-        if not (again and _is_written(judged[0].sent)):
-            ordering.move_on(_write(judged), wake=False)  # after the commit; what it lets go is among the lanes below
+        lines = _closed_lines(judged) if again and _is_written(judged[0].sent) else _write(judged)
+        ordering.move_on(lines, wake=False)  # after the commit; what it lets go is among the lanes below
     return Recorded(_still_due(webhook_ids), _countdowns(judged))
 
 
 def _is_written(sent: Sent) -> bool:
     """Tell whether an attempt stands in the log; its chunk then does, for they share a transaction."""
     return Attempt.objects.filter(delivery_id=sent.row.delivery_id, public_id=sent.attempt_id).exists()
+
+
+def _closed_lines(judged: Sequence[Judged]) -> set[Line]:
+    """Return the lines of what a chunk closed whose commit went through unheard."""
+    closed = Delivery.objects.filter(pk__in=[_pk(each) for each in judged], due_at=None)
+    return ordering.lines_of(closed.values_list("webhook_id", "order_key"))
 
 
 def _write(judged: Sequence[Judged]) -> set[Line]:

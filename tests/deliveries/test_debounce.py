@@ -4,7 +4,7 @@ import pytest
 from django.db import transaction
 
 from deliveries import review
-from deliveries.models import Delivery
+from deliveries.models import Delivery, LastSent
 from deliveries.publishing import NewEvent, publish, publish_many
 from subscriptions import services
 from tests.factories import make_merchant, make_webhook
@@ -118,3 +118,15 @@ def test_an_event_that_has_none_of_the_chosen_fields_is_no_repetition():
     publish("order.created", ORDER, merchant=merchant)
 
     assert statuses() == ["pending", "pending"]
+
+
+def test_enabling_forgets_what_disabling_had_to_leave_to_a_publisher():
+    merchant = make_merchant()
+    webhook = make_webhook(merchant, events=["order.created"], fields=["order.id"])
+    publish("order.created", ORDER, merchant=merchant)
+    [left] = LastSent.objects.all()
+    services.disable(webhook=webhook, reason="for a while")
+    left.save(force_insert=True)  # as if its publisher had committed only now
+    services.enable(webhook=webhook)
+    publish("order.created", ORDER, merchant=merchant)
+    assert statuses() == ["skipped", "pending"]

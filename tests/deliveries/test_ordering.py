@@ -223,3 +223,20 @@ def test_what_lets_the_next_go_reads_one_row_a_line_however_many_are_held() -> N
 def _rows_read(plan: dict[str, Any]) -> list[float]:
     here = plan["Actual Rows"] * plan["Actual Loops"] + plan.get("Rows Removed by Filter", 0)
     return [here] + [rows for part in plan.get("Plans", []) for rows in _rows_read(part)]
+
+
+def test_a_line_goes_on_when_a_chunk_is_written_whose_commit_was_not_heard_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    webhook = ordered()
+    _first, second = keys(told(webhook, "A", "A"))
+    [row] = claim(webhook).rows
+    sent = answered(row)
+    with monkeypatch.context() as cut:
+        cut.setattr(ordering, "advance", _no_database)
+        outcomes.record([sent])
+    assert due_now(webhook) == []
+    assert outcomes.record([sent], again=True).still_due == [webhook.pk]
+    assert due_now(webhook) == [second]
+
+
+def _no_database(_lines: object) -> set[int]:
+    raise OperationalError("the server closed the connection unexpectedly")

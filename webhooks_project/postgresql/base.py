@@ -9,6 +9,7 @@ from __future__ import annotations
 import select
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base
 from psycopg import Connection
@@ -37,6 +38,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return None
         pools = self._connection_pools  # type: ignore[attr-defined]  # the stubs lag behind Django's pools
         if self.alias not in pools:
+            if self.settings_dict["CONN_MAX_AGE"] != 0:
+                raise ImproperlyConfigured("The pool keeps sessions itself: leave CONN_MAX_AGE at 0.")
             made: ConnectionPool[Any] = ConnectionPool(
                 kwargs=self.get_connection_params() | {"autocommit": True},  # Django sets it as it needs it
                 open=False,
