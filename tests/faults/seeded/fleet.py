@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ class Fleet:
         self._folder = folder
         self._told_to_end: list[Process] = []
         self._fresh: Web | None = None
+        self._webs = threading.Lock()  # the client of the REST API asks for the port from a thread of its own
         self.clocks: list[float] = []
         self.workers = [self._worker() for _ in range(2)]
         self.web = self._web()
@@ -40,10 +42,10 @@ class Fleet:
 
     def port(self) -> int:
         """Return where the REST API answers: the newest web process's port once it does."""
-        fresh = self._fresh
-        if fresh is not None and fresh.answers():
-            self.web, self._fresh = fresh, None
-        return self.web.port
+        with self._webs:
+            if self._fresh is not None and self._fresh.answers():
+                self.web, self._fresh = self._fresh, None
+            return self.web.port
 
     def replace_worker(self, place: int, end: Callable[[Process], None]) -> None:
         """Take a worker out by `end`; another starts in its place."""
@@ -52,8 +54,9 @@ class Fleet:
 
     def replace_web(self, end: Callable[[Process], None]) -> None:
         """Take the web process out; another starts."""
-        child = self._fresh or self.web
-        self._fresh = self._web()
+        with self._webs:
+            child = self._fresh or self.web
+            self._fresh = self._web()
         end(child)
 
     def replace_beat(self, end: Callable[[Process], None]) -> None:
