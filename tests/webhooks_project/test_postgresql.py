@@ -22,7 +22,7 @@ def pooled() -> Iterator[Any]:
     settings = copy.deepcopy(connection.settings_dict)
     settings |= {"ENGINE": "webhooks_project.postgresql", "CONN_HEALTH_CHECKS": False, "CONN_MAX_AGE": 0}
     settings["OPTIONS"] = settings["OPTIONS"] | {"pool": {"min_size": 1, "max_size": 1, "timeout": 10}}
-    wrapper = ConnectionHandler({"default": settings})["default"]
+    wrapper = ConnectionHandler({"default": settings, "apart": settings})["apart"]  # pools are kept by this name
     yield wrapper
     wrapper.close()
     wrapper.close_pool()
