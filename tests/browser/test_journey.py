@@ -146,10 +146,11 @@ def look_as_stranger(visit: Visit, webhook_page: str) -> None:
         visit.go(path)
         assert "Bookkeeping" not in page.content()
         assert page.locator("table#result_list").count() == 0
-    answer = page.goto(webhook_page)
+    with page.expect_console_message(lambda said: "404" in said.text):  # the browser notes the 404 we asked for
+        answer = page.goto(webhook_page)
     assert answer is not None
     assert answer.status == 404
-    visit.complaints.clear()  # the browser notes the 404 we asked for
+    visit.complaints.clear()
     visit.close()
 
 
