@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 ARGS ?=
 N ?= 1
-BENCH ?= $(filter $(basename $(notdir $(wildcard bench/*.py))),ingest drain latency isolation growth)
+BENCH ?= $(filter $(basename $(notdir $(wildcard bench/*.py))),ingest drain latency lateness isolation growth)
 MAX_LINES := 300
 GRACE := 30
 
