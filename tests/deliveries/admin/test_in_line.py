@@ -1,4 +1,4 @@
-"""What the desk says of deliveries in strict order, and how a merchant asks for it."""
+"""What the desk says of deliveries that wait, for others in strict order or for their webhook; how to ask for order."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from deliveries.admin import why
 from deliveries.admin.backlog import waiting
 from deliveries.models import Delivery
 from deliveries.models.deliveries import HELD
+from subscriptions import services
 from subscriptions.models import Webhook
 from tests.desk import Shop, make_shop, sign_in
 from tests.lines import ordered, send, told
@@ -43,6 +44,16 @@ def test_the_page_of_a_held_delivery_leads_to_the_one_it_waits_for(browser: Clie
     assert f">{first.public_id}</a>, which is retrying" in page
     assert str(HELD.year) not in page
     assert str(HELD.year) not in browser.get(reverse("admin:deliveries_delivery_changelist")).content.decode()
+
+
+def test_the_page_of_a_paused_webhooks_delivery_says_what_it_waits_for(browser: Client, line: list[Delivery]) -> None:
+    first, _second = line
+    address = reverse("admin:deliveries_delivery_change", args=[first.pk])
+    assert "next attempt" in browser.get(address).content.decode()
+    services.pause(webhook=first.webhook, by="anna")
+    page = browser.get(address).content.decode()
+    assert "waits until the webhook is resumed; paused by anna" in page
+    assert "next attempt" not in page
 
 
 def test_why_an_event_has_not_arrived_is_the_line_it_stands_in(line: list[Delivery]) -> None:
