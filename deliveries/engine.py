@@ -1,4 +1,4 @@
-"""One sender and one recorder a process, made on first use and shared by every shift."""
+"""The working parts of a worker process: one sender, one recorder, at most one dispatcher on duty."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ log = structlog.get_logger(__name__)
 
 
 class Engine:
-    """The working parts of a process and the news between them."""
+    """The parts of a process, and what they tell each other."""
 
     def __init__(self) -> None:
-        self._news = threading.Condition()
+        self._progress = threading.Condition()
+        self._duty = threading.Lock()
         self.recorder = Recorder(nothing_open=lambda: self.sender.open == 0, progressed=self._tell)
         self.sender = Sender(sent=self.recorder.put, unsent=self._release, finished=self.recorder.nudge)
-        self.shifts: set[str] = set()
+        self.dispatcher_id: str | None = None
+        self.hands_over = False
         self.stopping = False
 
     @property
@@ -31,10 +33,23 @@ class Engine:
         """Tell whether outcomes are to come soon: fast sends are open, or something is not yet recorded."""
         return self.sender.fast_open > 0 or self.recorder.pending > 0
 
-    def wait_for_news(self, seconds: float) -> None:
+    def go_on_duty(self, dispatcher_id: str) -> bool:
+        """Make this the process' dispatcher; False when it has one."""
+        with self._duty:
+            if self.dispatcher_id is not None:
+                return False
+            self.dispatcher_id = dispatcher_id
+            return True
+
+    def go_off_duty(self) -> None:
+        """Let the process have no dispatcher."""
+        with self._duty:
+            self.dispatcher_id = None
+
+    def wait_for_progress(self, seconds: float) -> None:
         """Wait until outcomes were recorded, or for `seconds`."""
-        with self._news:
-            self._news.wait(seconds)
+        with self._progress:
+            self._progress.wait(seconds)
 
     def begin_stop(self) -> None:
         """Claim nothing more and release what has not left; returns at once, safe in a signal handler."""
@@ -49,8 +64,8 @@ class Engine:
         return sent and recorded
 
     def _tell(self) -> None:
-        with self._news:
-            self._news.notify_all()
+        with self._progress:
+            self._progress.notify_all()
 
     def _release(self, row: Claimed) -> None:
         claims.release([row])
@@ -61,7 +76,7 @@ _making = threading.RLock()  # re-entered by a signal handler on the thread that
 
 
 def engine() -> Engine:
-    """Return this process' engine."""
+    """Return this process' engine, made at the first call."""
     with _making:
         return _made()
 

@@ -1,4 +1,4 @@
-"""Redis as a blackboard of hints: names, clients that give up quickly, and a fuse that rests after a failure."""
+"""The engine's Redis: key names, one client, and circuit breakers that rest after a failure."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from django.conf import settings
 log = structlog.get_logger(__name__)
 
 TIMEOUT = 0.3
-"""Seconds a hint may take before it is given up; the sweep covers what was not said."""
-REST = 5.0
-"""Seconds without hints after a failure: `publish()` never waits on an absent Redis twice in a row."""
+"""Seconds a wake-up may take before it is given up; the scheduler's sweep finds what was not said."""
+BELL_WAIT_MAX = 1.0
+"""Seconds a dispatcher waits for the bell at most in one call."""
+OPEN_SECONDS = 5.0
+"""Seconds without calls after a failure: `publish()` never waits for an absent Redis twice in a row."""
 
 
 @lru_cache(maxsize=1)
 def client() -> redis.Redis:
-    """Return this process' client for hints."""
-    return redis.Redis.from_url(
-        settings.REDIS_URL,
-        socket_timeout=TIMEOUT,
-        socket_connect_timeout=TIMEOUT,
-        health_check_interval=0,
-        retry=None,
-        decode_responses=True,
-    )
+    """Return this process' client, which gives up after TIMEOUT."""
+    return _client(TIMEOUT)
+
+
+@lru_cache(maxsize=1)
+def waiting_client() -> redis.Redis:
+    """Return this process' client for blocking calls of up to BELL_WAIT_MAX seconds."""
+    return _client(BELL_WAIT_MAX + 2.0)
 
 
 def name(suffix: str) -> str:
@@ -36,31 +37,46 @@ def name(suffix: str) -> str:
     return f"{settings.REDIS_PREFIX}:{suffix}"
 
 
-class Fuse:
-    """Blown by a failure, it holds for REST seconds; while blown, hints are skipped."""
+def _client(timeout: float) -> redis.Redis:
+    return redis.Redis.from_url(
+        settings.REDIS_URL,
+        socket_timeout=timeout,
+        socket_connect_timeout=TIMEOUT,
+        health_check_interval=0,
+        retry=None,
+        decode_responses=True,
+    )
+
+
+class CircuitBreaker:
+    """Opened by a failure for OPEN_SECONDS; while it is open, nothing is asked of the other side.
+
+    Args:
+        name: The log event that says it opened.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._until = 0.0
+        self._open_until = 0.0
         self._lock = threading.Lock()
 
     @property
-    def blown(self) -> bool:
-        """Tell whether hints are skipped now."""
-        return time.monotonic() < self._until
+    def is_open(self) -> bool:
+        """Tell whether calls are skipped now."""
+        return time.monotonic() < self._open_until
 
-    def blow(self, error: Exception) -> None:
-        """Skip hints for a while; say so once."""
+    def open(self, error: Exception) -> None:
+        """Skip calls for a while; logged once, not for each failure."""
         with self._lock:
-            said = self.blown
-            self._until = time.monotonic() + REST
-        if not said:
-            log.warning(self._name, error=str(error)[:200], rest_seconds=REST)
+            was_open = self.is_open
+            self._open_until = time.monotonic() + OPEN_SECONDS
+        if not was_open:
+            log.warning(self._name, error=str(error)[:200], seconds=OPEN_SECONDS)
 
-    def mend(self) -> None:
-        """Give hints again: the other side has answered."""
-        self._until = 0.0
+    def close(self) -> None:
+        """Call again: the other side has answered."""
+        self._open_until = 0.0
 
 
-fuse = Fuse("redis_away")
-broker_fuse = Fuse("broker_away")
+breaker = CircuitBreaker("redis_away")
+broker_breaker = CircuitBreaker("broker_away")

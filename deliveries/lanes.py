@@ -1,4 +1,8 @@
-"""Lanes on the blackboard: mark them ready, wake a shift, take them, end a shift. Hints only, never the truth."""
+"""Wake-ups: which webhooks are ready, in Redis, and the Celery tasks that bring a dispatcher on duty.
+
+A lost entry or message delays a delivery by a sweep; the database is authoritative. Nothing here raises for an absent
+Redis or broker unless it says so.
+"""
 
 from __future__ import annotations
 
@@ -14,26 +18,30 @@ from typing import Any, TypeVar
 
 import redis
 from celery import current_app
-from django.conf import settings
 from kombu import Connection
 from kombu.exceptions import KombuError
 from kombu.pools import producers
 
 from deliveries import keys, scripts
 
-FAST, SLOW = "deliveries", "deliveries.slow"
+QUEUE = "deliveries"
+"""The Celery queue of the task `deliver`."""
 TASK = "deliveries.deliver"
 
 STALE_MS = 1500
-"""A shift or worker that has not been heard of for this long does not count. Being wrong costs a needless wake-up."""
+"""A dispatcher or worker without a heartbeat for so many milliseconds does not count. Being wrong costs a task."""
 CALL_LIFE_MS = 2000
-"""How long an enqueued wake-up counts as a shift to come."""
+"""Milliseconds for which an enqueued task counts as a dispatcher to come."""
+TASKS_MAX = 100
+"""Celery tasks enqueued by one wake-up at most; further webhooks share them."""
 RECORDER = "recorder"
 """The name of the recorder's thread."""
 WAKE_CHUNK = 5000
-"""Lanes marked ready in one call, so that a sweep over very many doesn't hold Redis up."""
+"""Webhooks marked ready in one call, so that a sweep over very many doesn't hold Redis up."""
 PUBLISH_TIMEOUT = 0.5
-"""Seconds the broker may take to accept a wake-up."""
+"""Seconds the broker may take to accept a task."""
+COUNTDOWN_CUSHION = 0.05
+"""Seconds a countdown adds to a delay, so that a clock slightly ahead finds the row due."""
 
 WORKER_ID = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
 
@@ -42,131 +50,135 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Lanes popped for a shift; `left`: how many more are ready; `diverted`: how many went to the slow shifts."""
+    """Ready webhooks popped for a dispatcher; `left`: how many more are ready."""
 
-    lanes: list[int]
+    webhooks: list[int]
     left: int = 0
-    diverted: int = 0
 
 
-def wake(webhook_ids: Iterable[int], *, slow: bool = False) -> None:
-    """Mark lanes ready and see that a shift comes: one Celery task for each lane while there is room for more shifts.
+@dataclass(frozen=True, slots=True)
+class FleetState:
+    """What Redis knows of the fleet: webhooks ready, dispatchers on duty, worker processes alive."""
 
-    Under load enough shifts are on or called and nothing is enqueued: hints coalesce. Never raises for Redis or the
-    broker; without them the pacemaker's sweep finds the lanes.
+    ready: int
+    dispatchers: int
+    workers: int
+
+
+def wake(webhook_ids: Iterable[int]) -> None:
+    """Mark webhooks ready and see that a dispatcher looks at them.
+
+    A dispatcher on duty hears the bell. Where none is on duty, a Celery task is enqueued for each webhook that was not
+    ready yet, TASKS_MAX at most.
     """
     every = list(dict.fromkeys(webhook_ids))
-    queue = SLOW if slow else FAST
     for first in range(0, len(every), WAKE_CHUNK):
         ids = every[first : first + WAKE_CHUNK]
-        calls = _run("WAKE", _protocol_keys(queue), [*_limits(), secrets.token_hex(6), len(ids), *ids], default=0)
+        arguments = [STALE_MS, CALL_LIFE_MS, secrets.token_hex(6), TASKS_MAX, *ids]
+        calls = _run("WAKE", _key_names("ready", "bell", "dispatchers", "called"), arguments, default=0)
         for nth in range(calls):
-            if not _enqueue(ids[nth::calls], queue):
+            if not _enqueue(ids[nth::calls]):
                 break
 
 
-def call_another(*, slow: bool) -> None:
-    """Enqueue one more shift if there is room: there is more ready than this one can take."""
-    queue = SLOW if slow else FAST
-    if _run("WAKE", _protocol_keys(queue), [*_limits(), secrets.token_hex(6), 1], default=0):
-        _enqueue([], queue)
+def call_another() -> None:
+    """Enqueue a task for one more dispatcher if a worker process has none: there is more ready than one can take."""
+    arguments = [STALE_MS, CALL_LIFE_MS, secrets.token_hex(6)]
+    if _run("CALL", _key_names("dispatchers", "called", "workers"), arguments, default=0):
+        _enqueue([])
+
+
+def call_successor() -> None:
+    """Enqueue a task for a dispatcher that follows this one, whoever else is on duty."""
+    _enqueue([])
 
 
 def wake_later(webhook_ids: Iterable[int], delay: float) -> None:
-    """Enqueue one countdown wake-up for lanes that have something due in `delay` seconds."""
+    """Enqueue one countdown wake-up for webhooks that have something due in `delay` seconds."""
     ids = list(dict.fromkeys(webhook_ids))
     if ids:
-        _enqueue(ids, FAST, countdown=delay + settings.WEBHOOKS_COUNTDOWN_CUSHION)
+        _enqueue(ids, countdown=delay + COUNTDOWN_CUSHION)
 
 
-def begin(shift_id: str, webhook_ids: Sequence[int], *, slow: bool) -> bool:
-    """Register a shift for an arrived wake-up and mark its lanes ready. False: enough are on, they will see the lanes.
+def arrive(dispatcher_id: str | None, webhook_ids: Sequence[int]) -> None:
+    """Note that a task has arrived: its webhooks are ready, its dispatcher is on duty.
+
+    None where the process has a dispatcher on duty already: that one is rung for.
+    Raises redis.RedisError when Redis is away.
+    """
+    _evaluate("ARRIVE", _key_names("ready", "bell", "dispatchers", "called"), [dispatcher_id or "", *webhook_ids])
+
+
+def take(dispatcher_id: str, limit: int) -> Taken:
+    """Pop up to `limit` ready webhooks and renew the heartbeat. Raises redis.RedisError when Redis is away."""
+    left, *ids = _evaluate("TAKE", _key_names("ready", "bell", "dispatchers"), [dispatcher_id, limit])
+    return Taken([int(pk) for pk in ids], int(left))
+
+
+def wait_for_bell(seconds: float) -> None:
+    """Wait until the bell rings, for up to `seconds` (BELL_WAIT_MAX at most).
 
     Raises redis.RedisError when Redis is away.
     """
-    return bool(_evaluate("BEGIN", _protocol_keys(SLOW if slow else FAST), [*_limits(), shift_id, *webhook_ids]))
+    keys.waiting_client().blpop([keys.name("bell")], timeout=max(0.01, min(seconds, keys.BELL_WAIT_MAX)))
 
 
-def take(shift_id: str, limit: int, *, slow: bool) -> Taken:
-    """Pop up to `limit` ready lanes, and let the shift's heart beat. Raises redis.RedisError when Redis is away."""
-    queue = SLOW if slow else FAST
-    names = [_key(queue, "ready"), _key(queue, "shifts"), keys.name("slow"), _key(SLOW, "ready"), _key(SLOW, "workers")]
-    left, diverted, *lanes = _evaluate("TAKE", names, [shift_id, limit, STALE_MS, int(slow)])
-    return Taken([int(lane) for lane in lanes], int(left), int(diverted))
-
-
-def give_back(webhook_ids: Sequence[int], *, slow: bool) -> None:
-    """Put lanes back among the ready ones, for whoever takes next."""
+def give_back(webhook_ids: Sequence[int]) -> None:
+    """Put webhooks back among the ready ones, for the dispatcher that takes next."""
     if webhook_ids:
-        _attempt(lambda: keys.client().sadd(_key(SLOW if slow else FAST, "ready"), *webhook_ids), default=0)
+        _run("GIVE_BACK", _key_names("ready", "bell"), list(webhook_ids), default=0)
 
 
-def end(shift_id: str, *, slow: bool) -> bool:
-    """Unregister a shift, then look once more: True when a lane became ready meanwhile and the shift must go on."""
-    queue = SLOW if slow else FAST
-    return bool(_run("END", [_key(queue, "ready"), _key(queue, "shifts")], [shift_id], default=0))
+def leave(dispatcher_id: str) -> bool:
+    """Go off duty, then look once more: True when webhooks are ready that nobody else may have been rung for."""
+    return bool(_run("LEAVE", _key_names("ready", "dispatchers"), [dispatcher_id], default=0))
 
 
-def beat(queue: str, *, shift_ids: Sequence[str] = (), worker: bool) -> None:
-    """Say that this worker process and its shifts are alive."""
-    arguments = [WORKER_ID if worker else "", *shift_ids]
-    _run("BEAT", [_key(queue, "shifts"), _key(queue, "workers")], arguments, default=0)
+def heartbeat(*, dispatcher_ids: Sequence[str] = (), worker: bool) -> None:
+    """Say that this worker process and its dispatcher are alive."""
+    arguments = [WORKER_ID if worker else "", *dispatcher_ids]
+    _run("HEARTBEAT", _key_names("dispatchers", "workers"), arguments, default=0)
 
 
-def mark_slow(webhook_ids: Sequence[int]) -> None:
-    """Let these lanes be worked by slow shifts for the next WEBHOOKS_SLOW_FOR seconds."""
-    if webhook_ids:
-        _run("MARK_SLOW", [keys.name("slow")], [int(settings.WEBHOOKS_SLOW_FOR * 1000), *webhook_ids], default=0)
+def state() -> FleetState | None:
+    """Return what Redis knows of the fleet; None when Redis is away."""
 
-
-def state(queue: str) -> tuple[int, int, int] | None:
-    """Return how many lanes are ready, shifts on and worker processes alive for a queue; None when Redis is away."""
-
-    def ask() -> tuple[int, int, int]:
+    def ask() -> FleetState:
         seconds, microseconds = keys.client().time()
         since = seconds * 1000 + microseconds // 1000 - STALE_MS
         with keys.client().pipeline(transaction=False) as pipeline:
-            pipeline.scard(_key(queue, "ready"))
-            pipeline.zcount(_key(queue, "shifts"), since, "+inf")
-            pipeline.zcount(_key(queue, "workers"), since, "+inf")
-            ready, shifts, workers = pipeline.execute()
-        return ready, shifts, workers
+            pipeline.scard(keys.name("ready"))
+            pipeline.zcount(keys.name("dispatchers"), since, "+inf")
+            pipeline.zcount(keys.name("workers"), since, "+inf")
+            return FleetState(*pipeline.execute())
 
     return _attempt(ask, default=None)
 
 
-def mend() -> None:
-    """Ask Redis whether it is back, past the fuse; for the pacemaker, whose thread nobody waits for."""
-    if keys.fuse.blown:
+def try_again() -> None:
+    """Ask Redis whether it is back although the breaker is open; for the scheduler, whose thread nobody waits for."""
+    if keys.breaker.is_open:
         with contextlib.suppress(redis.RedisError):
             keys.client().ping()
-            keys.fuse.mend()
-            keys.broker_fuse.mend()  # mostly the same server; if not, the next wake-up blows it again
+            keys.breaker.close()
+            keys.broker_breaker.close()  # mostly the same server; if not, the next wake-up opens it again
 
 
-def elect(seconds: float) -> bool:
-    """Try to be the pacemaker for the next `seconds`; whoever holds the office keeps it. False when Redis is away."""
-    client, office = keys.client(), keys.name("pacemaker")
+def lead(seconds: float) -> bool:
+    """Try to be the leading scheduler for the next `seconds`; who leads goes on leading. False when Redis is away."""
+    client, leader = keys.client(), keys.name("leader")
     milliseconds = int(seconds * 1000)
 
     def ask() -> bool:
-        if client.set(office, WORKER_ID, nx=True, px=milliseconds):
+        if client.set(leader, WORKER_ID, nx=True, px=milliseconds):
             return True
-        return client.get(office) == WORKER_ID and bool(client.pexpire(office, milliseconds))
+        return client.get(leader) == WORKER_ID and bool(client.pexpire(leader, milliseconds))
 
     return _attempt(ask, default=False)
 
 
-def _limits() -> list[int]:
-    return [settings.WEBHOOKS_SHIFTS_PER_WORKER, STALE_MS, CALL_LIFE_MS]
-
-
-def _key(queue: str, part: str) -> str:
-    return keys.name(f"{queue}:{part}")
-
-
-def _protocol_keys(queue: str) -> list[str]:
-    return [_key(queue, part) for part in ("ready", "shifts", "called", "workers")]
+def _key_names(*suffixes: str) -> list[str]:
+    return [keys.name(suffix) for suffix in suffixes]
 
 
 @cache
@@ -179,12 +191,12 @@ def _evaluate(name: str, names: Sequence[str], arguments: Sequence[Any]) -> Any:
 
 
 def _attempt(ask: Callable[[], T], *, default: T) -> T:
-    if keys.fuse.blown:
+    if keys.breaker.is_open:
         return default
     try:
         return ask()
     except redis.RedisError as error:
-        keys.fuse.blow(error)
+        keys.breaker.open(error)
         return default
 
 
@@ -207,15 +219,15 @@ def _broker() -> Connection:
     return connection
 
 
-def _enqueue(webhook_ids: Sequence[int], queue: str, *, countdown: float | None = None) -> bool:
-    """Enqueue a wake-up; False when the broker is away, now or a moment ago."""
-    if keys.broker_fuse.blown:
+def _enqueue(webhook_ids: Sequence[int], *, countdown: float | None = None) -> bool:
+    """Enqueue a task `deliver`; False when the broker is away, now or a moment ago."""
+    if keys.broker_breaker.is_open:
         return False
     task = current_app.tasks[TASK]
-    options: dict[str, Any] = {"args": [list(webhook_ids)], "queue": queue, "countdown": countdown}
+    options: dict[str, Any] = {"args": [list(webhook_ids)], "queue": QUEUE, "countdown": countdown}
     if current_app.conf.task_always_eager:
-        # Eagerly there is no later: what is due later waits for a worker or the next wake. And the recorder must not
-        # run a shift itself: the publisher's, which waits for it, takes the lanes.
+        # Eagerly there is no later: what is due later waits for a worker or the next wake-up. And the recorder must not
+        # dispatch itself: the publisher's dispatcher, which waits for it, takes the webhooks.
         if countdown is None and threading.current_thread().name != RECORDER:
             task.apply_async(**options)
         return True
@@ -223,6 +235,6 @@ def _enqueue(webhook_ids: Sequence[int], queue: str, *, countdown: float | None 
         with producers[_broker()].acquire(block=True, timeout=PUBLISH_TIMEOUT) as producer:
             task.apply_async(producer=producer, retry=False, **options)
     except (KombuError, OSError, redis.RedisError) as error:
-        keys.broker_fuse.blow(error)
+        keys.broker_breaker.open(error)
         return False
     return True

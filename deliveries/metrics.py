@@ -82,16 +82,15 @@ def _attempts() -> Iterator[Metric]:
 
 
 def _fleet() -> Iterator[Metric]:
-    ready = GaugeMetricFamily("webhooks_ready_lanes", "Lanes marked ready.", labels=["queue"])
-    shifts = GaugeMetricFamily("webhooks_shifts", "Shifts that are on.", labels=["queue"])
-    workers = GaugeMetricFamily("webhooks_workers", "Worker processes heard of lately.", labels=["queue"])
-    redis_up = 1
-    for queue in (lanes.FAST, lanes.SLOW):
-        state = lanes.state(queue)
-        if state is None:
-            redis_up = 0
-            continue
-        for family, value in zip((ready, shifts, workers), state, strict=True):
-            family.add_metric([queue], value)
-    yield from (ready, shifts, workers)
-    yield GaugeMetricFamily("webhooks_redis_up", "Whether Redis answers this web process.", value=redis_up)
+    state = lanes.state()
+    figures = (0, 0, 0) if state is None else (state.ready, state.dispatchers, state.workers)
+    families = (
+        ("webhooks_ready_webhooks", "Webhooks marked ready."),
+        ("webhooks_dispatchers", "Dispatchers on duty."),
+        ("webhooks_workers", "Worker processes with a recent heartbeat."),
+    )
+    for (name, text), value in zip(families, figures, strict=True):
+        yield GaugeMetricFamily(name, text, value=value)
+    yield GaugeMetricFamily(
+        "webhooks_redis_up", "Whether Redis answers this web process.", value=int(state is not None)
+    )

@@ -1,4 +1,4 @@
-"""The pacemaker: a thread in every worker process that lets hearts beat, and, in the elected one, sweeps due lanes."""
+"""The scheduler: a thread in every worker process. It sends heartbeats; the leading one finds webhooks whose wake-up was lost."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import threading
 import time
 
 import structlog
-from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
 from deliveries import claims, closing, lanes, ordering
@@ -17,62 +16,68 @@ from deliveries.ordering import Line
 
 log = structlog.get_logger(__name__)
 
-BEAT = 0.5
+HEARTBEAT_INTERVAL = 0.5
 """Seconds between heartbeats; lanes.STALE_MS is three of them."""
-OFFICE = 1.5
-"""Seconds for which a pacemaker is elected; two for a moment are harmless, none for long is late."""
+LEASE = 1.5
+"""Seconds for which a scheduler leads; two for a moment are harmless, none for long is late."""
+SWEEP_INTERVAL = 1.0
+"""Seconds between two sweeps of the leading scheduler."""
 HEAL_INTERVAL = 5.0
 """Seconds between two rounds of looks at all lines with a delivery open or in review, for one that stands still."""
 HEAL_SLICE = 0.2
-"""Seconds a look takes, about; a long round goes on with the next sweep, for hearts must beat meanwhile."""
+"""Seconds a look takes, about; a long round goes on with the next sweep, so that heartbeats are sent meanwhile."""
 
 
-class Pacemaker(threading.Thread):
-    """Beats for the process and its shifts, marks slow lanes, and sweeps when elected."""
+class Scheduler(threading.Thread):
+    """Sends heartbeats for the process and its dispatcher, and sweeps while it leads.
 
-    def __init__(self, queues: frozenset[str]) -> None:
-        super().__init__(name="pacemaker", daemon=True)
-        self._queues = queues
+    Args:
+        works: Whether this process consumes the queue of `deliver`: only then it counts as a worker.
+    """
+
+    def __init__(self, *, works: bool) -> None:
+        super().__init__(name="scheduler", daemon=True)
+        self._works = works
         self._stopped = threading.Event()
         self._healed = ordering.FRONT
+        self._sweep_at = self._heal_at = 0.0
 
     def stop(self) -> None:
         """End the thread after its current round."""
         self._stopped.set()
 
     def run(self) -> None:
-        """Beat and sweep until stopped; a failure costs one round."""
-        sweep_at = heal_at = 0.0
+        """Send heartbeats and sweep until stopped; a failure costs one round."""
         while True:
             try:
-                self._beat()
-                if time.monotonic() >= sweep_at:
-                    sweep_at = time.monotonic() + settings.WEBHOOKS_SWEEP_INTERVAL
-                    if lanes.elect(OFFICE):
-                        sweep()
-                        if time.monotonic() >= heal_at:
-                            self._healed = heal(self._healed)
-                            heal_at = time.monotonic() + (HEAL_INTERVAL if self._healed == ordering.FRONT else 0)
+                self._round()
             except (DatabaseError, InterfaceError) as error:
                 log.warning("sweep_failed", error=str(error)[:200])
                 connection.close()
             except Exception:
-                log.exception("pacemaker_failed")
-            if self._stopped.wait(BEAT):
+                log.exception("scheduler_failed")
+            if self._stopped.wait(HEARTBEAT_INTERVAL):
                 return
 
-    def _beat(self) -> None:
-        lanes.mend()
-        parts = engine()
-        for queue in (lanes.FAST, lanes.SLOW):
-            works_it = queue in self._queues and not parts.stopping
-            lanes.beat(queue, shift_ids=list(parts.shifts), worker=works_it)
-        lanes.mark_slow(parts.sender.newly_slow())
-        close_idle()  # sends do so now and then; here nobody sends
+    def _round(self) -> None:
+        lanes.try_again()
+        process = engine()
+        on_duty = [process.dispatcher_id] if process.dispatcher_id else []
+        lanes.heartbeat(dispatcher_ids=on_duty, worker=self._works and not process.stopping)
+        close_idle()
+        if time.monotonic() < self._sweep_at:
+            return
+        self._sweep_at = time.monotonic() + SWEEP_INTERVAL
+        if not lanes.lead(LEASE):
+            return
+        sweep()
+        if time.monotonic() >= self._heal_at:
+            self._healed = heal(self._healed)
+            self._heal_at = time.monotonic() + (HEAL_INTERVAL if self._healed == ordering.FRONT else 0)
 
 
 def sweep() -> int:
-    """Wake every lane with something due; return how many. Wakes lanes, not deliveries: doing it twice is harmless.
+    """Wake every webhook with something due; return how many. Doing it twice is harmless.
 
     Rows of webhooks that were disabled or deleted while being sent are closed here: nobody would claim them.
     """

@@ -1,14 +1,14 @@
-"""The Lua scripts of the blackboard: each is one atomic step of the wake/shift protocol.
+"""Lua scripts: each is one atomic step of the wake-up protocol (docs/adr/0021).
 
-What they keep, under REDIS_PREFIX, once for the fast and once for the slow queue:
+Keys, under REDIS_PREFIX:
 
-    ready    set of webhook ids with something due
-    shifts   sorted set, shift id → last heartbeat (Redis time, ms)
-    called   sorted set, call id → when a wake-up was enqueued and no shift has begun for it yet
-    workers  sorted set, process id → last heartbeat
+    ready        set of webhook ids with something due
+    bell         list; an entry wakes one dispatcher that waits for it
+    dispatchers  sorted set, dispatcher id → last heartbeat (Redis time, ms): those on duty
+    called       sorted set, call id → when a Celery task was enqueued that has not begun yet
+    workers      sorted set, process id → last heartbeat
 
-and `slow`, a sorted set, webhook id → until when its lane counts as slow. All of it can be lost at any time: the
-database is the truth and the pacemaker writes `ready` anew. docs/adr/0002 has the interleavings.
+All of it can be lost at any time: the database is the truth, and the scheduler's sweep writes `ready` anew.
 """
 
 _NOW = """
@@ -16,78 +16,89 @@ local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 """
 
-_ROOM = """
-local function room(shifts, called, workers, per_worker, stale, call_life)
-  redis.call('ZREMRANGEBYSCORE', called, '-inf', now - call_life)
-  local on = redis.call('ZCOUNT', shifts, now - stale, '+inf') + redis.call('ZCARD', called)
-  local live = redis.call('ZCOUNT', workers, now - stale, '+inf')
-  return math.max(1, live) * per_worker - on
-end
+_ADD = """
 local function add(key, ids, first)
+  local new = 0
   for i = first, #ids, 1000 do
-    redis.call('SADD', key, unpack(ids, i, math.min(i + 999, #ids)))
+    new = new + redis.call('SADD', key, unpack(ids, i, math.min(i + 999, #ids)))
   end
+  return new
+end
+local function ring(bell)
+  if redis.call('LLEN', bell) < 8 then redis.call('LPUSH', bell, 1) end
 end
 """
 
-WAKE = f"""{_NOW}{_ROOM}
--- KEYS ready shifts called workers; ARGV per_worker stale call_life call_id wanted ids…
--- Marks lanes ready, then counts: the shift that ends looks in the other order (unregister, then look).
-add(KEYS[1], ARGV, 6)
-local free = room(KEYS[2], KEYS[3], KEYS[4], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]))
-local n = math.min(free, tonumber(ARGV[5]))
-for i = 1, n do redis.call('ZADD', KEYS[3], now, ARGV[4] .. ':' .. i) end
-return math.max(0, n)
+WAKE = f"""{_NOW}{_ADD}
+-- KEYS ready bell dispatchers called; ARGV stale call_life call_id tasks_max ids…
+-- Marks webhooks ready, then looks who is on duty: a dispatcher that leaves looks in the other order.
+-- Returns how many Celery tasks to enqueue: none while a dispatcher is on duty; else one for each webhook that was not
+-- ready before (its task is on its way), and at least one where no task is known to be on its way.
+local new = add(KEYS[1], ARGV, 5)
+if redis.call('ZCOUNT', KEYS[3], now - tonumber(ARGV[1]), '+inf') > 0 then
+  ring(KEYS[2])
+  return 0
+end
+redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now - tonumber(ARGV[2]))
+local n = math.min(new, tonumber(ARGV[4]))
+if n == 0 and redis.call('ZCARD', KEYS[4]) == 0 then n = 1 end
+for i = 1, n do redis.call('ZADD', KEYS[4], now, ARGV[3] .. ':' .. i) end
+return n
 """
 
-BEGIN = f"""{_NOW}{_ROOM}
--- KEYS ready shifts called workers; ARGV per_worker stale call_life shift_id ids…
--- A wake-up has arrived: its call is answered, its lanes are ready. Returns 1 for a new shift, 0 when enough are on.
-redis.call('ZPOPMIN', KEYS[3])
-add(KEYS[1], ARGV, 5)
+CALL = f"""{_NOW}
+-- KEYS dispatchers called workers; ARGV stale call_life call_id
+-- Returns 1 when one more dispatcher has room in a worker process: it is then to be called by a Celery task.
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - tonumber(ARGV[2]))
-local live = redis.call('ZCOUNT', KEYS[4], now - tonumber(ARGV[2]), '+inf')
-if redis.call('ZCARD', KEYS[2]) >= math.max(1, live) * tonumber(ARGV[1]) then return 0 end
-redis.call('ZADD', KEYS[2], now, ARGV[4])
+local since = now - tonumber(ARGV[1])
+local on = redis.call('ZCOUNT', KEYS[1], since, '+inf') + redis.call('ZCARD', KEYS[2])
+if on >= math.max(1, redis.call('ZCOUNT', KEYS[3], since, '+inf')) then return 0 end
+redis.call('ZADD', KEYS[2], now, ARGV[3])
+return 1
+"""
+
+ARRIVE = f"""{_NOW}{_ADD}
+-- KEYS ready bell dispatchers called; ARGV dispatcher_id (or '' where the process has one on duty) ids…
+-- A Celery task has arrived: its call is answered, its webhooks are ready, and its dispatcher is on duty. A successor's
+-- task may arrive where a dispatcher is on duty while another, rung for long ago, waits: so the bell rings for whatever
+-- is ready, not only for what the task names.
+redis.call('ZPOPMIN', KEYS[4])
+add(KEYS[1], ARGV, 2)
+if ARGV[1] ~= '' then redis.call('ZADD', KEYS[3], now, ARGV[1])
+elseif redis.call('SCARD', KEYS[1]) > 0 then ring(KEYS[2]) end
 return 1
 """
 
 TAKE = f"""{_NOW}
--- KEYS ready shifts slow ready:slow workers:slow; ARGV shift_id limit stale is_slow
--- Returns {{left, diverted, lanes…}}. A fast shift leaves slow lanes to the slow workers, if there are any.
-redis.call('ZADD', KEYS[2], now, ARGV[1])
-local popped = redis.call('SPOP', KEYS[1], tonumber(ARGV[2]))
-local answer = {{redis.call('SCARD', KEYS[1]), 0}}
-local divert = ARGV[4] == '0' and #popped > 0 and redis.call('ZCOUNT', KEYS[5], now - tonumber(ARGV[3]), '+inf') > 0
-for _, lane in ipairs(popped) do
-  local until_ = divert and redis.call('ZSCORE', KEYS[3], lane)
-  if until_ and tonumber(until_) > now then
-    redis.call('SADD', KEYS[4], lane)
-    answer[2] = answer[2] + 1
-  else
-    answer[#answer + 1] = lane
-  end
-end
-return answer
+-- KEYS ready bell dispatchers; ARGV dispatcher_id limit
+-- Returns {{left, webhook ids…}}. The bell is silenced once nothing is ready.
+redis.call('ZADD', KEYS[3], now, ARGV[1])
+local taken = redis.call('SPOP', KEYS[1], tonumber(ARGV[2]))
+local left = #taken == 0 and 0 or redis.call('SCARD', KEYS[1])
+if left == 0 then redis.call('DEL', KEYS[2]) end
+table.insert(taken, 1, left)
+return taken
 """
 
-END = """
--- KEYS ready shifts; ARGV shift_id. Unregister first, then look: a wake that saw this shift had marked its lane before.
+LEAVE = """
+-- KEYS ready dispatchers; ARGV dispatcher_id
+-- Off duty first, then a look: a wake-up that saw this dispatcher on duty had marked its webhook ready before.
 redis.call('ZREM', KEYS[2], ARGV[1])
 return redis.call('SCARD', KEYS[1])
 """
 
-BEAT = f"""{_NOW}
--- KEYS shifts workers; ARGV worker_id or '' , shift ids…
+GIVE_BACK = f"""{_ADD}
+-- KEYS ready bell; ARGV ids…: for the dispatcher that takes next, this or another.
+add(KEYS[1], ARGV, 1)
+ring(KEYS[2])
+return 1
+"""
+
+HEARTBEAT = f"""{_NOW}
+-- KEYS dispatchers workers; ARGV worker_id or '', dispatcher ids…
 if ARGV[1] ~= '' then redis.call('ZADD', KEYS[2], now, ARGV[1]) end
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - 60000)
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - 60000)
 for i = 2, #ARGV do redis.call('ZADD', KEYS[1], 'XX', now, ARGV[i]) end
 return now
-"""
-
-MARK_SLOW = f"""{_NOW}
--- KEYS slow; ARGV for_ms ids…
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
-for i = 2, #ARGV do redis.call('ZADD', KEYS[1], now + tonumber(ARGV[1]), ARGV[i]) end
-return 0
 """

@@ -1,8 +1,7 @@
-"""A shift: take ready lanes, claim across them, hand the rows to the sender, until no lane is ready.
+"""The dispatcher: on duty in a worker process, it takes ready webhooks, claims what is due, and hands it to the sender.
 
-It never waits for a single send; it stays while fast sends are open, because their outcomes free places in their
-lanes, and ends its slice when others wait for the thread. The order at its end (unregister, then look once more)
-closes the race with a wake that saw it registered; docs/adr/0002 has the interleavings.
+A Celery task brings it on duty. It waits for the bell, not for sends, and goes off duty after IDLE seconds without
+work, at the end of its slice (a successor is enqueued then), or when the worker stops (docs/adr/0021).
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from collections.abc import Sequence
 
 import redis
 import structlog
+from celery import current_app
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
@@ -21,118 +21,148 @@ from deliveries.engine import Engine, engine
 
 log = structlog.get_logger(__name__)
 
+IDLE = 30.0
+"""Seconds without anything ready after which a dispatcher goes off duty."""
+SLICE = 60.0
+"""Seconds on duty after which a dispatcher hands over to a successor, so that other tasks get its thread."""
+CLAIM_GAP = 0.004
+"""Seconds between two claims while there is traffic: what arrives meanwhile shares the next statement."""
+CLAIM_WEBHOOKS = 100
+"""Webhooks of one claim."""
 PAUSE = 0.05
-"""Seconds a shift waits for news before it looks at the ready lanes again."""
+"""Seconds a dispatcher waits for room, or for a webhook that another claim holds."""
 FULL = 0.2
-"""Seconds without room for a single row after which a shift ends, so that it doesn't count where others have room."""
+"""Seconds without room for a single row after which another process is called to help."""
 DATABASE_REST = 0.5
-"""Seconds a shift rests after the database failed it."""
+"""Seconds a dispatcher rests after the database failed it."""
 CLAIM_BYTES_MIN = 2 * 1024**2
 """Bytes that must be free below WEBHOOKS_LOADED_BYTES for a claim, so that a batch is never cut to a single body."""
 
 
-def work(webhook_ids: Sequence[int], *, slow: bool) -> None:
-    """Run a shift for an arrived wake-up, unless enough shifts are on: those see its lanes."""
-    parts = engine()
-    shift_id = secrets.token_hex(8)
-    if parts.stopping:
-        lanes.wake(webhook_ids, slow=slow)  # another worker's to do
+def work(webhook_ids: Sequence[int]) -> None:
+    """Go on duty for an arrived task, unless this process has a dispatcher on duty: that one sees the webhooks."""
+    process = engine()
+    if process.stopping:
+        lanes.wake(webhook_ids)  # another worker's to do
         return
+    dispatcher_id = secrets.token_hex(8)
     try:
-        if not lanes.begin(shift_id, webhook_ids, slow=slow):
+        if not process.go_on_duty(dispatcher_id):
+            lanes.arrive(None, webhook_ids)
             return
-        parts.shifts.add(shift_id)
-        _run(parts, shift_id, slow=slow)
+        lanes.arrive(dispatcher_id, webhook_ids)
+        _stay_on_duty(process, dispatcher_id)
     except redis.RedisError as error:
-        log.warning("shift_lost_redis", error=str(error)[:200])  # the sweep wakes its lanes when Redis is back
+        log.warning("dispatcher_lost_redis", error=str(error)[:200])  # the sweep finds its webhooks when Redis is back
     finally:
-        parts.shifts.discard(shift_id)
-        if lanes.end(shift_id, slow=slow) and parts.stopping:
-            lanes.call_another(slow=slow)  # lanes that were marked ready because this shift was seen
+        if process.dispatcher_id == dispatcher_id:
+            process.go_off_duty()
+            if lanes.leave(dispatcher_id) or process.hands_over:
+                lanes.call_successor()
+            process.hands_over = False
 
 
-def _run(parts: Engine, shift_id: str, *, slow: bool) -> None:
-    slice_ends = time.monotonic() + settings.WEBHOOKS_SHIFT_SLICE
-    had_room = time.monotonic()
-    while not parts.stopping:
-        free, max_bytes = _room(parts)
-        if not free and time.monotonic() - had_room < FULL:
-            parts.wait_for_news(PAUSE)
+def _stay_on_duty(process: Engine, dispatcher_id: str) -> None:
+    slice_ends = time.monotonic() + SLICE
+    had_room = idle_since = time.monotonic()
+    claimed_at = 0.0
+    while not process.stopping:
+        now = time.monotonic()
+        if now > slice_ends:
+            process.hands_over = True
+            return
+        if not _room(process)[0]:
+            if now - had_room > FULL:
+                lanes.call_another()
+                had_room = now  # asked again after as long
+            process.wait_for_progress(PAUSE)
             continue
-        if not free:
-            _hand_over(shift_id, slow=slow)
-            return
-        had_room = time.monotonic()
-        taken = lanes.take(shift_id, min(settings.WEBHOOKS_CLAIM_LANES, free), slow=slow)
-        if taken.diverted:
-            lanes.call_another(slow=True)
-        if taken.lanes:
+        had_room = now
+        if claimed_at + CLAIM_GAP > now:
+            time.sleep(claimed_at + CLAIM_GAP - now)
+        free, max_bytes = _room(process)
+        taken = lanes.take(dispatcher_id, max(1, min(CLAIM_WEBHOOKS, free)))
+        if taken.webhooks:
+            claimed_at = idle_since = time.monotonic()
             if taken.left:
-                lanes.call_another(slow=slow)
-            _work_lanes(parts, taken.lanes, free, max_bytes, slow=slow)
-        elif parts.busy and time.monotonic() < slice_ends:
-            parts.wait_for_news(PAUSE)
-        elif not lanes.end(shift_id, slow=slow) or not lanes.begin(shift_id, [], slow=slow):
-            return
-        if time.monotonic() > slice_ends:  # other tasks get the thread; a wake-up goes to the back of the queue
-            _hand_over(shift_id, slow=slow)
+                lanes.call_another()
+            _dispatch(process, taken.webhooks, free, max_bytes)
+        elif not _await_work(process, idle_since):
             return
 
 
-def _hand_over(shift_id: str, *, slow: bool) -> None:
-    """End the shift and call another, in whichever process has room, if there is more to do."""
-    if lanes.end(shift_id, slow=slow):
-        lanes.call_another(slow=slow)
+def _await_work(process: Engine, idle_since: float) -> bool:
+    """Wait for the bell; False when it is time to go off duty."""
+    if current_app.conf.task_always_eager:  # stay while outcomes are to come, no longer: the caller waits
+        if not _ready_now():
+            if not process.busy:
+                return False
+            process.wait_for_progress(PAUSE)
+        return True
+    if time.monotonic() - idle_since > IDLE and not process.busy:
+        return False
+    lanes.wait_for_bell(1.0)
+    return True
 
 
-def _room(parts: Engine) -> tuple[int, int]:
+def _ready_now() -> bool:
+    state = lanes.state()
+    return state is not None and state.ready > 0
+
+
+def _room(process: Engine) -> tuple[int, int]:
     """Return how many rows and bytes may be claimed now; no rows while outcomes can't be recorded, or not soon."""
-    if parts.recorder.blocked or parts.recorder.behind:
+    if process.recorder.blocked or process.recorder.behind:
         return 0, 0
-    left = settings.WEBHOOKS_LOADED_BYTES - parts.sender.loaded_bytes
+    left = settings.WEBHOOKS_LOADED_BYTES - process.sender.loaded_bytes
     if left < min(CLAIM_BYTES_MIN, settings.WEBHOOKS_LOADED_BYTES):
         return 0, 0
-    return parts.sender.free(), min(settings.WEBHOOKS_CLAIM_BYTES, left)
+    return process.sender.free(), min(settings.WEBHOOKS_CLAIM_BYTES, left)
 
 
-def _work_lanes(parts: Engine, webhook_ids: Sequence[int], free: int, max_bytes: int, *, slow: bool) -> None:
+def _dispatch(process: Engine, webhook_ids: Sequence[int], free: int, max_bytes: int) -> None:
+    """Claim what is due for these webhooks and submit it."""
     try:
         batch = claims.claim(webhook_ids, limit=free, max_bytes=max_bytes)
     except (DatabaseError, InterfaceError) as error:
-        log.warning("claim_failed", lanes=len(webhook_ids), error=str(error)[:200])
-        lanes.give_back(webhook_ids, slow=slow)
-        parts.wait_for_news(DATABASE_REST)
+        log.warning("claim_failed", webhooks=len(webhook_ids), error=str(error)[:200])
+        lanes.give_back(webhook_ids)
+        process.wait_for_progress(DATABASE_REST)
         return
-    lanes.give_back(webhook_ids if batch.full else batch.busy, slow=slow)
+    lanes.give_back(webhook_ids if batch.full else batch.busy)
     if batch.busy and not batch.rows:
-        parts.wait_for_news(PAUSE)  # whoever holds those lanes needs a moment; if it hangs, don't spin beside it
+        process.wait_for_progress(
+            PAUSE
+        )  # whoever holds those webhooks needs a moment; if it hangs, don't spin beside it
     for webhook_id, seconds in batch.throttled.items():
         lanes.wake_later([webhook_id], seconds)
-    rows, suspects = _one_suspect(parts, batch.rows)
-    parts.sender.submit(rows)
-    if suspects:
-        _hold(suspects)
+    rows, held = _one_poison_candidate(process, batch.rows)
+    process.sender.submit(rows)
+    if held:
+        _hold(held)
 
 
-def _hold(suspects: list[claims.Claimed]) -> None:
-    """Give suspects back for a moment. If that fails, their claims run out."""
+def _hold(rows: list[claims.Claimed]) -> None:
+    """Give poison candidates back for a moment. If that fails, their claims run out."""
     try:
-        claims.release(suspects, delay=PAUSE)
+        claims.release(rows, delay=PAUSE)
     except (DatabaseError, InterfaceError) as error:
         log.warning("release_failed", error=str(error)[:200])
         return
-    lanes.wake_later({row.target.webhook_id for row in suspects}, PAUSE)
+    lanes.wake_later({row.target.webhook_id for row in rows}, PAUSE)
 
 
-def _one_suspect(parts: Engine, rows: list[claims.Claimed]) -> tuple[list[claims.Claimed], list[claims.Claimed]]:
+def _one_poison_candidate(
+    process: Engine, rows: list[claims.Claimed]
+) -> tuple[list[claims.Claimed], list[claims.Claimed]]:
     """Split off all but one of the deliveries whose worker died twice while sending them.
 
     One at a time a process, so that a payload that kills workers doesn't take the same companions along each time:
     they would reach review with it.
     """
-    suspects = [row for row in rows if row.is_suspect]
-    if not suspects:
+    candidates = [row for row in rows if row.is_suspect]
+    if not candidates:
         return rows, []
-    kept = [] if parts.sender.has_suspect() else suspects[:1]
-    held = [row for row in suspects if row not in kept]
+    kept = [] if process.sender.has_suspect() else candidates[:1]
+    held = [row for row in candidates if row not in kept]
     return [row for row in rows if not row.is_suspect] + kept, held

@@ -1,19 +1,16 @@
-"""Celery's side of the door: tasks load, call and route; the logic lies beside them."""
+"""The engine's Celery task. It calls the dispatcher; the logic lies there."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from celery import Task, shared_task
+from celery import shared_task
 
 from deliveries import lanes, shift
 
 
-@shared_task(bind=True, name=lanes.TASK, ignore_result=True, acks_late=False, max_retries=0)
-def deliver(self: Task[Any, Any], webhook_ids: list[int]) -> None:
-    """Work the lanes of these webhooks and whatever else is ready. The ids are a hint: it may be doubled or lost."""
-    shift.work(webhook_ids, slow=_queue(self) == lanes.SLOW)
+@shared_task(name=lanes.TASK, ignore_result=True, acks_late=False, max_retries=0)
+def deliver(webhook_ids: list[int]) -> None:
+    """Bring a dispatcher on duty that looks at these webhooks, and at whatever else is ready.
 
-
-def _queue(task: Task[Any, Any]) -> str:
-    return (task.request.delivery_info or {}).get("routing_key") or lanes.FAST
+    A message names webhooks and nothing else: lost, doubled or late ones cost time only.
+    """
+    shift.work(webhook_ids)

@@ -1,4 +1,4 @@
-"""The worker's life: start the pacemaker when Celery is ready, hand everything back when it is told to stop."""
+"""Start and stop of a worker process: the scheduler starts when Celery is ready; what is open is finished at the end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 
 from deliveries import lanes
 from deliveries.engine import engine
-from deliveries.pacemaker import Pacemaker
+from deliveries.pacemaker import Scheduler
 
 log = structlog.get_logger(__name__)
 
@@ -20,7 +20,7 @@ GRACE = 25.0
 GC_THRESHOLD = 20_000
 """New objects between collections of the young generation; the default of 700 comes around several times a claim."""
 
-_pacemakers: list[Pacemaker] = []
+_schedulers: list[Scheduler] = []
 
 
 def connect() -> None:
@@ -36,9 +36,9 @@ def _start(sender: Any, **_kwargs: Any) -> None:
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 20)
     queues = frozenset(sender.app.amqp.queues.consume_from)
-    pacemaker = Pacemaker(queues & {lanes.FAST, lanes.SLOW})
-    _pacemakers.append(pacemaker)
-    pacemaker.start()
+    scheduler = Scheduler(works=lanes.QUEUE in queues)
+    _schedulers.append(scheduler)
+    scheduler.start()
     log.info("worker_ready", queues=sorted(queues), worker=lanes.WORKER_ID)
 
 
@@ -48,6 +48,6 @@ def _stop_claiming(**_kwargs: Any) -> None:
 
 def _finish(**_kwargs: Any) -> None:
     finished = engine().stop(GRACE)
-    for pacemaker in _pacemakers:
-        pacemaker.stop()
+    for scheduler in _schedulers:
+        scheduler.stop()
     log.info("worker_stopped", finished=finished)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 
-from tests.protocol_model import STEPS, arrivals
-from tests.protocol_world import DUE, LATER, NEW, SENDING, SHIFT_STEPS, Process, Rules, Steps, World
+from tests.protocol_model import STEPS, arrivals, leaving
+from tests.protocol_world import DISPATCHER_STEPS, DUE, LATER, NEW, SENDING, Process, Rules, Steps, World
 
 
 def beginning(rules: Rules) -> World:
-    publishers = tuple(sorted((("publish", row) for row in range(len(rules.lanes))), key=hash))
-    return World(tuple(NEW for _ in rules.lanes), frozenset(), 0, 0, (), publishers)
+    publishers = tuple(sorted((("publish", row) for row in range(len(rules.webhooks))), key=hash))
+    return World(tuple(NEW for _ in rules.webhooks), frozenset(), 0, 0, (), publishers)
 
 
 def steps(world: World, rules: Rules) -> Steps:
@@ -19,6 +19,9 @@ def steps(world: World, rules: Rules) -> Steps:
         for after in STEPS[process[0]](world, rules, process):
             yield f"{process[0]}{process[1:]}", after
     yield from arrivals(world, rules)
+    for process in dict.fromkeys(world.processes):
+        if process[0] == "wait":
+            yield f"idle{process}", world.turning(process, leaving(rules, process[1], hands_over=False))
     if world.spurious < rules.spurious:
         yield from spurious(world._replace(spurious=world.spurious + 1), rules)
     if world.faults < rules.faults:
@@ -30,15 +33,17 @@ def steps(world: World, rules: Rules) -> Steps:
 
 def spurious(world: World, rules: Rules) -> Steps:
     for process in dict.fromkeys(world.processes):
-        if process[0] == "take":  # TAKE registers it anew: its next heartbeat
-            yield f"stall{process}", world.turning(process, ("take", False))
-    for lane in sorted(set(rules.lanes)):
-        yield f"stray({lane})", world.enqueued((lane,))
+        if process[0] in {"take", "wait"}:  # TAKE registers it anew: its next heartbeat
+            yield f"stall{process}", world.turning(process, (process[0], False))
+    for webhook in sorted(set(rules.webhooks)):
+        yield f"stray({webhook})", world.enqueued((webhook,))
 
 
 def faults(world: World) -> Steps:
     for message in dict.fromkeys(world.queue):
         yield f"lose{message}", world.without(message)
+    if world.bell:
+        yield "lose the bell", world._replace(bell=0)
     for process in dict.fromkeys(world.processes):
         if process[0] != "publish":  # before its commit nothing was promised
             yield f"die{process}", died(world, process)
@@ -50,20 +55,20 @@ def faults(world: World) -> Steps:
 
 
 def died(world: World, process: Process) -> World:
-    return world.turning(process)._replace(dead=world.dead + int(process[0] in SHIFT_STEPS and bool(process[1])))
+    return world.turning(process)._replace(dead=world.dead + int(process[0] in DISPATCHER_STEPS and bool(process[1])))
 
 
 def swept(world: World, rules: Rules) -> World:
-    """Pass some seconds and sweep: what the dead registered, called and claimed expires; due lanes are woken."""
+    """Pass some seconds and sweep: what the dead registered, called and claimed expires; webhooks with something due are woken."""
     held = {process[1] for process in world.processes if process[0] in {"record", "look_inside", "record_commit"}}
     waits = {process[1] for process in world.processes if process[0] == "fall_due"}
     rows = tuple(
         DUE if (state == SENDING and row not in held) or (state == LATER and row not in waits) else state
         for row, state in enumerate(world.rows)
     )
-    world = world._replace(rows=rows, called=0, dead=0 if rules.dead_shifts_expire else world.dead)
-    lanes = tuple(sorted(world.due_lanes(rules)))
-    return world._replace(processes=tuple(sorted([*world.processes, ("mark", lanes, None)], key=hash)))
+    world = world._replace(rows=rows, called=0, dead=0 if rules.dead_dispatchers_expire else world.dead)
+    webhooks = tuple(sorted(world.due_webhooks(rules)))
+    return world._replace(processes=tuple(sorted([*world.processes, ("mark", webhooks, None)], key=hash)))
 
 
 # --- every interleaving -----------------------------------------------------------------------------------------------
@@ -81,7 +86,7 @@ class Walk:
         while waiting:
             world = waiting.popleft()
             moves = list(steps(world, rules))
-            if all(name.startswith(("stall", "stray", "lose", "die")) for name, _ in moves):
+            if all(name.startswith(("stall", "stray", "lose", "die", "idle")) for name, _ in moves):
                 self.ends.append(world)  # nothing happens any more by itself
             for name, after in moves:
                 before[after].append(world)
@@ -92,7 +97,7 @@ class Walk:
 
     def forgotten(self) -> list[World]:
         """Return the ends at which something is due and nobody will look."""
-        return [world for world in self.ends if world.due_lanes(self.rules)]
+        return [world for world in self.ends if world.due_webhooks(self.rules)]
 
     def story(self, world: World) -> str:
         """Return the shortest way to a world, a step a line."""

@@ -1,4 +1,4 @@
-"""A moment of the modelled wake/shift protocol, and the size and order it is tried in."""
+"""A moment of the modelled wake-up protocol, and the size and order it is tried in."""
 
 from __future__ import annotations
 
@@ -9,34 +9,38 @@ from typing import Any, NamedTuple
 NEW, DUE, SENDING, LATER, DONE = "new", "due", "sending", "later", "done"
 
 Process = tuple[Any, ...]
-"""(step, what the step needs…). The second value of a shift's process tells whether it is registered."""
-SHIFT_STEPS = {
-    "take", "claim", "commit", "give_back", "unregister", "look_again", "look_first", "shift_count", "shift_enqueue",
+"""(step, what the step needs…). The second value of a dispatcher's process tells whether its heartbeat counts."""
+DISPATCHER_STEPS = {
+    "take", "wait", "claim", "commit", "give_back", "leave", "look_again", "look_first", "call", "call_enqueue",
 }  # fmt: skip
+BELL_MAX = 2
+"""Entries of the bell; 8 in redis_scripts, where more than one changes nothing but how often it is looked in vain."""
+CALLED_MAX = 2
 
 
 @dataclass(frozen=True)
 class Rules:
     """The size of the world, and the order of the steps: the right one unless a mutation says otherwise."""
 
-    lanes: tuple[int, ...]  # row → its lane
-    shifts: int = 1  # WEBHOOKS_SHIFTS_PER_WORKER
-    cap: int = 1  # open requests a lane
+    webhooks: tuple[int, ...]  # row → its webhook
+    workers: int = 1  # processes; each has one dispatcher at most
+    cap: int = 1  # open requests a webhook
     slots: int = 9  # open requests a process
-    take: int = 9  # lanes a TAKE may pop
+    take: int = 9  # webhooks a TAKE may pop
     failing: frozenset[int] = frozenset()  # rows whose first attempt fails
-    spurious: int = 0  # how often a shift stalls or a stray wake-up comes
+    spurious: int = 0  # how often a heartbeat is late or a stray wake-up comes
     faults: int = 0
     mark_before_count: bool = True
-    unregister_before_look: bool = True
+    leave_before_look: bool = True
     commit_before_still_due: bool = True
     counts_calls: bool = True
     busy_given_back: bool = True
-    dead_shifts_expire: bool = True
+    dead_dispatchers_expire: bool = True
+    arrivals_ring: bool = True
 
 
 class World(NamedTuple):
-    """One moment: rows, the blackboard (ready, called, registrations of the dead), messages on their way, processes."""
+    """One moment: rows, Redis (ready, bell, called, registrations of the dead), messages on their way, processes."""
 
     rows: tuple[str, ...]
     ready: frozenset[int]
@@ -44,18 +48,27 @@ class World(NamedTuple):
     dead: int
     queue: tuple[tuple[int, ...], ...]
     processes: tuple[Process, ...]
+    bell: int = 0
     failed: frozenset[int] = frozenset()
     spurious: int = 0
     faults: int = 0
 
-    def due_lanes(self, rules: Rules) -> frozenset[int]:
-        return frozenset(rules.lanes[row] for row, state in enumerate(self.rows) if state == DUE)
+    def due_webhooks(self, rules: Rules) -> frozenset[int]:
+        return frozenset(rules.webhooks[row] for row, state in enumerate(self.rows) if state == DUE)
 
-    def registered(self) -> int:
-        return self.dead + sum(1 for process in self.processes if process[0] in SHIFT_STEPS and process[1])
+    def on_duty(self) -> int:
+        """How many dispatchers there are, whether or not their heartbeat counts."""
+        return sum(1 for process in self.processes if process[0] in DISPATCHER_STEPS)
+
+    def counted(self) -> int:
+        """How many dispatchers a wake-up sees on duty: those that beat, and those that died a moment ago."""
+        return self.dead + sum(1 for process in self.processes if process[0] in DISPATCHER_STEPS and process[1])
 
     def with_row(self, row: int, state: str) -> World:
         return self._replace(rows=(*self.rows[:row], state, *self.rows[row + 1 :]))
+
+    def rung(self) -> World:
+        return self._replace(bell=min(self.bell + 1, BELL_MAX))
 
     def turning(self, process: Process, *into: Process) -> World:
         """Return the world in which `process` has become these processes (none: it has ended)."""

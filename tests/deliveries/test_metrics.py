@@ -51,12 +51,14 @@ def test_the_last_hours_attempts_and_times_are_shown_in_seconds():
 
 
 def test_the_fleet_is_what_redis_heard_lately():
-    lanes.beat(lanes.FAST, worker=True)
+    lanes.arrive("one", [1, 2])
+    lanes.heartbeat(worker=True)
 
     found = scrape()
 
-    assert found["webhooks_workers", lanes.FAST] == 1
-    assert found["webhooks_workers", lanes.SLOW] == 0
+    assert found["webhooks_workers", ""] == 1
+    assert found["webhooks_dispatchers", ""] == 1
+    assert found["webhooks_ready_webhooks", ""] == 2
     assert found["webhooks_redis_up", ""] == 1
 
 

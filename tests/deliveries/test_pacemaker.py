@@ -11,7 +11,7 @@ from django.db import OperationalError
 from deliveries import claims, keys, lanes, pacemaker
 from deliveries.engine import _made, engine
 from deliveries.models import Delivery
-from deliveries.pacemaker import Pacemaker, sweep
+from deliveries.pacemaker import Scheduler, sweep
 from subscriptions import services
 from tests.engine import claim_one, due_one, expire, reread, shift_due
 
@@ -19,13 +19,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def beating() -> Iterator[Callable[[], Pacemaker]]:
-    """Start pacemakers that end with the test."""
+def beating() -> Iterator[Callable[[], Scheduler]]:
+    """Start schedulers that end with the test."""
     _made.cache_clear()
-    started: list[Pacemaker] = []
+    started: list[Scheduler] = []
 
-    def start(queues: frozenset[str] = frozenset({lanes.FAST})) -> Pacemaker:
-        thread = Pacemaker(queues)
+    def start(*, works: bool = True) -> Scheduler:
+        thread = Scheduler(works=works)
         started.append(thread)
         thread.start()
         return thread
@@ -46,17 +46,17 @@ def _until(condition: Callable[[], Any], seconds: float = 20) -> None:
 
 
 def _ready(client: redis.Redis) -> set[int]:
-    return {int(lane) for lane in client.smembers("mw:deliveries:ready")}
+    return {int(pk) for pk in client.smembers("mw:ready")}
 
 
-def test_a_sweep_wakes_every_lane_with_something_due_and_no_other(empty_redis: redis.Redis) -> None:
+def test_a_sweep_wakes_every_webhook_with_something_due_and_no_other(empty_redis: redis.Redis) -> None:
     """Promise 2: the database is the truth; a flushed Redis costs time only."""
     first, second, later = due_one(), due_one(), due_one()
     shift_due(later, 60)
     empty_redis.flushdb()
     assert sweep() == 2
     assert _ready(empty_redis) == {first.webhook_id, second.webhook_id}
-    assert empty_redis.llen(lanes.FAST) == 2
+    assert empty_redis.llen(lanes.QUEUE) == 2
 
 
 def test_sweeping_twice_is_harmless(empty_redis: redis.Redis) -> None:
@@ -64,7 +64,7 @@ def test_sweeping_twice_is_harmless(empty_redis: redis.Redis) -> None:
     for _ in range(5):
         sweep()
     assert len(_ready(empty_redis)) == 1
-    assert empty_redis.llen(lanes.FAST) <= 2
+    assert empty_redis.llen(lanes.QUEUE) <= 2
 
 
 def test_a_sweep_finds_claims_whose_worker_died(empty_redis: redis.Redis) -> None:
@@ -82,15 +82,15 @@ def test_a_sweep_passes_by_what_is_paused(empty_redis: redis.Redis) -> None:
     assert sweep() == 0
 
 
-def test_a_sweep_walks_all_lanes_however_many_are_due(empty_redis: redis.Redis) -> None:
+def test_a_sweep_walks_all_webhooks_however_many_are_due(empty_redis: redis.Redis) -> None:
     deliveries = [due_one() for _ in range(30)]
     empty_redis.flushdb()
     assert sweep() == 30
     assert _ready(empty_redis) == {delivery.webhook_id for delivery in deliveries}
 
 
-def test_a_pacemaker_finds_a_lane_whose_wake_up_was_lost(
-    empty_redis: redis.Redis, beating: Callable[..., Pacemaker]
+def test_a_scheduler_finds_a_webhook_whose_wake_up_was_lost(
+    empty_redis: redis.Redis, beating: Callable[..., Scheduler]
 ) -> None:
     """Promises 2 and 3: within a few seconds."""
     delivery = due_one()
@@ -101,44 +101,51 @@ def test_a_pacemaker_finds_a_lane_whose_wake_up_was_lost(
     _until(lambda: _ready(empty_redis) == {delivery.webhook_id})
 
 
-def test_a_pacemaker_lets_the_worker_and_its_shifts_count(
-    empty_redis: redis.Redis, beating: Callable[..., Pacemaker]
+def test_a_scheduler_lets_the_worker_and_its_dispatcher_count(
+    empty_redis: redis.Redis, beating: Callable[..., Scheduler]
 ) -> None:
     beating()
-    lanes.begin("mine", [], slow=False)
-    engine().shifts.add("mine")
-    first = empty_redis.zscore("mw:deliveries:shifts", "mine")
-    _until(lambda: (empty_redis.zscore("mw:deliveries:shifts", "mine") or 0) > first)
-    assert empty_redis.zscore("mw:deliveries:workers", lanes.WORKER_ID)
-    assert not empty_redis.zscore("mw:deliveries.slow:workers", lanes.WORKER_ID)
+    lanes.arrive("mine", [])
+    assert engine().go_on_duty("mine")
+    first = empty_redis.zscore("mw:dispatchers", "mine")
+    _until(lambda: (empty_redis.zscore("mw:dispatchers", "mine") or 0) > first)
+    assert empty_redis.zscore("mw:workers", lanes.WORKER_ID)
 
 
-def test_a_stopping_worker_counts_no_more(empty_redis: redis.Redis, beating: Callable[..., Pacemaker]) -> None:
+def test_a_process_that_does_not_work_the_queue_counts_as_no_worker(
+    empty_redis: redis.Redis, beating: Callable[..., Scheduler]
+) -> None:
+    beating(works=False)
+    time.sleep(pacemaker.HEARTBEAT_INTERVAL * 3)
+    assert not empty_redis.zscore("mw:workers", lanes.WORKER_ID)
+
+
+def test_a_stopping_worker_counts_no_more(empty_redis: redis.Redis, beating: Callable[..., Scheduler]) -> None:
     engine().begin_stop()
     beating()
-    time.sleep(pacemaker.BEAT * 3)
-    assert not empty_redis.zscore("mw:deliveries:workers", lanes.WORKER_ID)
+    time.sleep(pacemaker.HEARTBEAT_INTERVAL * 3)
+    assert not empty_redis.zscore("mw:workers", lanes.WORKER_ID)
 
 
-def test_only_the_elected_one_sweeps(empty_redis: redis.Redis, beating: Callable[..., Pacemaker]) -> None:
+def test_only_the_leader_sweeps(empty_redis: redis.Redis, beating: Callable[..., Scheduler]) -> None:
     due_one()
     empty_redis.flushdb()
-    empty_redis.set("mw:pacemaker", "another", px=2500)
+    empty_redis.set("mw:leader", "another", px=2500)
     beating()
     time.sleep(1.2)
     assert _ready(empty_redis) == set()
     _until(lambda: _ready(empty_redis))  # the other one was not heard of again
 
 
-def test_the_office_and_the_heartbeats_keep_lateness_after_a_crash_under_three_seconds(settings: Any) -> None:
-    """Promise 3: the dead one's office ends, the next one asks, and dead shifts have stopped counting by then."""
-    assert pacemaker.OFFICE + settings.WEBHOOKS_SWEEP_INTERVAL + pacemaker.BEAT <= 3.0
-    assert (lanes.STALE_MS + lanes.CALL_LIFE_MS) / 2000 + settings.WEBHOOKS_SWEEP_INTERVAL <= 3.0
-    assert lanes.STALE_MS / 1000 >= 2.9 * pacemaker.BEAT, "one late heartbeat doesn't bury the living"
+def test_leases_and_heartbeats_keep_lateness_after_a_crash_under_three_seconds() -> None:
+    """Promise 3: the dead one's lease ends, the next one leads, and dead dispatchers have stopped counting by then."""
+    assert pacemaker.LEASE + pacemaker.SWEEP_INTERVAL + pacemaker.HEARTBEAT_INTERVAL <= 3.0
+    assert (lanes.STALE_MS + lanes.CALL_LIFE_MS) / 2000 + pacemaker.SWEEP_INTERVAL <= 3.0
+    assert lanes.STALE_MS / 1000 >= 2.9 * pacemaker.HEARTBEAT_INTERVAL, "one late heartbeat doesn't end a dispatcher"
 
 
-def test_a_pacemaker_survives_the_database_and_redis_failing(
-    empty_redis: redis.Redis, beating: Callable[..., Pacemaker], monkeypatch: pytest.MonkeyPatch
+def test_a_scheduler_survives_the_database_and_redis_failing(
+    empty_redis: redis.Redis, beating: Callable[..., Scheduler], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Promise 2."""
     delivery = due_one()
@@ -161,9 +168,9 @@ def test_while_redis_is_away_a_sweep_still_closes_what_nobody_may_send(empty_red
     claim_one(delivery)
     services.delete_webhook(webhook=delivery.webhook)
     expire(delivery)
-    keys.fuse.blow(redis.ConnectionError("gone"))
+    keys.breaker.open(redis.ConnectionError("gone"))
     try:
         sweep()
     finally:
-        keys.fuse._until = 0.0
+        keys.breaker.close()
     assert reread(delivery).status == Delivery.Status.CANCELLED

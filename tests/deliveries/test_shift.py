@@ -22,8 +22,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def parts() -> Iterator[Engine]:
-    """Give each test an engine of its own and finish what it has open."""
+def parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """Give each test an engine of its own, whose dispatcher soon goes off duty, and finish what it has open."""
+    monkeypatch.setattr(shift, "IDLE", 0.3)
     _made.cache_clear()
     parts = engine()
     yield parts
@@ -43,59 +44,91 @@ def _statuses() -> set[str]:
 
 
 def _calls(client: redis.Redis) -> int:
-    return client.llen(lanes.FAST)
+    return client.llen(lanes.QUEUE)
 
 
-def test_a_shift_works_every_ready_lane_to_its_end(empty_redis: redis.Redis) -> None:
+def test_a_dispatcher_works_every_ready_webhook_to_its_end(empty_redis: redis.Redis) -> None:
     """Promise 2: a message names some lanes; whatever else is ready is worked, too."""
     with HostileServer(answers()) as server:
         hooks = [make_webhook(url=server.url) for _ in range(3)]
         for webhook in hooks:
-            due(webhook, 10)  # a new lane's window has to grow on the way
-        shift.work([hooks[0].pk], slow=False)
+            due(webhook, 10)  # a new webhook's window has to grow on the way
+        shift.work([hooks[0].pk])
         assert len(server.requests) == 30
         assert len({request.headers["webhook-id"] for request in server.requests}) == 30
     _until(lambda: _statuses() == {"delivered"})
-    assert empty_redis.zcard("mw:deliveries:shifts") == 0
-    assert empty_redis.scard("mw:deliveries:ready") == 0
+    assert empty_redis.zcard("mw:dispatchers") == 0
+    assert empty_redis.scard("mw:ready") == 0
 
 
 def test_a_failure_leaves_a_retry_and_its_countdown_behind(empty_redis: redis.Redis) -> None:
     """Promise 3."""
     with HostileServer(answers("500 Oops")) as server:
         delivery = due_one(url=server.url, dialect="alva")
-        empty_redis.delete(lanes.FAST)
-        shift.work([delivery.webhook_id], slow=False)
+        empty_redis.delete(lanes.QUEUE)
+        shift.work([delivery.webhook_id])
         _until(lambda: _calls(empty_redis) == 1)
     assert reread(delivery).status == Delivery.Status.RETRYING
     assert Attempt.objects.get().status_code == 500
-    assert b'"eta": "2' in empty_redis.lrange(lanes.FAST, 0, 0)[0]
+    assert b'"eta": "2' in empty_redis.lrange(lanes.QUEUE, 0, 0)[0]
 
 
-def test_when_enough_shifts_are_on_an_arrived_wake_up_ends_at_once(empty_redis: redis.Redis) -> None:
-    for name in ("one", "two"):
-        lanes.begin(name, [], slow=False)
+def test_where_a_dispatcher_is_on_duty_an_arrived_task_ends_at_once_and_rings(
+    empty_redis: redis.Redis, parts: Engine
+) -> None:
+    assert parts.go_on_duty("one")
     delivery = due_one()
-    shift.work([delivery.webhook_id], slow=False)
+    empty_redis.delete("mw:bell")
+    shift.work([delivery.webhook_id])
     assert reread(delivery).status == Delivery.Status.PENDING
-    assert empty_redis.smembers("mw:deliveries:ready") == {str(delivery.webhook_id).encode()}
-    assert empty_redis.zcard("mw:deliveries:shifts") == 2
+    assert empty_redis.smembers("mw:ready") == {str(delivery.webhook_id).encode()}
+    assert empty_redis.llen("mw:bell") == 1
+    parts.go_off_duty()
 
 
-def test_a_shift_never_waits_for_a_single_slow_send(parts: Engine, settings: Any) -> None:
+def test_a_dispatcher_on_duty_sends_what_is_published_without_another_task(
+    empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Promise 3: a lone event leaves within milliseconds, and steady traffic costs no Celery message."""
+    monkeypatch.setattr(shift, "IDLE", 2.0)
+    with HostileServer(answers()) as server:
+        webhook = make_webhook(url=server.url)
+        thread = threading.Thread(target=_work_and_close, args=([],))
+        thread.start()
+        _until(lambda: empty_redis.zcard("mw:dispatchers") == 1)
+        for _ in range(5):
+            due_one(webhook)
+            time.sleep(0.1)
+        _until(lambda: _statuses() == {"delivered"})
+        assert _calls(empty_redis) == 0
+        thread.join(20)
+        assert not thread.is_alive(), "it goes off duty when nothing comes any more"
+    assert empty_redis.zcard("mw:dispatchers") == 0
+    [lateness] = [max(Attempt.objects.values_list("lateness_ms", flat=True))]
+    assert lateness < 1000
+
+
+def _work_and_close(webhook_ids: list[int]) -> None:
+    try:
+        shift.work(webhook_ids)
+    finally:
+        connections.close_all()
+
+
+def test_a_dispatcher_never_waits_for_a_single_slow_send(parts: Engine, settings: Any) -> None:
     """Promise 5."""
     settings.WEBHOOKS_SLOW_AFTER = 0.2
     with HostileServer(hangs) as slow, HostileServer(answers()) as fast:
         waiting = due_one(url=slow.url, timeout=6)
         quick = due_one(url=fast.url)
-        shift.work([waiting.webhook_id, quick.webhook_id], slow=False)
-        assert parts.sender.open == 1, "the slow one is still open when the shift has ended"
+        shift.work([waiting.webhook_id, quick.webhook_id])
+        assert parts.sender.open == 1, "the slow one is still open when the dispatcher has gone off duty"
         assert reread(quick).status == Delivery.Status.DELIVERED
         assert reread(waiting).status == Delivery.Status.SENDING
         assert parts.sender.drain(20)
 
 
-def test_a_lane_never_has_more_requests_open_than_its_cap() -> None:
+def test_a_webhook_never_has_more_requests_open_than_its_cap() -> None:
     """Promise 5."""
     open_now, most, lock = [0], [0], threading.Lock()
 
@@ -114,12 +147,12 @@ def test_a_lane_never_has_more_requests_open_than_its_cap() -> None:
         webhook = make_webhook(url=server.url, max_in_flight=3)
         widen(webhook)
         due(webhook, 20)
-        shift.work([webhook.pk], slow=False)
+        shift.work([webhook.pk])
         _until(lambda: _statuses() == {"delivered"})
     assert 1 < most[0] <= 3
 
 
-def test_lanes_whose_lock_is_held_and_lanes_with_more_are_given_back(
+def test_webhooks_whose_lock_is_held_and_those_with_more_are_given_back(
     empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batches = [Batch(busy=[2]), Batch(full=True), Batch(), Batch(), Batch()]
@@ -130,12 +163,12 @@ def test_lanes_whose_lock_is_held_and_lanes_with_more_are_given_back(
         return batches.pop(0)
 
     monkeypatch.setattr(claims, "claim", claim_nothing)
-    shift.work([1, 2], slow=False)
+    shift.work([1, 2])
     assert asked == [[1, 2], [2], [2]]
-    assert empty_redis.scard("mw:deliveries:ready") == 0
+    assert empty_redis.scard("mw:ready") == 0
 
 
-def test_lanes_are_given_back_when_the_database_fails(
+def test_webhooks_are_given_back_when_the_database_fails(
     empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shift, "DATABASE_REST", 0.01)
@@ -149,30 +182,30 @@ def test_lanes_are_given_back_when_the_database_fails(
     monkeypatch.setattr(claims, "claim", claim_after_an_outage)
     with HostileServer(answers()) as server:
         delivery = due_one(url=server.url)
-        shift.work([delivery.webhook_id], slow=False)
+        shift.work([delivery.webhook_id])
         _until(lambda: reread(delivery).status == Delivery.Status.DELIVERED)
 
 
-def test_without_redis_a_shift_ends_quietly(settings: Any) -> None:
+def test_without_redis_a_dispatcher_ends_quietly(settings: Any) -> None:
     """Promise 2: the sweep wakes its lanes when Redis is back."""
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    for cached in (keys.client, lanes._script):
+    for cached in (keys.client, keys.waiting_client, lanes._script):
         cached.cache_clear()
     try:
-        shift.work([1], slow=False)
+        shift.work([1])
     finally:
-        for cached in (keys.client, lanes._script):
+        for cached in (keys.client, keys.waiting_client, lanes._script):
             cached.cache_clear()
-        keys.fuse._until = 0.0
+        keys.breaker.close()
 
 
 def test_a_stopping_process_hands_a_wake_up_on(empty_redis: redis.Redis, parts: Engine) -> None:
     delivery = due_one()
     empty_redis.flushdb()
     parts.begin_stop()
-    shift.work([delivery.webhook_id], slow=False)
+    shift.work([delivery.webhook_id])
     assert reread(delivery).status == Delivery.Status.PENDING
-    assert empty_redis.smembers("mw:deliveries:ready") == {str(delivery.webhook_id).encode()}
+    assert empty_redis.smembers("mw:ready") == {str(delivery.webhook_id).encode()}
     assert _calls(empty_redis) == 1
 
 
@@ -186,19 +219,25 @@ def test_what_has_not_left_when_the_process_stops_is_released_unsent(empty_redis
     assert parts.sender.drain(20)
     stored = reread(delivery)
     assert (stored.status, stored.claim, stored.attempt_count) == (Delivery.Status.PENDING, None, 0)
-    assert empty_redis.smembers("mw:deliveries:ready") == {str(delivery.webhook_id).encode()}
+    assert empty_redis.smembers("mw:ready") == {str(delivery.webhook_id).encode()}
 
 
-def test_at_the_end_of_its_slice_a_shift_calls_another_for_what_is_left(
-    empty_redis: redis.Redis, settings: Any, monkeypatch: pytest.MonkeyPatch
+def test_at_the_end_of_its_slice_a_dispatcher_calls_a_successor(
+    empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.WEBHOOKS_SHIFT_SLICE = 0.0
-    settings.WEBHOOKS_CLAIM_LANES = 1
+    monkeypatch.setattr(shift, "SLICE", -1.0)
+    shift.work([1, 2, 3])
+    assert empty_redis.scard("mw:ready") == 3
+    assert _calls(empty_redis) == 1
+    assert empty_redis.zcard("mw:dispatchers") == 0
+
+
+def test_a_dispatcher_that_leaves_calls_a_successor_only_if_there_is_more_to_do(
+    empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(claims, "claim", lambda *_words, **_bounds: Batch())
-    shift.work([1, 2, 3], slow=False)
-    assert empty_redis.scard("mw:deliveries:ready") == 2
-    assert _calls(empty_redis) >= 1
-    assert empty_redis.zcard("mw:deliveries:shifts") == 0
+    shift.work([1, 2, 3])
+    assert _calls(empty_redis) == 0
 
 
 def test_nothing_is_claimed_while_outcomes_cannot_be_recorded(parts: Engine) -> None:
@@ -227,15 +266,15 @@ def test_deliveries_whose_worker_died_twice_go_one_at_a_time() -> None:
     ]
     idle = SimpleNamespace(sender=SimpleNamespace(has_suspect=lambda: False))
     busy = SimpleNamespace(sender=SimpleNamespace(has_suspect=lambda: True))
-    sent, held = shift._one_suspect(idle, rows)  # type: ignore[arg-type]
+    sent, held = shift._one_poison_candidate(idle, rows)  # type: ignore[arg-type]
     assert sent == [rows[0], rows[2], rows[1]]
     assert held == [rows[3]]
-    sent, held = shift._one_suspect(busy, rows)  # type: ignore[arg-type]
+    sent, held = shift._one_poison_candidate(busy, rows)  # type: ignore[arg-type]
     assert sent == [rows[0], rows[2]]
     assert held == [rows[1], rows[3]]
 
 
-def test_two_suspects_are_both_delivered_one_after_the_other() -> None:
+def test_two_poison_candidates_are_both_delivered_one_after_the_other() -> None:
     """Promise 4."""
     with HostileServer(answers()) as server:
         webhook = make_webhook(url=server.url)
@@ -244,28 +283,21 @@ def test_two_suspects_are_both_delivered_one_after_the_other() -> None:
         for _ in range(2):
             claim(webhook)
             expire(*suspects)
-        shift.work([webhook.pk], slow=False)
+        shift.work([webhook.pk])
         _until(lambda: "sending" not in _statuses())
         time.sleep(0.1)
-        shift.work([webhook.pk], slow=False)  # as the countdown wake-up would
+        shift.work([webhook.pk])  # as the countdown wake-up would
         _until(lambda: _statuses() == {"delivered"})
     assert len(server.requests) == 2
 
 
-def test_shifts_side_by_side_send_everything_once() -> None:
-    """Promise 4: no delivery is sent twice, however many shifts are on."""
+def test_tasks_side_by_side_send_everything_once() -> None:
+    """Promise 4: no delivery is sent twice, however many tasks arrive."""
     with HostileServer(answers()) as server:
         hooks = [make_webhook(url=server.url) for _ in range(4)]
         for webhook in hooks:
             due(webhook, 15)
-
-        def run() -> None:
-            try:
-                shift.work([webhook.pk for webhook in hooks], slow=False)
-            finally:
-                connections.close_all()
-
-        threads = [threading.Thread(target=run) for _ in range(2)]
+        threads = [threading.Thread(target=_work_and_close, args=([w.pk for w in hooks],)) for _ in range(3)]
         for thread in threads:
             thread.start()
         for thread in threads:

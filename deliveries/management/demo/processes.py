@@ -113,15 +113,15 @@ class Worker(Child):
     """A worker of every queue."""
 
     def __init__(self, environment: Mapping[str, str], logs: Path) -> None:
-        queues = ",".join([lanes.FAST, lanes.SLOW, settings.CELERY_TASK_DEFAULT_QUEUE])
+        queues = ",".join([lanes.QUEUE, settings.CELERY_TASK_DEFAULT_QUEUE])
         options = ["-P", "threads", "-c", "4", "-Q", queues, "-n", "demo@%h", "--without-gossip", "--without-mingle"]
         super().__init__("worker", ["celery", "-A", "webhooks_project", "worker", *options], environment, logs)
 
     def answers(self) -> bool:
-        """Tell whether its heart beats on the blackboard."""
+        """Tell whether Redis has its heartbeat."""
         mine = f"{socket.gethostname()}:{self.pid}:"
         try:
-            return any(worker.startswith(mine) for worker in live_workers(lanes.FAST))
+            return any(worker.startswith(mine) for worker in live_workers())
         except (redis.RedisError, OSError):
             return False
 

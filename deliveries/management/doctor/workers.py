@@ -1,4 +1,4 @@
-"""Who is at work: workers show on the blackboard by their heartbeat, and Celery is asked as well."""
+"""Which workers run: they show in Redis by their heartbeat, and Celery is asked as well."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import redis
 from celery import current_app
 from django.conf import settings
 
-from deliveries import keys as blackboard
-from deliveries import lanes
+from deliveries import keys, lanes
 from deliveries.management.doctor.findings import NOTE, OK, PROBLEM, Finding, first_line
 from deliveries.management.doctor.hints import BROKER_ERRORS, TIMEOUT
 
@@ -20,43 +19,37 @@ PING_TIMEOUT = 2.0
 BEAT_SILENT_AFTER = 600.0
 """Seconds; beat writes its schedule's file every three minutes."""
 
-_START = "celery -A webhooks_project worker -P threads -c 4 -Q {queue} --without-gossip --without-mingle"
+_START = (
+    "celery -A webhooks_project worker -P threads -c 4 -Q deliveries,housekeeping --without-gossip --without-mingle"
+)
 
 
-def live_workers(queue: str) -> list[str]:
-    """Return the ids (`host:pid:…`) of worker processes whose heart beats for a queue. Raises redis.RedisError."""
+def live_workers() -> list[str]:
+    """Return the ids (`host:pid:…`) of worker processes with a recent heartbeat. Raises redis.RedisError."""
     client = redis.Redis.from_url(
         settings.REDIS_URL, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, decode_responses=True
     )
     try:
         seconds, micros = client.time()
         alive_since = seconds * 1000 + micros // 1000 - lanes.STALE_MS
-        found = client.zrangebyscore(blackboard.name(f"{queue}:workers"), alive_since, "+inf")
+        found = client.zrangebyscore(keys.name("workers"), alive_since, "+inf")
         return [str(worker) for worker in found]
     finally:
         client.close()
 
 
 def workers() -> Iterator[Finding]:
-    """Look for a live worker of each queue, and ping all of them through Celery."""
+    """Look for a live worker, and ping all of them through Celery."""
     try:
-        fast, slow = live_workers(lanes.FAST), live_workers(lanes.SLOW)
+        found = live_workers()
     except (redis.RedisError, OSError, ValueError) as error:
-        yield Finding("workers", PROBLEM, f"Can't be seen without Redis: {first_line(error)}.", "Mend Redis first.")
+        yield Finding("workers", PROBLEM, f"Can't be seen without Redis: {first_line(error)}.", "Fix Redis first.")
         return
-    yield _at_work("worker", lanes.FAST, fast, "Nothing is delivered")
-    yield _at_work(
-        "slow worker", lanes.SLOW, slow, "Endpoints that hang are worked by the other workers, up to a limit"
-    )
-    if fast or slow:
-        yield _ping()
-
-
-def _at_work(name: str, queue: str, found: list[str], otherwise: str) -> Finding:
-    if found:
-        return Finding(name, OK, f"{len(found)} at work on {queue}.")
-    mend = f"Start one: {_START.format(queue=queue)}"
-    return Finding(name, PROBLEM, f"None is at work on {queue}. {otherwise}.", mend)
+    if not found:
+        yield Finding("worker", PROBLEM, "None is running. Nothing is delivered.", f"Start one: {_START}")
+        return
+    yield Finding("worker", OK, f"{len(found)} running.")
+    yield _ping()
 
 
 def _ping() -> Finding:

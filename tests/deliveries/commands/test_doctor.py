@@ -59,8 +59,7 @@ def test_without_a_worker_it_exits_1_and_says_how_to_start_one():
     text, code = run()
     assert code == 1
     assert "problem worker:" in text
-    assert "-Q deliveries --without-gossip --without-mingle" in text
-    assert "-Q deliveries.slow" in text
+    assert "-Q deliveries,housekeeping --without-gossip --without-mingle" in text
 
 
 def test_programs_get_one_json_object():
@@ -72,17 +71,17 @@ def test_programs_get_one_json_object():
 
 
 def test_a_worker_shows_by_its_heartbeat_and_is_gone_when_it_stops():
-    lanes.beat(lanes.SLOW, worker=True)
-    assert workers.live_workers(lanes.SLOW) == [lanes.WORKER_ID]
-    assert found("slow worker").status == OK
-    assert found("worker").status == PROBLEM
+    lanes.heartbeat(worker=True)
+    assert workers.live_workers() == [lanes.WORKER_ID]
+    assert found("worker").status == OK
     time.sleep(lanes.STALE_MS / 1000 + 0.2)
-    assert workers.live_workers(lanes.SLOW) == []
+    assert workers.live_workers() == []
+    assert found("worker").status == PROBLEM
 
 
 def test_a_worker_that_does_not_answer_celery_is_told(monkeypatch):
     monkeypatch.setattr(workers, "PING_TIMEOUT", 0.2)
-    lanes.beat(lanes.FAST, worker=True)
+    lanes.heartbeat(worker=True)
     assert "same CELERY_BROKER_URL" in found("celery").mend
 
 
