@@ -25,10 +25,10 @@ _EVENTS = """
           FROM generate_series(%(first)s, %(last)s) AS n) AS made
 """
 _DELIVERIES = """
-    INSERT INTO deliveries_delivery (public_id, merchant_id, webhook_id, event_id, event_type, status, reason,
+    INSERT INTO deliveries_delivery (merchant_id, webhook_id, event_id, event_type, status, reason,
         attempt_count, tries, replays, interruptions, last_status_code, last_error, last_attempt_at, response_ms,
         created_at, closed_at)
-    SELECT 'dlv_' || substr(e.public_id, 5), e.merchant_id, (%(webhooks)s::bigint[])[1 + e.id %% %(count)s], e.id,
+    SELECT e.merchant_id, (%(webhooks)s::bigint[])[1 + e.id %% %(count)s], e.id,
         e.type,
         CASE WHEN e.id %% 50 = 0 THEN 'dead' ELSE 'delivered' END, '', 1, 1, 0, 0,
         CASE WHEN e.id %% 50 = 0 THEN 500 ELSE 200 END, CASE WHEN e.id %% 50 = 0 THEN 'http_error' ELSE '' END,
@@ -36,11 +36,11 @@ _DELIVERIES = """
     FROM deliveries_event e WHERE e.id > %(after)s
 """
 _ATTEMPTS = """
-    INSERT INTO deliveries_attempt (public_id, delivery_id, webhook_id, number, result, started_at, answered_at,
+    INSERT INTO deliveries_attempt (delivery_id, webhook_id, number, result, started_at, answered_at,
         lateness_ms, status_code, error, detail, decision, url, request_headers, request_size, request_digest,
         response_headers, response_body, response_size, response_truncated, total_ms, remote_address,
         reused_connection, worker)
-    SELECT 'att_' || substr(d.public_id, 5), d.id, d.webhook_id, 1,
+    SELECT d.id, d.webhook_id, 1,
         CASE WHEN d.status = 'dead' THEN 'failed' ELSE 'delivered' END, d.created_at, d.created_at + interval '42 ms',
         5, d.last_status_code, d.last_error, '', 'The endpoint answered.', 'https://shop.example.com/hooks', '[]', 100,
         '', '[]', 'ok', 2, false, 42, '192.0.2.1', true, 'bench'

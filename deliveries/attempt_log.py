@@ -14,7 +14,6 @@ from deliveries.models import Attempt
 from deliveries.sender import Sent
 
 _COLUMNS = {
-    "public_id": "text",
     "delivery_id": "bigint",
     "webhook_id": "bigint",
     "number": "int",
@@ -56,7 +55,6 @@ def _line(each: Judged) -> tuple[object, ...]:
     sent, outcome, row = each.sent, each.sent.outcome, each.sent.row
     body = sent.request.body if sent.request else b""
     return (
-        sent.attempt_id,
         row.delivery_id,
         row.target.webhook_id,
         row.attempt,

@@ -45,7 +45,7 @@ LANES_SQLITE = f"""
 """
 
 _RETURNED = """
-    d.id, d.public_id, d.webhook_id, d.order_key, d.created_at, d.attempt_count, d.tries, d.replays, d.interruptions,
+    d.id, d.webhook_id, d.order_key, d.created_at, d.attempt_count, d.tries, d.replays, d.interruptions,
     e.public_id, e.type, e.data, e.resource_id, e.occurred_at, e.size
 """
 
@@ -54,7 +54,6 @@ class Row(NamedTuple):
     """A claimed delivery: _RETURNED, then its state, due time and claim time before, and the database's time."""
 
     delivery_id: int
-    public_id: str
     webhook_id: int
     order_key: str | None
     created_at: datetime

@@ -21,7 +21,9 @@ from django.db import connection, transaction
 from deliveries import claim_sql, expiry, interruptions, ordering, throttle
 from deliveries.claim_sql import Row
 from deliveries.database import as_datetime, borrowed, clock, insert_rows, is_postgres, rows_source, sqlite_time
+from deliveries.models.codes import encode
 from deliveries.targets import Target, target_of_row
+from subscriptions import ids
 
 SUSPECT_AFTER = 2
 """Interruptions in a row from which on a delivery may be what kills the workers (docs/adr/0006)."""
@@ -34,7 +36,6 @@ class Claimed:
     target: Target
     token: int
     delivery_id: int
-    public_id: str
     attempt: int
     tries: int
     interruptions: int
@@ -46,6 +47,11 @@ class Claimed:
     size: int
     due_at: datetime
     expires_at: datetime
+
+    @property
+    def public_id(self) -> str:
+        """The delivery's `dlv_…` code."""
+        return encode(ids.DELIVERY, self.delivery_id)
 
     @property
     def is_suspect(self) -> bool:
@@ -183,7 +189,6 @@ def _claimed(row: Row, target: Target, token: int) -> Claimed:
         target=target,
         token=token,
         delivery_id=row.delivery_id,
-        public_id=row.public_id,
         attempt=row.attempt_count + 1,
         tries=row.tries,
         interruptions=row.interruptions,

@@ -19,11 +19,9 @@ from deliveries.filters import Reading
 from deliveries.models import Delivery
 from deliveries.ordering import Line
 from deliveries.signals import Batch, StoredEvent, events_published
-from subscriptions import ids
 from subscriptions.matching import Match, matching
 
 _COLUMNS = {
-    "public_id": "text",
     "merchant_id": "bigint",
     "webhook_id": "bigint",
     "event_id": "bigint",
@@ -100,7 +98,6 @@ def _candidates(planned: Sequence[_Planned]) -> list[Candidate]:
 def _store(merchant_id: int, planned: Sequence[_Planned]) -> None:
     rows = [
         (
-            ids.new_id(ids.DELIVERY),
             merchant_id,
             each.match.webhook_id,
             each.event.pk,

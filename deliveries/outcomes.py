@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from deliveries import attempt_log, burial, claim_sql, interruptions, lane_state, ordering
 from deliveries.database import borrowed, rows_source
 from deliveries.judging import Judged, judge
+from deliveries.lanes import WORKER_ID
 from deliveries.models import Attempt, Delivery
 from deliveries.ordering import Line
 from deliveries.retry import Dead, Delivered, Retry
@@ -47,8 +48,12 @@ def record(chunk: Sequence[Sent], *, again: bool = False) -> Recorded:
 
 
 def _is_written(sent: Sent) -> bool:
-    """Tell whether an attempt stands in the log; its chunk then does, for they share a transaction."""
-    return Attempt.objects.filter(delivery_id=sent.row.delivery_id, public_id=sent.attempt_id).exists()
+    """Tell whether an attempt stands in the log; its chunk then does, for they share a transaction.
+
+    A delivery's attempts of one number by one worker are one: it never claims a row whose outcome it has in hand.
+    """
+    mine = Attempt.objects.filter(delivery_id=sent.row.delivery_id, number=sent.row.attempt, worker=WORKER_ID)
+    return mine.exists()
 
 
 def _closed_lines(judged: Sequence[Judged]) -> set[Line]:

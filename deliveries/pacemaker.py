@@ -1,4 +1,4 @@
-"""The scheduler: a thread in every worker process. It sends heartbeats; the leading one finds webhooks whose wake-up was lost."""
+"""The scheduler: a thread in every worker process that sends heartbeats, and finds lost wake-ups while it leads."""
 
 from __future__ import annotations
 

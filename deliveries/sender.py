@@ -6,9 +6,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 
 import structlog
 from django.conf import settings
@@ -20,24 +19,19 @@ from deliveries.egress import transport
 from deliveries.masking import without_echo
 from deliveries.rendering import render
 from deliveries.transport import ErrorClass, Outcome, Request
-from subscriptions import ids
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
 class Sent:
-    """A request that was made, and its outcome. Monotonic seconds; `request` is None when it couldn't be rendered.
-
-    `attempt_id` is given here, so that a chunk that is written again after a lost answer is recognised.
-    """
+    """A request that was made, and its outcome. Monotonic seconds; `request` is None when it couldn't be rendered."""
 
     row: Claimed
     request: Request | None
     outcome: Outcome
     started: float
     finished: float
-    attempt_id: str = field(default_factory=partial(ids.new_id, ids.ATTEMPT))
 
 
 class Sender:

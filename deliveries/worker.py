@@ -1,4 +1,4 @@
-"""Start and stop of a worker process: the scheduler starts when Celery is ready; what is open is finished at the end."""
+"""Start and stop of a worker process: the scheduler starts with it; what is open is finished at its end."""
 
 from __future__ import annotations
 

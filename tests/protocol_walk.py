@@ -59,7 +59,7 @@ def died(world: World, process: Process) -> World:
 
 
 def swept(world: World, rules: Rules) -> World:
-    """Pass some seconds and sweep: what the dead registered, called and claimed expires; webhooks with something due are woken."""
+    """Pass some seconds and sweep: what the dead left in Redis and claimed expires; what is due is woken."""
     held = {process[1] for process in world.processes if process[0] in {"record", "look_inside", "record_commit"}}
     waits = {process[1] for process in world.processes if process[0] == "fall_due"}
     rows = tuple(

@@ -26,6 +26,7 @@ TEST_ENVIRONMENT = {
     "WEBHOOKS_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
     "WEBHOOKS_REQUIRE_HTTPS": "false",
     "SECURE_SSL_REDIRECT": "false",
+    "WEBHOOKS_CODE_KEY": "only-for-tests",
 }
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 NOT_FOUND = 127  # as the shell says it

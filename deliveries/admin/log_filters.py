@@ -51,7 +51,6 @@ class WhenFilter(DropdownFilter):
     """The last hour, 24 hours, 7 or 30 days."""
 
     title, parameter_name = "time", "within"
-    prefix = nearby.DELIVERY
     windows = {
         "1h": ("Last hour", timedelta(hours=1)),
         "24h": ("Last 24 hours", timedelta(hours=24)),
@@ -67,20 +66,18 @@ class WhenFilter(DropdownFilter):
         """Keep what was created within the window."""
         if self.value() not in self.windows:
             return queryset
-        return nearby.since(queryset, self.prefix, timezone.now() - self.windows[self.value()][1])
+        return nearby.since(queryset, timezone.now() - self.windows[self.value()][1])
 
 
 class RangeFilter(RangeDateTimeFilter):
     """From a moment until another."""
 
-    prefix = nearby.DELIVERY
-
     def queryset(self, request: Any, queryset: Any) -> Any:
         """Keep what was created in between."""
         start, end = self._moment("from"), self._moment("to")
         if start:
-            queryset = nearby.since(queryset, self.prefix, start)
-        return nearby.until(queryset, self.prefix, end) if end else queryset
+            queryset = nearby.since(queryset, start)
+        return nearby.until(queryset, end) if end else queryset
 
     def _moment(self, end: str) -> datetime | None:
         parts = [self.used_parameters.get(f"{self.parameter_name}_{end}_{kind}") for kind in ("0", "1")]

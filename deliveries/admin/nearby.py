@@ -1,7 +1,7 @@
-"""From a time to a key without reading the log: public ids begin with the millisecond they were made in.
+"""From a time to a key without reading the log: keys grow with time, so the key of a moment is found by halving.
 
-Ids of several hosts, or of one long transaction, don't sort exactly, so what comes out only prunes; the exact
-condition on the time column stands beside it.
+Rows of one long transaction, or of two at once, don't sort exactly, so what comes out only prunes; the exact condition
+on the time column stands beside it.
 """
 
 from __future__ import annotations
@@ -9,36 +9,40 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import connection
 from django.db.models import QuerySet
 
-from subscriptions import ids
-
 SLACK = timedelta(minutes=10)
-"""How far clocks of two hosts, or the start and end of one transaction, may lie apart."""
-LOOKED_AT = 200
-"""Rows around the moment that are looked at."""
+"""How far the start and end of one transaction may lie apart."""
 
-_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-
-
-def first_id(prefix: str, moment: datetime) -> str:
-    """Return the least public id of that millisecond."""
-    number = max(0, int(moment.timestamp() * 1000))
-    return prefix + "_" + "".join(_ALPHABET[(number >> shift) & 31] for shift in range(45, -1, -5)) + "0" * 16
-
-
-def since(rows: QuerySet[Any], prefix: str, moment: datetime) -> QuerySet[Any]:
-    """Leave the rows created at `moment` (aware) or later. One more query, on the index of the public ids."""
-    after = rows.model._default_manager.filter(public_id__gte=first_id(prefix, moment - SLACK))
-    keys = list(after.order_by("public_id").values_list("pk", flat=True)[:LOOKED_AT])
-    return rows.filter(pk__gte=min(keys), created_at__gte=moment) if keys else rows.none()
+# One probe of the primary key a step: the first row from the middle on tells in which half the moment lies.
+_FIRST_KEY = """
+    WITH RECURSIVE search(low, high) AS (
+        SELECT (SELECT min(id) FROM {table}), (SELECT max(id) FROM {table}) + 1
+        UNION ALL
+        SELECT CASE WHEN probe.created_at < %(moment)s THEN probe.id + 1 ELSE s.low END,
+               CASE WHEN probe.created_at < %(moment)s THEN s.high ELSE (s.low + s.high) / 2 END
+        FROM search s CROSS JOIN LATERAL (
+            SELECT id, created_at FROM {table} WHERE id >= (s.low + s.high) / 2 ORDER BY id LIMIT 1) AS probe
+        WHERE s.low < s.high
+    )
+    SELECT max(low) FROM search
+"""
 
 
-def until(rows: QuerySet[Any], prefix: str, moment: datetime) -> QuerySet[Any]:
-    """Leave the rows created before `moment` (aware). One more query, on the index of the public ids."""
-    before = rows.model._default_manager.filter(public_id__lt=first_id(prefix, moment + SLACK), public_id__gte=prefix)
-    keys = list(before.order_by("-public_id").values_list("pk", flat=True)[:LOOKED_AT])
-    return rows.filter(pk__lte=max(keys), created_at__lt=moment) if keys else rows.none()
+def first_key(model: Any, moment: datetime) -> int:
+    """Return the least key whose row was created at `moment` (aware) or later; one past the last where none was."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FIRST_KEY.format(table=connection.ops.quote_name(model._meta.db_table)), {"moment": moment})
+        [[key]] = cursor.fetchall()
+    return key or 0
 
 
-DELIVERY = ids.DELIVERY
+def since(rows: QuerySet[Any], moment: datetime) -> QuerySet[Any]:
+    """Leave the rows created at `moment` (aware) or later. One more query."""
+    return rows.filter(pk__gte=first_key(rows.model, moment - SLACK), created_at__gte=moment)
+
+
+def until(rows: QuerySet[Any], moment: datetime) -> QuerySet[Any]:
+    """Leave the rows created before `moment` (aware). One more query."""
+    return rows.filter(pk__lt=first_key(rows.model, moment + SLACK), created_at__lt=moment)

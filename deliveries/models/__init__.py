@@ -1,6 +1,7 @@
 """The deliveries side of the database."""
 
 from deliveries.models.attempts import Attempt
+from deliveries.models.codes import Installation
 from deliveries.models.debounce import LastSent
 from deliveries.models.deliveries import Delivery
 from deliveries.models.events import Event
@@ -18,6 +19,7 @@ __all__ = [
     "Event",
     "Expunction",
     "HourCounter",
+    "Installation",
     "Job",
     "Lane",
     "LastSent",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from django.db import models
 
+from deliveries.models.codes import CodeField
 from deliveries.models.deliveries import Delivery
 from subscriptions import ids
 from subscriptions.models import Webhook
-from subscriptions.models.fields import PublicIdField
 
 
 class Attempt(models.Model):
@@ -19,7 +19,7 @@ class Attempt(models.Model):
         INTERRUPTED = "interrupted", "Interrupted, may have been sent"
 
     id = models.BigAutoField(primary_key=True)
-    public_id = PublicIdField(prefix=ids.ATTEMPT)
+    public_id = CodeField(ids.ATTEMPT)
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="attempts")
     webhook = models.ForeignKey(
         Webhook, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False

@@ -8,10 +8,10 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from deliveries.models.codes import CodeField
 from deliveries.models.events import Event
 from subscriptions import ids
 from subscriptions.models import Merchant, Webhook
-from subscriptions.models.fields import PublicIdField
 
 FAILED = Q(status__in=("retrying", "dead", "discarded"))
 """What the log calls failed."""
@@ -52,7 +52,7 @@ class Delivery(models.Model):
     OPEN = (Status.PENDING, Status.SENDING, Status.RETRYING)
 
     id = models.BigAutoField(primary_key=True)
-    public_id = PublicIdField(prefix=ids.DELIVERY, unique=True)
+    public_id = CodeField(ids.DELIVERY)
     # The merchant follows from the webhook; it stands here for scoping and paging, without a check on each insert.
     merchant = models.ForeignKey(
         Merchant, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False

@@ -130,7 +130,6 @@ def _claimed(delivery: Delivery, target: Target, token: int, expires_at: datetim
         target=target,
         token=token,
         delivery_id=delivery.pk,
-        public_id=delivery.public_id,
         attempt=delivery.attempt_count + 1,
         tries=0,  # a probe ends no chain of attempts
         interruptions=delivery.interruptions,

@@ -110,7 +110,7 @@ def test_a_change_that_may_let_something_go_wakes_the_lane(empty_redis: Any, cha
             services.enable(webhook=webhook)
         case _:
             services.update_webhook(webhook=webhook, max_in_flight=3)
-    assert empty_redis.smembers("mw:deliveries:ready") == {str(webhook.pk).encode()}
+    assert empty_redis.smembers("mw:ready") == {str(webhook.pk).encode()}
 
 
 @pytest.fixture

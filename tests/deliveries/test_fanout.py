@@ -102,4 +102,4 @@ def test_only_lanes_with_something_to_send_are_woken(empty_redis) -> None:  # ty
     listening, _filtered = make_webhook(merchant), make_webhook(merchant, filter="`false`")
     empty_redis.flushdb()
     publish(EVENT, {}, merchant=merchant)
-    assert empty_redis.smembers("mw:deliveries:ready") == {str(listening.pk).encode()}
+    assert empty_redis.smembers("mw:ready") == {str(listening.pk).encode()}

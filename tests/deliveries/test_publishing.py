@@ -70,7 +70,7 @@ def test_the_commit_wakes_the_lanes(empty_redis: Any) -> None:
     webhook = make_webhook()
     with transaction.atomic():
         publish(EVENT, {}, merchant=webhook.merchant)
-    assert empty_redis.smembers("mw:deliveries:ready") == {str(webhook.pk).encode()}
+    assert empty_redis.smembers("mw:ready") == {str(webhook.pk).encode()}
     assert empty_redis.llen("deliveries") == 1
 
 

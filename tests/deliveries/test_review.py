@@ -145,7 +145,7 @@ def test_replay_and_retry_wake_the_lane(empty_redis: Any, act: str) -> None:
     delivery = _in_state(S.DEAD if act == "replay" else S.RETRYING)
     empty_redis.flushdb()
     getattr(review, act)(delivery=delivery, by="Ann")
-    assert empty_redis.smembers("mw:deliveries:ready") == {str(delivery.webhook_id).encode()}
+    assert empty_redis.smembers("mw:ready") == {str(delivery.webhook_id).encode()}
 
 
 # --- by the thousand --------------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ def _row(url: str, *, timeout: float = 10.0, grace: float = 5.0, webhook_id: int
     )  # fmt: skip
     now = clock.at(time.monotonic())
     row = Claimed(
-        target=target, token=1, delivery_id=number, public_id=f"dlv_{number}", attempt=1, tries=0, interruptions=0,
+        target=target, token=1, delivery_id=number, attempt=1, tries=0, interruptions=0,
         event_id=f"evt_{number}", event_type="order.created", data="{}", occurred_at=now, size=2, due_at=now,
         expires_at=now + timedelta(seconds=timeout + grace), **_newer(),
     )  # fmt: skip

@@ -148,7 +148,7 @@ def test_a_commit_wakes_nobody_inside_the_block_or_after_it(empty_redis: Any) ->
     assert events[0].deliveries == 1
     assert empty_redis.keys("*") == []
     publish(EVENT, {}, merchant=webhook.merchant)
-    assert empty_redis.smembers("mw:deliveries:ready") == {str(webhook.pk).encode()}
+    assert empty_redis.smembers("mw:ready") == {str(webhook.pk).encode()}
 
 
 @committing

@@ -1,0 +1,1 @@
+"""What statements share: sessions, the database's clock, bulk rows, counters and dead letters."""
