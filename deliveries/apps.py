@@ -10,9 +10,9 @@ class DeliveriesConfig(AppConfig):
     verbose_name = "Activity"
 
     def ready(self) -> None:
-        """Tell subscriptions the rules of the wire, and connect the fan-out and the worker's life cycle."""
-        # Importing connects receivers (closing, fan-out, notices), and registers the task where one only publishes.
-        from deliveries import closing, fanout, notifications, tasks, wire_rules, worker  # noqa: F401
+        """Tell subscriptions the rules of the wire, and connect the worker's life cycle."""
+        # Importing connects receivers (closing, notices), and registers the task where one only publishes.
+        from deliveries import closing, notifications, tasks, wire_rules, worker  # noqa: F401
 
         wire_rules.install()
         worker.connect()

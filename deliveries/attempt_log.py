@@ -4,54 +4,47 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 
-from deliveries.database import insert_rows
 from deliveries.judging import Judged
 from deliveries.lanes import WORKER_ID
 from deliveries.masking import masked
 from deliveries.models import Attempt
 from deliveries.sender import Sent
 
-_COLUMNS = {
-    "delivery_id": "bigint",
-    "webhook_id": "bigint",
-    "number": "int",
-    "result": "text",
-    "started_at": "timestamptz",
-    "answered_at": "timestamptz",
-    "lateness_ms": "float8",
-    "status_code": "int",
-    "error": "text",
-    "detail": "text",
-    "decision": "text",
-    "next_at": "timestamptz",
-    "url": "text",
-    "request_headers": "text",
-    "request_size": "int",
-    "request_digest": "text",
-    "response_headers": "text",
-    "response_body": "bytea",
-    "response_size": "int",
-    "response_truncated": "bool",
-    "dns_ms": "float8",
-    "connect_ms": "float8",
-    "tls_ms": "float8",
-    "first_byte_ms": "float8",
-    "total_ms": "float8",
-    "remote_address": "text",
-    "reused_connection": "bool",
-    "worker": "text",
-}
+COLUMNS = (
+    "delivery_id",
+    "webhook_id",
+    "number",
+    "result",
+    "started_at",
+    "answered_at",
+    "lateness_ms",
+    "status_code",
+    "error",
+    "detail",
+    "decision",
+    "next_at",
+    "url",
+    "request_headers",
+    "request_size",
+    "request_digest",
+    "response_headers",
+    "response_body",
+    "response_size",
+    "response_truncated",
+    "dns_ms",
+    "connect_ms",
+    "tls_ms",
+    "first_byte_ms",
+    "total_ms",
+    "remote_address",
+    "reused_connection",
+    "worker",
+)
 
 
-def write(judged: Sequence[Judged]) -> None:
-    """Add a line for each outcome, inside the recorder's transaction; one statement."""
-    insert_rows("deliveries_attempt", _COLUMNS, [_line(each) for each in judged])
-
-
-def _line(each: Judged) -> tuple[object, ...]:
-    """Return the log's line, in the order of _COLUMNS."""
+def line(each: Judged) -> tuple[object, ...]:
+    """Return the log's row of an outcome, in the order of COLUMNS."""
     sent, outcome, row = each.sent, each.sent.outcome, each.sent.row
     body = sent.request.body if sent.request else b""
     return (

@@ -1,25 +1,19 @@
-"""The end of a chain of attempts: the delivery is dead and a dead letter waits for a person."""
+"""The end of a chain of attempts: the delivery is dead, and a dead letter waits for a person."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from django.db import connection
+from deliveries.db.arrays import columns, literal
+from deliveries.db.engine_session import fetch
+from deliveries.db.statements import load
 
-from deliveries.database import is_postgres
-
-_INSERT = """
-    INSERT INTO deliveries_deadletter
-        (delivery_id, merchant_id, webhook_id, reason, error, status_code, created_at, resolution, resolved_by, note)
-    SELECT d.id, d.merchant_id, d.webhook_id, d.reason, d.last_error, d.last_status_code, now(), '', '', ''
-    FROM deliveries_delivery d WHERE d.id {among} AND d.status = 'dead'
-    ON CONFLICT (delivery_id) WHERE resolved_at IS NULL DO NOTHING
-"""
+_SQL = load(__file__, "burial.sql")
 
 
-class Death(NamedTuple):
-    """A delivery that is given up, with the reason as a sentence."""
+class DeadDelivery(NamedTuple):
+    """A delivery that is given up, with the reason."""
 
     delivery_id: int
     reason: str
@@ -27,24 +21,13 @@ class Death(NamedTuple):
     status_code: int | None
 
 
-def bury(deaths: Sequence[Death]) -> None:
-    """Close deliveries as dead and open a dead letter for each; inside the caller's transaction."""
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "UPDATE deliveries_delivery SET status = 'dead', due_at = NULL, claim = NULL, closed_at = now(), "
-            "reason = %s, last_error = %s, last_status_code = %s WHERE id = %s",
-            [(death.reason, death.error, death.status_code, death.delivery_id) for death in deaths],
-        )
-    open_dead_letters([death.delivery_id for death in deaths])
+def give_up(deliveries: Sequence[DeadDelivery]) -> None:
+    """Close deliveries as dead and open a dead letter for each; two statements of the caller's transaction."""
+    fetch(_SQL["mark_dead"], columns(DeadDelivery._fields, deliveries))
+    open_dead_letters([each.delivery_id for each in deliveries])
 
 
 def open_dead_letters(delivery_ids: Sequence[int]) -> None:
     """Open a dead letter for each of these deliveries that is dead and has none open, from what the row says."""
-    if not delivery_ids:
-        return
-    with connection.cursor() as cursor:
-        if is_postgres():
-            cursor.execute(_INSERT.format(among="= ANY(%s)"), [list(delivery_ids)])
-        else:
-            marks = ", ".join(["%s"] * len(delivery_ids))
-            cursor.execute(_INSERT.format(among=f"IN ({marks})"), list(delivery_ids))
+    if delivery_ids:
+        fetch(_SQL["open_dead_letters"], {"delivery_ids": literal(delivery_ids)})

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db import connection, transaction
-
-from deliveries.database import is_postgres, quoted, rows_source
+from deliveries.db.arrays import columns
+from deliveries.db.engine_session import fetch
+from deliveries.db.statements import load
 
 BANDS: tuple[int, ...] = (5, 10, 20, 35, 50, 75, 100, 200, 350, 500, 1000, 2000, 3500, 5000, 10_000, 30_000)
 """Upper bounds of the response-time bands, in milliseconds; what is slower than the last counts in the last."""
@@ -56,44 +56,24 @@ class Count(NamedTuple):
     ms: float = 0.0
 
 
-_COLUMNS = {
-    "merchant_id": "bigint",
-    "webhook_id": "bigint",
-    "bucket": "timestamptz",
-    "result": "text",
-    "band": "int",
-    "count": "int",
-    "total_ms": "float8",
-}
-_NAMES = ", ".join(map(quoted, _COLUMNS))
-_ADD = """
-    INSERT INTO {table} ({names}) SELECT {names} FROM {source} WHERE true
-    ON CONFLICT (webhook_id, bucket, result, band) DO UPDATE SET
-        count = {table}.count + excluded.count, total_ms = {table}.total_ms + excluded.total_ms
-"""
+_SQL = load(__file__, "counters.sql")
+_COLUMNS = ("merchant_id", "webhook_id", "bucket", "result", "band", "count", "total_ms")
 
 
 def add(counts: Iterable[Count]) -> None:
-    """Add to the counters; in a fixed order, so that two writers can't deadlock.
-
-    One statement, however many counts; SQLite, which takes no INSERT in a WITH, gets two in a transaction.
-    """
+    """Add to the counters, in one statement of the caller's transaction; in a fixed order, against deadlocks."""
     counts = list(counts)
-    if not counts:
-        return
-    fine, fine_rows = _adding("deliveries_counter", _cells(counts, BUCKET))
-    hour, hour_rows = _adding("deliveries_hourcounter", _cells(counts, HOUR))
-    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
-        if is_postgres():
-            cursor.execute(f"WITH fine AS ({fine}) {hour}", fine_rows + hour_rows)
-        else:
-            cursor.execute(fine, fine_rows)
-            cursor.execute(hour, hour_rows)
+    if counts:
+        fetch(_SQL["add"], cell_arrays(counts))
 
 
-def _adding(table: str, cells: Sequence[tuple[Any, ...]]) -> tuple[str, list[Any]]:
-    source, parameters = rows_source("r", _COLUMNS, cells)
-    return _ADD.format(table=table, names=_NAMES, source=source), parameters
+def cell_arrays(counts: Sequence[Count]) -> dict[str, str]:
+    """Return the parameters of a statement that adds these counts to both tables: `fine_…` and `hour_…` arrays."""
+    arrays = {}
+    for name, step in (("fine", BUCKET), ("hour", HOUR)):
+        for column, values in columns(_COLUMNS, _cells(counts, step)).items():
+            arrays[f"{name}_{column}"] = values
+    return arrays
 
 
 def _cells(counts: Sequence[Count], step: timedelta) -> list[tuple[Any, ...]]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from deliveries.database import insert_rows
+from deliveries.db.arrays import columns
+from deliveries.db.engine_session import fetch
+from deliveries.db.statements import load
 from deliveries.models import LastSent
 
 REASON = (
@@ -30,15 +32,7 @@ class Candidate(NamedTuple):
     digest: str
 
 
-_COLUMNS = {
-    "webhook_id": "bigint",
-    "event_type": "text",
-    "resource_id": "text",
-    "digest": "text",
-}
-_REPLACE = """
-    ON CONFLICT (webhook_id, event_type, resource_id) DO UPDATE SET digest = excluded.digest, updated_at = now()
-"""
+_SQL = load(__file__, "debounce.sql")
 
 
 def repeated(candidates: Sequence[Candidate]) -> set[int]:
@@ -61,8 +55,9 @@ def repeated(candidates: Sequence[Candidate]) -> set[int]:
             same.add(candidate.position)
         else:
             last[candidate.key] = changed[candidate.key] = candidate.digest
-    insert_rows("deliveries_lastsent", _COLUMNS, [(*key, value) for key, value in sorted(changed.items())],
-                computed={"updated_at": "now()"}, tail=_REPLACE)  # fmt: skip
+    if changed:
+        rows = [(*key, value) for key, value in sorted(changed.items())]
+        fetch(_SQL["remember"], columns((*Key._fields, "digest"), rows))
     return same
 
 

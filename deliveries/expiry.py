@@ -1,106 +1,93 @@
-"""Expiry: a delivery too old to matter is closed when its turn comes, in the claim's transaction, and never sent.
+"""Expiry: a delivery too old to matter is closed when its turn comes, and never sent.
 
-Nothing looks for old deliveries: a claim meets them. Where it met one, it closes those behind it in the lane and in the
-line that are as old, so that a long outage's backlog is gone in a few claims.
+Nothing looks for old deliveries: a claim meets them and leaves them to this module, which closes along with them what
+is as old behind them, so that a long outage's backlog is gone in a few claims.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
 
-from django.db import connection
+from django.conf import settings
+from django.db import transaction
+from django.db.models.functions import Now
 
 from deliveries import debounce, ordering
-from deliveries.claim_sql import Row
-from deliveries.database import rows_source
+from deliveries.db.arrays import columns
+from deliveries.db.engine_session import fetch
+from deliveries.db.statements import load
 from deliveries.models import Delivery
 from deliveries.models.deliveries import HELD, IN_LINE
 from deliveries.ordering import Line
 from deliveries.retry_policy import duration
-from deliveries.targets import Target
+from subscriptions.models import Webhook
 
 REASON = "Expired: it was {age} old when its turn came; what is older than {limit} is not sent to this webhook."
+_SQL = load(__file__, "expiry.sql")
 CHUNK = 500
-"""Deliveries of a lane, and of each line, that a claim closes besides those it met."""
+"""Deliveries of a webhook, and of each ordering group, that are closed at a time."""
 
 
-class Old(NamedTuple):
-    """A delivery to close."""
-
-    delivery_id: int
-    created_at: datetime
-
-
-def too_old(rows: Iterable[Row], targets: Mapping[int, Target]) -> dict[int, str]:
-    """Return delivery id → reason for claimed rows that are too old for their webhook.
+def reasons(rows: Iterable[Any]) -> dict[int, str]:
+    """Return delivery key → reason for rows (id, created_at, replays, expire_after, now) that are too old to be sent.
 
     Those that were replayed never are: a person wants them.
     """
     found = {}
     for row in rows:
-        limit = targets[row.webhook_id].expire_after
+        limit = _limit(row.expire_after)
         if limit is not None and not row.replays and (row.now - row.created_at).total_seconds() > limit:
-            found[row.delivery_id] = _reason(row.now - row.created_at, limit)
+            found[row.id] = _reason(row.now - row.created_at, limit)
     return found
 
 
-def close(rows: Sequence[Row], expired: Iterable[int], targets: Mapping[int, Target]) -> set[Line]:
-    """Cancel these of the claimed rows, and what is as old behind them; inside the claim's transaction.
+def close(webhook_ids: Iterable[int]) -> None:
+    """Cancel what is due for these webhooks and too old, and what is held behind it and as old.
 
-    Returns the lines of what was closed besides them.
+    CHUNK rows of a webhook, and of each of its groups, at most; whoever meets the rest calls this again. Rows that
+    somebody has locked are passed over: a claim waits for nobody. One transaction a webhook.
     """
-    keys = frozenset(expired)
-    met = [row for row in rows if row.delivery_id in keys]
-    lines: set[Line] = set()
-    for webhook_id in sorted({row.webhook_id for row in met}):
-        mine = [row for row in met if row.webhook_id == webhook_id]
-        keys_of_lines = {row.order_key for row in mine if row.order_key is not None}
-        lines |= clear(targets[webhook_id], mine[0].now, [Old(row.delivery_id, row.created_at) for row in mine],
-                       keys_of_lines)  # fmt: skip
-    return lines
+    for webhook in Webhook.objects.filter(pk__in=list(webhook_ids)).order_by("pk"):
+        with transaction.atomic():
+            groups = _close(webhook)
+            transaction.on_commit(lambda groups=groups: ordering.move_on(groups, wake=False), robust=True)
 
 
-def clear(target: Target, now: datetime, met: Sequence[Old] = (), keys: Iterable[str] = ()) -> set[Line]:
-    """Cancel `met`, and what is due in the lane or held in its lines `keys` and too old; return the latter's lines.
+def cancel(reasons: Mapping[int, str]) -> None:
+    """Close these deliveries (key → reason) as cancelled, in the caller's transaction."""
+    if reasons:
+        fetch(_SQL["cancel"], columns(("id", "reason"), sorted(reasons.items())))
 
-    Rows that somebody has locked are passed over: a claim waits for nobody.
-    """
-    limit = target.expire_after
+
+def _close(webhook: Webhook) -> set[Line]:
+    limit = _limit(webhook.expire_after)
     if limit is None:
         return set()
+    now = Delivery.objects.filter(webhook=webhook).values_list(Now(), flat=True)[:1].get()
     before = now - timedelta(seconds=limit)
     waiting = (
-        Delivery.objects.filter(webhook_id=target.webhook_id, replays=0, created_at__lt=before)
+        Delivery.objects.filter(webhook=webhook, replays=0, created_at__lt=before)
         .filter(status__in=(Delivery.Status.PENDING, Delivery.Status.RETRYING))
         .select_for_update(skip_locked=True, no_key=True, of=("self",))
     )
-    # What was due before that is older still: the range of the index holds little else.
-    due = waiting.filter(due_at__lt=before).order_by("due_at", "pk")
-    found = list(due.values_list("pk", "created_at", "order_key")[:CHUNK])
-    for key in sorted(keys):
-        # A line is read from its front, no further than CHUNK: its rows are as old as their ids say.
-        front = Delivery.objects.filter(IN_LINE, webhook_id=target.webhook_id, order_key=key).order_by("pk")[:CHUNK]
+    columns_read = ("pk", "created_at", "order_key")
+    found = list(waiting.filter(due_at__lte=now).order_by("due_at", "pk").values_list(*columns_read)[:CHUNK])
+    for key in sorted({key for _pk, _created_at, key in found if key is not None}):
+        # A group is read from its front, no further than CHUNK: its rows are as old as their ids say.
+        front = Delivery.objects.filter(IN_LINE, webhook=webhook, order_key=key).order_by("pk")[:CHUNK]
         held = waiting.filter(due_at=HELD, pk__in=list(front.values_list("pk", flat=True)))
-        found += held.order_by("pk").values_list("pk", "created_at", "order_key")
-    _cancel({*met, *(Old(pk, created_at) for pk, created_at, _key in found)}, now, limit)
-    if target.fields and (met or found):
-        debounce.forget([target.webhook_id], wait=False)
-    return ordering.lines_of((target.webhook_id, key) for _pk, _created_at, key in found)
+        found += held.order_by("pk").values_list(*columns_read)
+    cancel({pk: _reason(now - created_at, limit) for pk, created_at, _key in found})
+    if webhook.fields and found:
+        debounce.forget([webhook.pk], wait=False)
+    return ordering.lines_of((webhook.pk, key) for _pk, _created_at, key in found)
 
 
-def _cancel(rows: Iterable[Old], now: datetime, limit: int) -> None:
-    reasons = [(row.delivery_id, _reason(now - row.created_at, limit)) for row in sorted(rows)]
-    if not reasons:
-        return
-    source, parameters = rows_source("r", {"id": "bigint", "reason": "text"}, reasons)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE deliveries_delivery AS d SET status = 'cancelled', reason = r.reason, due_at = NULL, claim = NULL, "
-            f"closed_at = now() FROM {source} WHERE d.id = r.id",
-            parameters,
-        )
+def _limit(expire_after: int | None) -> int | None:
+    """Return the age in seconds past which nothing is sent; None for never."""
+    return expire_after or settings.WEBHOOKS_EXPIRE_AFTER or None
 
 
 def _reason(age: timedelta, limit: int) -> str:

@@ -1,105 +1,110 @@
-"""Fan-out: an event becomes one delivery for each webhook that listens to it, skipped ones with the reason."""
+"""Fan-out to webhooks whose filter, chosen fields, order or state need a decision: a delivery each, or why not."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.dispatch import receiver
 from django.utils import timezone
 
-from deliveries import counters, debounce, lanes, ordering
+from deliveries import counters, debounce, ordering
 from deliveries.counters import SKIPPED, Count
-from deliveries.database import insert_rows
+from deliveries.db.arrays import columns, literal
+from deliveries.db.engine_session import fetch
+from deliveries.db.statements import load
 from deliveries.debounce import Candidate, Key
 from deliveries.filters import Reading
 from deliveries.models import Delivery
 from deliveries.ordering import Line
-from deliveries.signals import Batch, StoredEvent, events_published
-from subscriptions.matching import Match, matching
+from deliveries.signals import StoredEvent
 
-_COLUMNS = {
-    "merchant_id": "bigint",
-    "webhook_id": "bigint",
-    "event_id": "bigint",
-    "event_type": "text",
-    "order_key": "text",
-    "status": "text",
-    "reason": "text",
-}
-_COMPUTED = {
-    # The database's clock, never this host's: claims compare with it.
-    "due_at": f"CASE WHEN status = '{Delivery.Status.PENDING}' THEN {ordering.DUE} END",
-    "closed_at": f"CASE WHEN status <> '{Delivery.Status.PENDING}' THEN now() END",
-    "created_at": "now()",
-}
+_SQL = load(__file__, "publishing.sql")
+_COLUMNS = ("merchant_id", "webhook_id", "event_id", "event_type", "order_key", "status", "reason")
 
 INSERT_CHUNK = 10_000
 """Deliveries inserted by one statement: a thousand events to a thousand webhooks are not one document."""
 
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What was decided: for each event how many deliveries are sent, the webhooks that get some, and their groups."""
+
+    sent: list[int]
+    webhooks: set[int]
+    groups: set[Line]
+
+
 @dataclass(slots=True)
 class _Planned:
-    """A delivery to be; with a reason it is skipped."""
+    """A delivery to be; with a reason it is skipped. `match`: what the statement `webhooks` tells of the webhook."""
 
     event: StoredEvent
     reading: Reading
-    match: Match
+    match: Any
     reason: str
 
 
-@receiver(events_published)
-def fan_out(batch: Batch, **_kwargs: Any) -> None:
-    """Store the deliveries of a batch of events in its transaction, and wake their lanes once it is committed."""
-    found = matching(batch.merchant_id, {entry.name: entry for entry in batch.entries.values()}.values())
+def decide(events: Sequence[tuple[StoredEvent, Sequence[int]]]) -> Decided:
+    """Store the deliveries of events to these webhooks (keys), inside the transaction that stored the events."""
+    webhooks = _webhooks({pk for _event, webhook_ids in events for pk in webhook_ids})
     planned = [
-        _Planned(event, reading, match, _reason_to_skip(match, reading))
-        for event in batch.events
+        _Planned(event, reading, webhook, _reason_to_skip(webhook, reading))
+        for event, webhook_ids in events
         for reading in (Reading(event.type, event.data),)
-        for match in found.get(event.type, ())
+        for webhook in (webhooks[pk] for pk in sorted(webhook_ids) if pk in webhooks)
     ]
     for position in debounce.repeated(_candidates(planned)):
         planned[position].reason = debounce.REASON
-    _store(batch.merchant_id, planned)
+    _store(planned)
     sent = [each for each in planned if not each.reason]
-    batch.deliveries.update(Counter(each.event.pk for each in sent))
-    lines = {line for each in sent if (line := _line(each))}
-    if lines:
-        transaction.on_commit(lambda: ordering.move_on(lines, wake=False), robust=True)  # before the wake-up
-    woken = {each.match.webhook_id for each in sent}
-    if woken and not batch.quiet:
-        transaction.on_commit(lambda: lanes.wake(sorted(woken)), robust=True)
+    counts = Counter(each.event.pk for each in sent)
+    return Decided(
+        [counts[event.pk] for event, _webhook_ids in events],
+        {each.match.id for each in sent},
+        {group for each in sent if (group := _group(each))},
+    )
 
 
-def _reason_to_skip(match: Match, reading: Reading) -> str:
-    if not match.is_enabled:
-        why = f": {match.disabled_reason.rstrip('.')}" if match.disabled_reason else ""
+def _webhooks(ids: set[int]) -> dict[int, Any]:
+    rows = fetch(_SQL["webhooks"], {"ids": literal(sorted(ids))})
+    return {row.id: row._replace(fields=_parsed(row.fields)) for row in rows}
+
+
+def _parsed(value: Any) -> Any:
+    """Return a JSON column: Django's connection gives its text."""
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def _reason_to_skip(webhook: Any, reading: Reading) -> str:
+    if not webhook.is_enabled:
+        why = f": {webhook.disabled_reason.rstrip('.')}" if webhook.disabled_reason else ""
         return f"The webhook was disabled when the event was published{why}."
-    return reading.accepts(match.filter)[1] if match.filter else ""
+    return reading.accepts(webhook.filter)[1] if webhook.filter else ""
 
 
-def _line(each: _Planned) -> Line | None:
+def _group(each: _Planned) -> Line | None:
     key = ordering.key_of(each.match.ordering, each.event.resource_id)
-    return None if key is None else Line(each.match.webhook_id, key)
+    return None if key is None else Line(each.match.id, key)
 
 
 def _candidates(planned: Sequence[_Planned]) -> list[Candidate]:
     """Return what may repeat the event before it: deliveries to webhooks that chose fields."""
     return [
-        Candidate(position, Key(each.match.webhook_id, each.event.type, each.event.resource_id), digest)
+        Candidate(position, Key(each.match.id, each.event.type, each.event.resource_id), digest)
         for position, each in enumerate(planned)
         if each.match.fields and not each.reason and (digest := each.reading.digest(each.match.fields))
     ]
 
 
-def _store(merchant_id: int, planned: Sequence[_Planned]) -> None:
+def _store(planned: Sequence[_Planned]) -> None:
     rows = [
         (
-            merchant_id,
-            each.match.webhook_id,
+            each.event.merchant_id,
+            each.match.id,
             each.event.pk,
             each.event.type,
             ordering.key_of(each.match.ordering, each.event.resource_id),
@@ -109,9 +114,9 @@ def _store(merchant_id: int, planned: Sequence[_Planned]) -> None:
         for each in planned
     ]
     for first in range(0, len(rows), INSERT_CHUNK):
-        insert_rows("deliveries_delivery", _COLUMNS, rows[first : first + INSERT_CHUNK], computed=_COMPUTED)
+        fetch(_SQL["decided"], columns(_COLUMNS, rows[first : first + INSERT_CHUNK]))
     now = timezone.now()
-    skipped = [Count(merchant_id, each.match.webhook_id, now, SKIPPED) for each in planned if each.reason]
+    skipped = [Count(each.event.merchant_id, each.match.id, now, SKIPPED) for each in planned if each.reason]
     if skipped:
         # After the commit: a counter is shared by all publishers, who must not wait for each other's transactions.
         transaction.on_commit(lambda: counters.add(skipped), robust=True)

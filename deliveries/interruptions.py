@@ -1,18 +1,24 @@
-"""Claims that ran out: the log says what may have happened, and a payload that kills workers comes to an end."""
+"""Orphaned attempts: claims whose worker died. The log says so, and a payload that kills workers comes to an end."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import F, QuerySet
 
-from deliveries import burial, counters
-from deliveries.burial import Death
-from deliveries.claim_sql import Row
+from deliveries import burial, counters, expiry, ordering
+from deliveries.burial import DeadDelivery
 from deliveries.counters import Count
+from deliveries.db.arrays import literal
+from deliveries.db.engine_session import fetch
+from deliveries.db.statements import load
 from deliveries.models import Attempt, Delivery
-from deliveries.targets import Target
+
+_SQL = load(__file__, "interruptions.sql")
+CHUNK = 1000
+"""Claims taken back at a time."""
 
 DETAIL = (
     "The worker that was sending this died or lost the database before the answer was recorded; "
@@ -29,34 +35,41 @@ ABANDONED = (
 LAST = "Its worker died {times} times in a row while sending it; it waits for review."
 
 
-def log(rows: Sequence[Row], targets: Mapping[int, Target], too_old: Mapping[int, str]) -> set[int]:
-    """Log an interrupted attempt for each claim that ran out; return the ids of deliveries that went to review.
+def take_back(webhook_ids: Sequence[int]) -> None:
+    """Make claims of these webhooks that ran out due again, each with an orphaned attempt in the log.
 
-    Runs inside the claim's transaction. An interruption costs none of the policy's attempts, but
-    WEBHOOKS_INTERRUPTIONS_MAX in a row end in review. `too_old`: delivery id → why it isn't sent again.
+    It costs none of the policy's attempts, but WEBHOOKS_INTERRUPTIONS_MAX in a row end in review. What is too old by
+    now is closed instead. One transaction.
     """
-    worn_out = [row for row in rows if row.interruptions >= settings.WEBHOOKS_INTERRUPTIONS_MAX]
-    last = LAST.format(times=settings.WEBHOOKS_INTERRUPTIONS_MAX)
-    ends = {row.delivery_id for row in worn_out}
-    decisions = {**too_old, **dict.fromkeys(ends, last)}
-    Attempt.objects.bulk_create(
-        Attempt(
-            delivery_id=row.delivery_id,
-            webhook_id=row.webhook_id,
-            number=row.attempt_count,
-            result=Attempt.Result.INTERRUPTED,
-            started_at=row.was_claimed or row.was_due,
-            error="interrupted",
-            detail=DETAIL,
-            decision=decisions.get(row.delivery_id, "It is sent again now."),
-            url=targets[row.webhook_id].url,
+    with transaction.atomic():
+        rows = fetch(_SQL["take_back"], {"webhook_ids": literal(webhook_ids), "limit": CHUNK})
+        if not rows:
+            return
+        last = LAST.format(times=settings.WEBHOOKS_INTERRUPTIONS_MAX)
+        worn_out = [row for row in rows if row.interruptions >= settings.WEBHOOKS_INTERRUPTIONS_MAX]
+        ended = {row.id for row in worn_out}
+        expired = expiry.reasons(row for row in rows if row.id not in ended)
+        decisions = {**expired, **dict.fromkeys(ended, last)}
+        Attempt.objects.bulk_create(
+            Attempt(
+                delivery_id=row.id,
+                webhook_id=row.webhook_id,
+                number=row.attempt_count,
+                result=Attempt.Result.INTERRUPTED,
+                started_at=row.claimed_at or row.was_due,
+                error="interrupted",
+                detail=DETAIL,
+                decision=decisions.get(row.id, "It is sent again now."),
+                url=row.url,
+            )
+            for row in rows
         )
-        for row in rows
-    )
-    counters.add(Count(targets[row.webhook_id].merchant_id, row.webhook_id, row.now, "interrupted") for row in rows)
-    if worn_out:
-        burial.bury([Death(row.delivery_id, last, "interrupted", None) for row in worn_out])
-    return ends
+        counters.add(Count(row.merchant_id, row.webhook_id, row.now, "interrupted") for row in rows)
+        if worn_out:
+            burial.give_up([DeadDelivery(row.id, last, "interrupted", None) for row in worn_out])
+        expiry.cancel(expired)
+        groups = ordering.lines_of((row.webhook_id, row.order_key) for row in rows if row.id in decisions)
+        transaction.on_commit(lambda: ordering.move_on(groups, wake=False), robust=True)
 
 
 def log_overtaken(delivery_ids: Sequence[int]) -> None:

@@ -8,11 +8,12 @@ from http import HTTPStatus
 
 from deliveries import dialects, retry
 from deliveries.database import clock
-from deliveries.retry import Decision, Retry, RetryPolicy
+from deliveries.retry import Dead, Decision, Delivered, Retry, RetryPolicy
 from deliveries.sender import Sent
 
 ROTATED = "The webhook's secret was rotated on {:%d %B %Y at %H:%M} UTC: does the endpoint know the one in force?"
 OVERRULED = "It ended after the delivery had been taken over or closed, so nothing followed from it."
+_STATUS = {Delivered: "delivered", Retry: "retrying", Dead: "dead"}
 _UNAUTHORIZED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
@@ -25,6 +26,16 @@ class Judged:
     started_at: datetime
     answered_at: datetime
     next_at: datetime | None
+
+    @property
+    def delivery_id(self) -> int:
+        """The delivery's key."""
+        return self.sent.row.delivery_id
+
+    @property
+    def status(self) -> str:
+        """The status the delivery takes on by it."""
+        return _STATUS[type(self.decision)]
 
     def overrule(self) -> None:
         """Let nothing follow: the claim it was sent under is no longer in force, and it is no success."""

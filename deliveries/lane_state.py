@@ -6,46 +6,26 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from deliveries import counters
 from deliveries.counters import LATENESS, Count
-from deliveries.database import insert_rows
+from deliveries.db.arrays import columns
 from deliveries.judging import Judged
 from deliveries.retry import Dead
 
-_LANE = {
-    "webhook_id": "bigint",
-    "window": "int",
-    "failures": "int",
-    "failing_since": "timestamptz",
-    "last_success_at": "timestamptz",
-    "last_failure_at": "timestamptz",
-}
-# A chunk that holds a success ends the run of failures; one that holds none lengthens it.
-_LANE_CONFLICT = """
-    ON CONFLICT (webhook_id) DO UPDATE SET
-        "window" = excluded."window",
-        failures = excluded.failures
-            + CASE WHEN excluded.last_success_at IS NULL THEN deliveries_lane.failures ELSE 0 END,
-        failing_since = CASE WHEN excluded.last_success_at IS NOT NULL THEN excluded.failing_since
-            ELSE COALESCE(deliveries_lane.failing_since, excluded.failing_since) END,
-        last_success_at = COALESCE(excluded.last_success_at, deliveries_lane.last_success_at),
-        last_failure_at = COALESCE(excluded.last_failure_at, deliveries_lane.last_failure_at)
-"""
+_COLUMNS = ("webhook_id", "window", "failures", "failing_since", "last_success_at", "last_failure_at")
 
 
-def update(judged: Sequence[Judged]) -> None:
-    """Bring lanes and counters up to date with a chunk of outcomes; inside its transaction, one statement each."""
+def arrays(judged: Sequence[Judged]) -> dict[str, str]:
+    """Return the parameters by which a chunk brings the webhooks' state up to date: `state_…` arrays."""
     by_webhook: dict[int, list[Judged]] = defaultdict(list)
     for each in judged:
         by_webhook[each.sent.row.target.webhook_id].append(each)
     rows = [_lane_row(pk, sorted(group, key=lambda each: each.answered_at)) for pk, group in sorted(by_webhook.items())]
-    insert_rows("deliveries_lane", _LANE, rows, tail=_LANE_CONFLICT)
-    counters.add(_counts(judged))
+    return {f"state_{name}": values for name, values in columns(_COLUMNS, rows).items()}
 
 
 def _lane_row(webhook_id: int, group: Sequence[Judged]) -> tuple[object, ...]:
     target = group[0].sent.row.target
-    window = max(each.sent.row.target.window for each in group)
+    window = max(each.sent.row.window for each in group)
     success: datetime | None = None
     failing_since: datetime | None = None
     last_failure: datetime | None = None
@@ -61,7 +41,8 @@ def _lane_row(webhook_id: int, group: Sequence[Judged]) -> tuple[object, ...]:
     return webhook_id, window, failures, failing_since, success, last_failure
 
 
-def _counts(judged: Sequence[Judged]) -> Iterator[Count]:
+def counts(judged: Sequence[Judged]) -> Iterator[Count]:
+    """Yield what a chunk adds to the counters."""
     for each in judged:
         row = each.sent.row
         key = (row.target.merchant_id, row.target.webhook_id, each.answered_at)

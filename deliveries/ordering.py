@@ -12,16 +12,17 @@ import math
 import time
 from collections.abc import Collection, Iterable
 from itertools import islice
-from operator import itemgetter
+from operator import attrgetter
 from typing import NamedTuple
 
 import structlog
-from django.db import Error, connection, transaction
+from django.db import Error, transaction
 
 from deliveries import lanes
-from deliveries.database import is_postgres, rows_source
+from deliveries.db.arrays import columns, literal
+from deliveries.db.engine_session import fetch
+from deliveries.db.statements import load
 from deliveries.models import Delivery
-from deliveries.models.deliveries import HELD_SQL
 from subscriptions.models import Webhook
 
 log = structlog.get_logger(__name__)
@@ -31,8 +32,10 @@ LOCK_SPACE = 0x6D79
 CHUNK = 1000
 """Lines a transaction moves on, and a statement of `heal` looks at."""
 
-DUE = f"CASE WHEN order_key IS NULL THEN now() ELSE {HELD_SQL} END"
-"""When a delivery that is to be sent is due, as SQL over its row."""
+LOCK_KEYS = 2_147_483_647
+"""Keys of a lock space: webhooks' ids are taken modulo this."""
+
+_SQL = load(__file__, "ordering.sql")
 
 
 class Line(NamedTuple):
@@ -71,7 +74,8 @@ def advance(lines: Collection[Line]) -> set[int]:
     rest = iter(sorted(lines))
     while chunk := list(islice(rest, CHUNK)):
         with transaction.atomic():
-            _lock({line.webhook_id for line in chunk})
+            webhooks = {line.webhook_id % LOCK_KEYS for line in chunk}
+            fetch(_SQL["take_turns"], {"space": LOCK_SPACE, "keys": literal(sorted(webhooks))})
             found |= _release(chunk)
     return found
 
@@ -99,83 +103,23 @@ def heal(after: Line = FRONT, *, seconds: float = math.inf) -> tuple[set[int], L
     """
     until, found = time.monotonic() + seconds, set[int]()
     while True:
-        with connection.cursor() as cursor:
-            cursor.execute(_LOOK, [*after, CHUNK])
-            rows = cursor.fetchall()
-        found |= move_on({Line(webhook_id, key) for webhook_id, key, stands_still, _nth in rows if stands_still})
+        rows = fetch(_SQL["look"], {"webhook_id": after.webhook_id, "order_key": after.key, "limit": CHUNK})
+        found |= move_on({Line(row.webhook_id, row.order_key) for row in rows if row.stands_still})
         if len(rows) < CHUNK:
             return found, FRONT
-        after = Line(*max(rows, key=itemgetter(3))[:2])
+        last = max(rows, key=attrgetter("nth"))
+        after = Line(last.webhook_id, last.order_key)
         if time.monotonic() >= until:
             return found, after
 
 
-_IN_LINE = "{0}.order_key IS NOT NULL AND ({0}.due_at IS NOT NULL OR {0}.status = 'dead')"
-_NONE_ON_ITS_WAY = f"""
-    NOT EXISTS (SELECT 1 FROM deliveries_delivery a
-                WHERE a.webhook_id = {{0}}.webhook_id AND a.order_key = {{0}}.order_key AND a.due_at < {HELD_SQL})
-"""
-
-_LINE = {"webhook_id": "bigint", "order_key": "text"}
-_HEAD = f"""
-    (SELECT h.id FROM deliveries_delivery h
-     WHERE h.webhook_id = line.webhook_id AND h.order_key = line.order_key AND {_IN_LINE.format("h")}
-     ORDER BY h.webhook_id, h.order_key, h.id LIMIT 1)
-"""
-_HEADS = f"SELECT {_HEAD} FROM {{source}} WHERE {_NONE_ON_ITS_WAY.format('line')}"
-_AHEAD = f"""
-    SELECT line.webhook_id, line.order_key, COALESCE(
-        (SELECT a.id FROM deliveries_delivery a
-         WHERE a.webhook_id = line.webhook_id AND a.order_key = line.order_key AND a.due_at < {HELD_SQL}), {_HEAD})
-    FROM {{source}}
-"""
-
-# A head in review is no longer open, so it stays as it is. One that was cancelled meanwhile does, too; whoever did that
-# comes here next.
-_RELEASE = f"""
-    UPDATE deliveries_delivery SET due_at = now() WHERE id IN ({{marks}}) AND due_at = {HELD_SQL} RETURNING webhook_id
-"""
-
-# One probe of the index a line, however many deliveries it holds: the first entry of a line is its head.
-_NEXT_LINE = f"""
-    SELECT d.id FROM deliveries_delivery d
-    WHERE {_IN_LINE.format("d")} AND (d.webhook_id, d.order_key) > ({{webhook}}, {{key}})
-    ORDER BY d.webhook_id, d.order_key, d.id LIMIT 1
-"""
-_LOOK = f"""
-    WITH RECURSIVE head(nth, webhook_id, order_key, due_at) AS (
-        SELECT 1, f.webhook_id, f.order_key, f.due_at FROM deliveries_delivery f
-        WHERE f.id = ({_NEXT_LINE.format(webhook="%s", key="%s")})
-        UNION ALL
-        SELECT head.nth + 1, n.webhook_id, n.order_key, n.due_at FROM head JOIN deliveries_delivery n
-            ON n.id = ({_NEXT_LINE.format(webhook="head.webhook_id", key="head.order_key")})
-        WHERE head.nth < %s
-    )
-    SELECT webhook_id, order_key, due_at = {HELD_SQL} AND {_NONE_ON_ITS_WAY.format("head")}, nth FROM head
-"""
-
-
-def _lock(webhook_ids: Collection[int]) -> None:
-    """Take turns with others that advance lines of these webhooks, until the commit.
-
-    The heads are looked for in the next statement: its snapshot holds whatever the lock's last owner committed.
-    SQLite's IMMEDIATE transaction has but one writer.
-    """
-    if is_postgres():
-        keys = sorted({webhook_id % 2147483647 for webhook_id in webhook_ids})
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s, key) FROM unnest(%s::int[]) AS key", [LOCK_SPACE, keys])
-
-
 def _release(lines: Collection[Line]) -> set[int]:
-    source, parameters = rows_source("line", _LINE, list(lines))
-    with connection.cursor() as cursor:
-        cursor.execute(_HEADS.format(source=source), parameters)
-        heads = [pk for (pk,) in cursor.fetchall() if pk is not None]
-        if not heads:
-            return set()
-        cursor.execute(_RELEASE.format(marks=", ".join(["%s"] * len(heads))), heads)
-        return {webhook_id for (webhook_id,) in cursor.fetchall()}
+    heads = [row.id for row in fetch(_SQL["heads"], _arrays(lines))]
+    return {row.webhook_id for row in fetch(_SQL["release"], {"ids": literal(heads)})} if heads else set()
+
+
+def _arrays(lines: Collection[Line]) -> dict[str, str]:
+    return columns(("webhook_id", "order_key"), list(lines))
 
 
 def why_held(delivery: Delivery, ahead: Delivery | None) -> str:
@@ -198,10 +142,8 @@ def all_ahead(deliveries: Iterable[Delivery]) -> dict[int, Delivery]:
     lines = {row.pk: Line(row.webhook_id, row.order_key or "") for row in deliveries if row.is_held}
     if not lines:
         return {}
-    source, parameters = rows_source("line", _LINE, sorted(set(lines.values())))
-    with connection.cursor() as cursor:
-        cursor.execute(_AHEAD.format(source=source), parameters)
-        first = {Line(webhook_id, key): pk for webhook_id, key, pk in cursor.fetchall()}
+    rows = fetch(_SQL["ahead"], _arrays(sorted(set(lines.values()))))
+    first = {Line(row.webhook_id, row.order_key): row.id for row in rows}
     found = Delivery.objects.in_bulk([pk for pk in first.values() if pk is not None])
     ahead = {pk: found.get(first.get(line)) for pk, line in lines.items()}
     return {pk: other for pk, other in ahead.items() if other is not None and other.pk != pk}

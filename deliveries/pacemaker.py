@@ -81,7 +81,7 @@ def sweep() -> int:
 
     Rows of webhooks that were disabled or deleted while being sent are closed here: nobody would claim them.
     """
-    due, closed = claims.due_lanes()
+    due, closed = claims.due_webhooks()
     lanes.wake(due)
     with borrowed():
         for webhook_id in closed:

@@ -1,4 +1,4 @@
-"""Publishing: store checked events in the caller's transaction and tell the listeners.
+"""Publishing: check events and store them with their deliveries, in the caller's transaction where there is one.
 
     from deliveries.publishing import publish
 
@@ -16,21 +16,15 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import connection, transaction
+from django.db import transaction
 
-from deliveries import incoming
-from deliveries.database import as_datetime, insert_rows, is_postgres
+from deliveries import incoming, storing
 from deliveries.incoming import JsonText, NewEvent
 from deliveries.models import Event
-from deliveries.signals import Batch, StoredEvent, events_published
 from subscriptions.matching import known_events
 from subscriptions.models import Merchant
 
 __all__ = ["JsonText", "NewEvent", "Published", "publish", "publish_many"]
-
-
-TURN_SPACE = 0x6D78
-"""The first half of the advisory lock's key; the second is the merchant's."""
 
 
 @dataclass(slots=True)
@@ -96,61 +90,25 @@ def publish_many(events: Iterable[NewEvent | Mapping[str, Any]], *, merchant: Me
 def _publish(items: Sequence[NewEvent], merchant: Merchant) -> Results:
     entries = known_events({item.event for item in items if incoming.is_storable(item.event)})
     rows = incoming.check(items, entries, merchant)
-    batch = Batch(merchant.pk, entries, [], quiet=bool(listeners))
-    results: Results = []
-    with transaction.atomic():
-        if len(items) > 1 and is_postgres() and any(item.id for item in items):
-            _take_turns(merchant)
-        keys = _store(rows)
-        for row in rows:
-            event = None
-            if row.public_id in keys:
-                pk, created_at = keys.pop(row.public_id)  # popped: an id given twice in one batch counts once
-                event = Event(**row._asdict(), id=pk, created_at=created_at)
-                batch.events.append(StoredEvent(pk, row.type, row.data, row.resource_id))
-            results.append((Published(row.public_id, row.type, duplicate=event is None), event))
-        if batch.events:
-            events_published.send(sender=Event, batch=batch)
-    for published, event in results:
-        if event is not None:
-            event._state.adding = False
-            published.deliveries = batch.deliveries.get(event.pk, 0)
+    quiet = bool(listeners)
+    if len(items) > 1 and any(item.id for item in items):
+        with transaction.atomic():
+            storing.take_turns(merchant.pk)
+            stored = storing.store(rows, entries, quiet=quiet)
+    else:
+        stored = storing.store(rows, entries, quiet=quiet)
+    results = [_result(row, made) for row, made in zip(rows, stored, strict=True)]
     for listener in listeners:
         listener(merchant, results)
     return results
 
 
-_COLUMNS = {
-    "public_id": "text",
-    "merchant_id": "bigint",
-    "type": "text",
-    "data": "text",
-    "size": "int",
-    "resource_id": "text",
-    "occurred_at": "timestamptz",
-}
-
-
-def _store(rows: Sequence[incoming.Row]) -> dict[str, tuple[int, datetime]]:
-    """Insert the events and return public id → (key, time stored) of those that were new."""
-    inserted = insert_rows(
-        "deliveries_event",
-        _COLUMNS,
-        rows,
-        computed={"created_at": "now()"},
-        tail="ON CONFLICT (merchant_id, public_id) DO NOTHING RETURNING public_id, id, created_at",
-    )
-    return {public_id: (pk, as_datetime(created_at)) for public_id, pk, created_at in inserted}
-
-
-def _take_turns(merchant: Merchant) -> None:
-    """Let a merchant's batches that carry ids of their own go one after the other.
-
-    Two that hold the same ids in another order would wait for each other's rows and deadlock; sorting the rows would
-    change the events' order.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [TURN_SPACE, merchant.pk % 2147483647])
+def _result(row: incoming.Row, stored: storing.Stored | None) -> tuple[Published, Event | None]:
+    if stored is None:
+        return Published(row.public_id, row.type, duplicate=True), None
+    event = Event(**row._asdict(), id=stored.pk, created_at=stored.created_at)
+    event._state.adding = False
+    return Published(row.public_id, row.type, stored.deliveries), event
 
 
 def _merchant(merchant: Merchant | str) -> Merchant:

@@ -209,15 +209,8 @@ class _Step(Func):
     """The number of the step, counted from 1970, that a moment lies in: the database sums, not we."""
 
     output_field = BigIntegerField()
+    template = "EXTRACT(EPOCH FROM %(expressions)s)::bigint / %(step)s"
 
     def __init__(self, moment: str, *, step: timedelta) -> None:
         super().__init__(moment)
         self.extra["step"] = int(step.total_seconds())
-
-    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        template = "EXTRACT(EPOCH FROM %(expressions)s)::bigint / %(step)s"
-        return self.as_sql(compiler, connection, template=template, **context)
-
-    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        template = "CAST(strftime('%%%%s', %(expressions)s) AS INTEGER) / %(step)s"
-        return self.as_sql(compiler, connection, template=template, **context)

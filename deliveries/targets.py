@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 
 from deliveries import dialects
-from deliveries.database import as_datetime
+from deliveries.database import clock
+from deliveries.db.arrays import literal
+from deliveries.db.engine_session import fetch
+from deliveries.db.statements import load
 from deliveries.dialects import BodyStyle
 from subscriptions import encryption
 from subscriptions.models import Webhook
 
 UNKNOWN_TIMEOUT = 10.0
 """Seconds; what a claim assumes of a dialect it doesn't know."""
+KNOWN_MAX = 50_000
+"""Webhooks whose settings a process keeps."""
+
+_SQL = load(__file__, "targets.sql")
 
 
 @dataclass(slots=True)
 class Target:
-    """A webhook as it stood at the claim: URL, policy, secrets and state are read anew each time.
+    """What sending to a webhook takes: URL, policy, secrets. Never changes; another version is another object.
 
-    `expire_after`: seconds after which nothing is sent, None for never. `sealed`: its active secrets, encrypted, oldest
-    first. `blocked_until`: its rate limit allows nothing before. `rotated_at`: when its newest secret was made, if it
-    isn't its first.
+    `sealed`: its secrets, encrypted, oldest first, each with the time until which it signs (None: for ever).
+    `rotated_at`: when its newest secret was made, if it isn't its first.
     """
 
     webhook_id: int
@@ -42,45 +49,53 @@ class Target:
     retry_policy: dict[str, Any] | None
     timeout: float
     cap: int
-    rate_limit: float | None
     fields: list[str]
-    sealed: list[str]
-    window: int = 1
-    blocked_until: datetime | None = None
+    sealed: list[tuple[str, datetime | None]]
     rotated_at: datetime | None = None
-    expire_after: int | None = None
+    _opened: list[tuple[str, datetime | None]] = field(default_factory=list)
 
     @property
     def secrets(self) -> list[str]:
         """The active secrets, oldest first. Raises UndecryptableSecret, for this webhook's deliveries alone."""
-        return [encryption.decrypt(value) for value in self.sealed]
+        if len(self._opened) < len(self.sealed):
+            self._opened = [(encryption.decrypt(value), until) for value, until in self.sealed]
+        now = clock.at(time.monotonic())
+        return [value for value, until in self._opened if until is None or until > now]
 
 
-def target_of_row(row: Sequence[Any]) -> Target:
-    """Return the Target of a row of claim_sql.LANES_…: its settings, then its lane's state, then its secrets."""
-    (pk, merchant_id, merchant, domain, webhook, url, dialect, body_style, api_version, headers, policy, timeout, cap,
-     rate_limit, expire_after, fields, window, blocked_until, rotated_at, sealed) = row  # fmt: skip
+_known: dict[int, tuple[str, Target]] = {}
+"""Webhook key → version and settings, as this process read them last."""
+
+
+def current(versions: Mapping[int, str]) -> dict[int, Target]:
+    """Return the settings of webhooks (key → version, as a claim returns it); one query for those not known yet."""
+    wanted = [pk for pk, version in versions.items() if pk not in _known or _known[pk][0] != version]
+    if wanted:
+        if len(_known) > KNOWN_MAX:
+            _known.clear()
+        for row in fetch(_SQL["settings"], {"ids": literal(wanted)}):
+            _known[row.id] = (row.version, _target(row))
+    return {pk: _known[pk][1] for pk in versions}
+
+
+def _target(row: Any) -> Target:
     return Target(
-        webhook_id=pk,
-        merchant_id=merchant_id,
-        merchant=merchant,
-        domain=domain,
-        webhook=webhook,
-        url=url,
-        dialect=dialect,
-        body_style=body_style,
-        api_version=api_version,
-        headers=_parsed(headers) or {},
-        retry_policy=_parsed(policy),
-        timeout=timeout or _default_timeout(dialect),
-        cap=cap or settings.WEBHOOKS_MAX_IN_FLIGHT,
-        rate_limit=rate_limit,
-        expire_after=expire_after or settings.WEBHOOKS_EXPIRE_AFTER or None,
-        fields=_parsed(fields) or [],
-        sealed=_parsed(sealed),
-        window=window,
-        blocked_until=blocked_until and as_datetime(blocked_until),
-        rotated_at=rotated_at and as_datetime(rotated_at),
+        webhook_id=row.id,
+        merchant_id=row.merchant_id,
+        merchant=row.merchant,
+        domain=row.domain,
+        webhook=row.webhook,
+        url=row.url,
+        dialect=row.dialect,
+        body_style=row.body_style,
+        api_version=row.api_version,
+        headers=_parsed(row.headers) or {},
+        retry_policy=_parsed(row.retry_policy),
+        timeout=row.timeout or _default_timeout(row.dialect),
+        cap=row.max_in_flight or settings.WEBHOOKS_MAX_IN_FLIGHT,
+        fields=_parsed(row.fields) or [],
+        sealed=list(zip(row.sealed, row.expires_at, strict=True)),
+        rotated_at=row.rotated_at,
     )
 
 
@@ -100,10 +115,8 @@ def target_of_webhook(webhook: Webhook, secrets: Iterable[str]) -> Target:
         retry_policy=webhook.retry_policy,
         timeout=webhook.timeout or _default_timeout(webhook.dialect),
         cap=webhook.in_flight_cap,
-        rate_limit=webhook.rate_limit,
-        expire_after=webhook.expire_after or settings.WEBHOOKS_EXPIRE_AFTER or None,
         fields=webhook.fields,
-        sealed=[encryption.encrypt(secret) for secret in secrets],
+        sealed=[(encryption.encrypt(secret), None) for secret in secrets],
     )
 
 

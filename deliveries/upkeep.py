@@ -10,7 +10,7 @@ from deliveries.models import Upkeep
 def turn(name: str) -> Upkeep | None:
     """Lock the job's row until the transaction ends and return it; None when another process has it.
 
-    Works on SQLite without row locks: its transactions are IMMEDIATE, one writer at a time. The caller saves it.
+    The caller saves it.
     """
     Upkeep.objects.bulk_create([Upkeep(name=name)], ignore_conflicts=True)
     place = Upkeep.objects.select_for_update(skip_locked=True).filter(pk=name).first()

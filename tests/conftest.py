@@ -80,6 +80,31 @@ def empty_redis() -> redis.Redis:
     return _redis
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """End the sessions that threads of finished tests hold, so that the database can be dropped."""
+    yield
+    from django.db import connection
+
+    with django_db_blocker.unblock():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        connection.close()
+        connection.close_pool()
+
+
+@pytest.fixture(autouse=True)
+def own_engine_session() -> Iterator[None]:
+    """Close the main thread's engine session after the test, so that none outlives the rows it has seen."""
+    yield
+    from deliveries.db import engine_session
+
+    engine_session.close()
+
+
 @pytest.fixture(autouse=True)
 def fresh_catalogue() -> None:
     """Forget what the test before this one, whose rows are gone, had found in the catalogue."""

@@ -14,8 +14,6 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
-from deliveries.database import is_postgres
-
 _MERGED = """
     SELECT found.* FROM unnest(%s::bigint[]) AS lane (key) CROSS JOIN LATERAL ({lane}) AS found
     ORDER BY 1 {direction} LIMIT {limit:d}
@@ -32,9 +30,6 @@ class Abreast(NamedTuple):
 
 def first(rows: QuerySet[Any], lanes: Abreast, *, descending: bool, limit: int) -> list[int]:
     """Return the primary keys of the first `limit` rows in the order of their keys. One query."""
-    if not is_postgres():
-        order = "-pk" if descending else "pk"
-        return list(rows.order_by(order).values_list("pk", flat=True)[:limit])
     return [pk for (pk,) in _merged(rows, lanes, descending=descending, part=slice(limit), limit=limit)]
 
 
@@ -44,9 +39,6 @@ def depth(rows: QuerySet[Any], lanes: Abreast, *, descending: bool, rows_max: in
     Each lane is asked how far its share reaches; the nearest of these counts.
     """
     share = max(1, rows_max // max(1, len(lanes.keys)))
-    if not is_postgres():
-        order = "-pk" if descending else "pk"
-        return rows.order_by(order).values_list("pk", flat=True)[rows_max - 1 : rows_max].first()
     found = _merged(rows, lanes, descending=descending, part=slice(share - 1, share), limit=1)
     return found[0][0] if found else None
 

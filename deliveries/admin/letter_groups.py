@@ -10,7 +10,6 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from deliveries.admin import words
-from deliveries.database import as_datetime
 from deliveries.models import DeadLetter
 from subscriptions.models import Webhook
 
@@ -64,7 +63,7 @@ def groups(rows: QuerySet[DeadLetter]) -> list[Group]:
         found = cursor.fetchall()
     webhooks = Webhook.objects.in_bulk({webhook for webhook, *_ in found})
     return [
-        Group(webhooks[webhook], error, status_code, count, as_datetime(oldest))
+        Group(webhooks[webhook], error, status_code, count, oldest)
         for webhook, error, status_code, count, oldest in found
         if webhook in webhooks
     ]

@@ -16,7 +16,7 @@ LENGTH: Final = 16
 """Characters after the prefix: 64 bits of the key, mixed, and CHECK_BITS of check."""
 CHECK_BITS: Final = 16
 ROUNDS: Final = 4
-"""Of a balanced Feistel network over 64 bits: four keyed rounds are a strong pseudorandom permutation (Luby, Rackoff)."""
+"""Of a balanced Feistel network over 64 bits: four keyed rounds are a strong permutation (Luby and Rackoff, 1988)."""
 
 _VALUES = {character: value for value, character in enumerate(ALPHABET)}
 _HALF = 0xFFFFFFFF

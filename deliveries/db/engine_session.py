@@ -30,6 +30,16 @@ PLANS = {
 _own = threading.local()
 
 
+class _Held:
+    """A thread's session, closed when the thread ends."""
+
+    def __init__(self, session: psycopg.Connection[Any]) -> None:
+        self.session = session
+
+    def __del__(self) -> None:
+        self.session.close()
+
+
 @contextmanager
 def engine_session() -> Iterator[psycopg.Connection[Any]]:
     """Yield this thread's session; rows are named tuples.
@@ -46,11 +56,11 @@ def engine_session() -> Iterator[psycopg.Connection[Any]]:
             django_connection.ensure_connection()
             yield django_connection.connection
             return
-        session = getattr(_own, "session", None)
-        if session is None or session.closed:
-            session = _own.session = _connect()
+        held = getattr(_own, "held", None)
+        if held is None or held.session.closed:
+            held = _own.held = _Held(_connect())
         try:
-            yield session
+            yield held.session
         except (psycopg.OperationalError, psycopg.InterfaceError):
             close()
             raise
@@ -58,17 +68,51 @@ def engine_session() -> Iterator[psycopg.Connection[Any]]:
 
 def close() -> None:
     """Close this thread's session, if it has one; the next use connects anew."""
-    session = getattr(_own, "session", None)
-    if session is not None:
-        _own.session = None
-        session.close()
+    held = getattr(_own, "held", None)
+    if held is not None:
+        _own.held = None
+        held.session.close()
 
 
 def fetch(statement: str, parameters: Mapping[str, Any]) -> list[Any]:
     """Run one statement in a transaction of its own (or the caller's) and return its rows as named tuples."""
-    with engine_session() as session, session.cursor(row_factory=namedtuple_row) as cursor:
+    with engine_session() as session:
+        return _fetch(session, statement, parameters)
+
+
+def _fetch(session: psycopg.Connection[Any], statement: str, parameters: Mapping[str, Any]) -> list[Any]:
+    with session.cursor(row_factory=namedtuple_row) as cursor:
+        _note(statement)
         cursor.execute(statement, parameters)
         return cursor.fetchall() if cursor.description else []
+
+
+def _note(statement: str) -> None:
+    """Keep the statement where Django keeps its own: for DEBUG, and for tests that count them."""
+    if django_connection.queries_logged:
+        django_connection.queries_log.append({"sql": statement, "time": "0.000"})
+
+
+def fetch_together(
+    first: tuple[str, Mapping[str, Any]], second: tuple[str, Mapping[str, Any]]
+) -> tuple[Any, list[Any]]:
+    """Run two statements in one transaction and one round trip; return the first's only row and the second's rows.
+
+    The second has a newer snapshot than the first, and sees what the first waited for.
+    """
+    with engine_session() as session:
+        if django_connection.in_atomic_block:
+            return _fetch(session, *first)[0], _fetch(session, *second)
+        with (
+            session.pipeline(),
+            session.cursor(row_factory=namedtuple_row) as one,
+            session.cursor(row_factory=namedtuple_row) as other,
+        ):
+            for statement, _parameters in (first, second):
+                _note(statement)
+            one.execute(*first)
+            other.execute(*second)
+            return one.fetchall()[0], other.fetchall()
 
 
 def _connect() -> psycopg.Connection[Any]:

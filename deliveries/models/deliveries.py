@@ -17,13 +17,11 @@ FAILED = Q(status__in=("retrying", "dead", "discarded"))
 """What the log calls failed."""
 
 
-HELD = datetime(9999, 1, 1, 0, 0, 0, 1, tzinfo=UTC)
-"""When a delivery is due that waits in line behind another: never, until `ordering.advance` lets it go.
+HELD = datetime(9999, 1, 1, tzinfo=UTC)
+"""When a delivery is due that waits in its ordering group behind another: never, until `ordering.advance` lets it go.
 
-Not for people's eyes. Its microsecond makes the text forms that Django and the engine write into SQLite the same.
+The `.sql` files write it as '9999-01-01 00:00:00+00'.
 """
-HELD_SQL = f"'{HELD:%Y-%m-%d %H:%M:%S.%f}'"
-"""The same for SQL of our own; Django's connections to PostgreSQL speak UTC."""
 
 IN_LINE = Q(order_key__isnull=False) & (Q(due_at__isnull=False) | Q(status="dead"))
 """What stands in a line: waiting, being sent, or blocking it from the review queue."""

@@ -11,28 +11,13 @@ from django.conf import settings
 from django.db.models import Max
 from django.utils import timezone
 
-from deliveries.database import insert_rows
+from deliveries.db.arrays import columns
+from deliveries.db.engine_session import fetch
+from deliveries.db.statements import load
 from deliveries.models import Notice
 
-_COLUMNS = {
-    "merchant_id": "bigint",
-    "webhook_id": "bigint",
-    "kind": "text",
-    "count": "int",
-    "first_at": "timestamptz",
-    "last_at": "timestamptz",
-    "reason": "text",
-    "due_at": "timestamptz",
-}
-_ADD = """
-    ON CONFLICT (webhook_id, kind) WHERE closed_at IS NULL DO UPDATE SET
-        count = deliveries_notice.count + excluded.count,
-        first_at = CASE WHEN excluded.first_at < deliveries_notice.first_at THEN excluded.first_at
-            ELSE deliveries_notice.first_at END,
-        last_at = CASE WHEN excluded.last_at > deliveries_notice.last_at THEN excluded.last_at
-            ELSE deliveries_notice.last_at END,
-        reason = excluded.reason
-"""
+_SQL = load(__file__, "book.sql")
+_COLUMNS = ("merchant_id", "webhook_id", "kind", "count", "first_at", "last_at", "reason", "due_at")
 
 
 @dataclass(slots=True)
@@ -56,7 +41,7 @@ def write(happenings: Sequence[Happening]) -> None:
     ordered = sorted(happenings, key=lambda each: (each.webhook_id, each.kind))
     closed = _last_closed([each.webhook_id for each in ordered])
     now = timezone.now()
-    insert_rows("deliveries_notice", _COLUMNS, [_row(each, closed, now) for each in ordered], tail=_ADD)
+    fetch(_SQL["gather"], columns(_COLUMNS, [_row(each, closed, now) for each in ordered]))
 
 
 def _row(each: Happening, closed: dict[tuple[int, str], datetime], now: datetime) -> tuple[Any, ...]:

@@ -6,26 +6,22 @@ a probe that fails costs the delivery none of its policy's attempts.
 
 from __future__ import annotations
 
-import secrets
 import time
 from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import QuerySet
-from django.db.models.functions import Now
 from django.utils import timezone
 
-from deliveries import expiry, ordering
+from deliveries import claims
 from deliveries.claims import Claimed
-from deliveries.database import as_datetime, clock
+from deliveries.database import clock
 from deliveries.engine import engine
 from deliveries.models import Delivery, Lane, Watch
-from deliveries.targets import Target, target_of_webhook
 from deliveries.upkeep import turn
-from subscriptions import selectors, services
-from subscriptions.models import Webhook
+from subscriptions import services
 
 log = structlog.get_logger(__name__)
 
@@ -41,9 +37,8 @@ def send() -> int:
     with transaction.atomic():
         if turn("notices") is None:
             return 0
-        now = _database_time()
         due = Watch.objects.filter(paused_at__isnull=False, probe_at__lte=timezone.now(), probe_delivery=None)
-        rows = [_claim(watch, now) for watch in due.select_related("webhook__merchant").order_by("probe_at")[:BATCH]]
+        rows = [_claim(watch) for watch in due.select_related("webhook__merchant").order_by("probe_at")[:BATCH]]
     claimed = [row for row in rows if row is not None]
     engine().sender.submit(claimed)
     return len(claimed)
@@ -92,63 +87,16 @@ def _probed(watch: Watch) -> QuerySet[Delivery]:
     return Delivery.objects.filter(pk__in=[watch.probe_delivery])
 
 
-def _claim(watch: Watch, now: datetime) -> Claimed | None:
-    """Claim the oldest delivery that is due, as `claims` would; None where there is none or the webhook changed."""
+def _claim(watch: Watch) -> Claimed | None:
+    """Claim the oldest delivery that is due; None where there is none or the webhook changed."""
     webhook = watch.webhook
     if webhook.paused_at != watch.paused_at or not webhook.is_enabled or webhook.deleted_at is not None:
         return None
-    target = _target(webhook)
-    _expire(target, now)
-    waiting = Delivery.objects.filter(webhook=webhook, status__in=_WAITING, due_at__lte=Now()).order_by("due_at", "id")
-    delivery = waiting.select_for_update(skip_locked=True, of=("self",)).select_related("event").first()
-    if delivery is None:
+    rows = claims.claim([webhook.pk], limit=1, max_bytes=settings.WEBHOOKS_CLAIM_BYTES, probe=True).rows
+    if not rows:
         return None
-    token, lasts = secrets.randbits(62), timedelta(seconds=target.timeout + settings.WEBHOOKS_CLAIM_GRACE)
-    Delivery.objects.filter(pk=delivery.pk).update(
-        status=Delivery.Status.SENDING, claim=token, claimed_at=now, due_at=now + lasts
-    )
-    watch.probed_at, watch.probe_delivery, watch.probe_tries = now, delivery.pk, delivery.tries
+    [row] = rows
+    watch.probed_at, watch.probe_delivery, watch.probe_tries = clock.at(time.monotonic()), row.delivery_id, row.tries
     watch.save()
-    return _claimed(delivery, target, token, now + lasts)
-
-
-def _expire(target: Target, now: datetime) -> None:
-    """Close what is too old to be sent, as a claim would: a line whose first delivery is too old must go on."""
-    due = Delivery.objects.filter(webhook_id=target.webhook_id, due_at__lte=now).order_by("due_at", "id")
-    keys = set(due.values_list("order_key", flat=True)[:BATCH])
-    lines = expiry.clear(target, now, keys=[key for key in keys if key is not None])
-    transaction.on_commit(lambda: ordering.move_on(lines), robust=True)
-
-
-def _target(webhook: Webhook) -> Target:
-    return target_of_webhook(webhook, selectors.signing_secrets([webhook.pk])[webhook.pk])
-
-
-def _claimed(delivery: Delivery, target: Target, token: int, expires_at: datetime) -> Claimed:
-    event = delivery.event
-    return Claimed(
-        target=target,
-        token=token,
-        delivery_id=delivery.pk,
-        attempt=delivery.attempt_count + 1,
-        tries=0,  # a probe ends no chain of attempts
-        interruptions=delivery.interruptions,
-        event_id=event.public_id,
-        event_type=event.type,
-        data=event.data,
-        resource_id=event.resource_id,
-        occurred_at=event.occurred_at,
-        size=event.size,
-        due_at=delivery.due_at or expires_at,
-        expires_at=expires_at,
-    )
-
-
-def _database_time() -> datetime:
-    """Return the database's time, and anchor this process' clock to it: attempts are dated by it."""
-    asked_at = time.monotonic()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT now()")
-        [now] = cursor.fetchone()
-    clock.set(as_datetime(now), asked_at)
-    return as_datetime(now)
+    row.tries = 0  # a probe ends no chain of attempts
+    return row

@@ -1,4 +1,4 @@
-"""Tags: a list of words in one column, searchable on PostgreSQL and SQLite."""
+"""Tags: a list of words in one column."""
 
 from __future__ import annotations
 
@@ -41,13 +41,7 @@ class AnyOf(Lookup):
     lookup_name = "any_of"
     prepare_rhs = False
 
-    def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         """Ask jsonb's own operator."""
         column, parameters = self.process_lhs(compiler, connection)
         return f"{column} ?| %s", (*parameters, list(self.rhs))
-
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
-        """Unfold the list, as SQLite can."""
-        column, parameters = self.process_lhs(compiler, connection)
-        places = ", ".join(["%s"] * len(self.rhs))
-        return f"EXISTS (SELECT 1 FROM json_each({column}) WHERE value IN ({places}))", (*parameters, *self.rhs)  # noqa: S608 - our column, placeholders

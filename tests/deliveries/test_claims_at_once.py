@@ -8,7 +8,7 @@ import pytest
 from django.db import connection, connections, transaction
 
 from deliveries import claims
-from deliveries.claim_sql import LOCK_SPACE
+from deliveries.claims import LOCK_SPACE
 from tests.engine import claim, due, due_one, widen
 from tests.factories import make_webhook
 

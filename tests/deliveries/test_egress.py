@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from deliveries import egress
-from deliveries.pacemaker import Pacemaker
+from deliveries.pacemaker import Scheduler
 from deliveries.transport import Request, connections
 from tests.hostile import Connection, HostileServer, Stop
 from tests.processes import wait_for
@@ -39,10 +39,10 @@ def test_a_pacemaker_closes_connections_that_an_idle_worker_keeps(monkeypatch: p
     with HostileServer(answers_and_notes_the_end) as server:
         request = Request(server.url, [("webhook-id", "evt_1")], b"{}", 5.0, 10.0)
         assert egress.transport().send(request).delivered
-        pacemaker = Pacemaker(frozenset())
-        pacemaker._beat()
+        pacemaker = Scheduler(works=True)
+        pacemaker._round()
         assert closed == [], "it is still young"
-        wait_for(lambda: pacemaker._beat() or closed, 10, "the connection's end")
+        wait_for(lambda: pacemaker._round() or closed, 10, "the connection's end")
 
 
 def test_a_process_that_never_sent_makes_no_transport_for_that() -> None:

@@ -48,6 +48,7 @@ class Names:
 def names(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[Names]:
     """Production's rules, and name servers that answer as we please, for savers and senders."""
     settings.WEBHOOKS_REQUIRE_HTTPS, settings.WEBHOOKS_ALLOWED_NETWORKS = True, []
+    monkeypatch.setattr(shift, "IDLE", 0.1)
     names = Names()
     resolver, transport = Resolver(names.lookup, threads=1), Transport(address_policy(), lookup=names.lookup)
     monkeypatch.setattr(urls, "_saving_resolver", lambda: resolver)
@@ -64,7 +65,7 @@ def send_everything(webhooks: list[Webhook]) -> list[Any]:
     publish("order.created", {"n": 1}, merchant=webhooks[0].merchant)
     with watched_sockets() as reached:
         for _ in range(50):  # a lane's window, and a second for those just tried
-            shift.work([webhook.pk for webhook in webhooks], slow=False)
+            shift.work([webhook.pk for webhook in webhooks])
             if Attempt.objects.count() >= len(webhooks):
                 break
         wait_for(lambda: Attempt.objects.count() >= len(webhooks), 60, "an attempt of each")

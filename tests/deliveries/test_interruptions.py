@@ -86,7 +86,7 @@ def test_many_interruptions_take_a_few_statements_and_are_counted() -> None:
     with statements() as seen:
         batch = claim(webhook)
     assert len(batch.rows) == 30
-    assert len(seen) <= 6
+    assert len(seen) <= 7, "a claim, the taking back with its log and counters, and another claim"
     assert sum(cell.count for cell in Counter.objects.filter(result="interrupted")) == 30
     assert Attempt.objects.filter(result=Attempt.Result.INTERRUPTED).count() == 30
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.db import connection
 
-from deliveries import outcomes
+from deliveries import claims, outcomes
 from deliveries.models import Counter, Delivery, Lane
 from subscriptions.models import Webhook
 from tests.engine import answered, claim, due, widen
@@ -23,21 +25,25 @@ def test_lanes_with_more_due_are_named_and_those_without_are_not() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_still_due_is_asked_after_the_commit() -> None:
+def test_what_is_still_due_is_asked_after_the_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Promise 3. Before it, a shift may find the lane at its cap and leave it to this very question (docs/adr/0002)."""
     webhook = make_webhook()
     due(webhook, 2)
     rows = claim(webhook).rows
-    asked: list[bool] = []
+    order: list[str] = []
+    real = (outcomes.fetch, claims.fetch)
 
-    def watch(execute, sql, params, many, context):  # type: ignore[no-untyped-def]
-        if "EXISTS" in sql and "deliveries_delivery" in sql and sql.lstrip().startswith("SELECT w.id"):
-            asked.append(connection.in_atomic_block)
-        return execute(sql, params, many, context)
+    def noting(name: str, fetch: Any) -> Any:
+        def noted(statement: str, parameters: Any) -> Any:
+            order.append(f"{name} {statement.split(maxsplit=1)[0]} {connection.in_atomic_block}")
+            return fetch(statement, parameters)
 
-    with connection.execute_wrapper(watch):
-        assert outcomes.record([answered(row) for row in rows]).still_due == [webhook.pk]
-    assert asked == [False]
+        return noted
+
+    monkeypatch.setattr(outcomes, "fetch", noting("record", real[0]))
+    monkeypatch.setattr(claims, "fetch", noting("still due", real[1]))
+    assert outcomes.record([answered(row) for row in rows]).still_due == [webhook.pk]
+    assert order == ["record -- False", "still due -- False"]
 
 
 def _window(webhook: Webhook) -> int:

@@ -150,14 +150,14 @@ def test_a_scheduler_survives_the_database_and_redis_failing(
     """Promise 2."""
     delivery = due_one()
     empty_redis.flushdb()
-    real, failures = claims.due_lanes, [OperationalError("gone"), RuntimeError("odd")]
+    real, failures = claims.due_webhooks, [OperationalError("gone"), RuntimeError("odd")]
 
-    def due_lanes() -> tuple[list[int], list[int]]:
+    def due_webhooks() -> tuple[list[int], list[int]]:
         if failures:
             raise failures.pop(0)
         return real()
 
-    monkeypatch.setattr(claims, "due_lanes", due_lanes)
+    monkeypatch.setattr(claims, "due_webhooks", due_webhooks)
     beating()
     _until(lambda: _ready(empty_redis) == {delivery.webhook_id})
     assert not failures

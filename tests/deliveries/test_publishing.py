@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from deliveries.models import Delivery, Event
 from deliveries.publishing import JsonText, NewEvent, publish, publish_many
@@ -75,19 +75,26 @@ def test_the_commit_wakes_the_lanes(empty_redis: Any) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_listener_that_raises_undoes_the_publishing() -> None:
+def test_stored_events_are_announced_after_their_commit_and_a_receiver_that_raises_changes_nothing() -> None:
     webhook = make_webhook()
+    heard: list[Any] = []
 
-    def refuse(**_kwargs: Any) -> None:
+    def listen(events: Any, **_kwargs: Any) -> None:
+        heard.append(([event.public_id for event in events], connection.in_atomic_block))
         raise RuntimeError("no")
 
-    events_published.connect(refuse)
+    events_published.connect(listen)
     try:
-        with pytest.raises(RuntimeError):
+        with transaction.atomic():
+            stored = publish(EVENT, {}, merchant=webhook.merchant)
+            assert heard == []
+        with transaction.atomic():
             publish(EVENT, {}, merchant=webhook.merchant)
+            transaction.set_rollback(True)
     finally:
-        events_published.disconnect(refuse)
-    assert not Event.objects.exists()
+        events_published.disconnect(listen)
+    assert heard == [([stored.public_id], False)]
+    assert Event.objects.get() == stored
 
 
 # --- the same event twice ---------------------------------------------------------------------------------------------

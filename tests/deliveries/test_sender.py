@@ -25,8 +25,8 @@ def _row(url: str, *, timeout: float = 10.0, grace: float = 5.0, webhook_id: int
     number = next(_numbers)
     target = Target(
         webhook_id=webhook_id, merchant_id=1, merchant="mch_1", domain="", webhook="wbh_1", url=url, dialect="standard",
-        body_style="compact", api_version="", headers={}, retry_policy=None, timeout=timeout, cap=20, rate_limit=None,
-        fields=[], window=1, **_secrets(),
+        body_style="compact", api_version="", headers={}, retry_policy=None, timeout=timeout, cap=20,
+        fields=[], sealed=[(encryption.encrypt(STANDARD_SECRET), None)],
     )  # fmt: skip
     now = clock.at(time.monotonic())
     row = Claimed(
@@ -35,11 +35,6 @@ def _row(url: str, *, timeout: float = 10.0, grace: float = 5.0, webhook_id: int
         expires_at=now + timedelta(seconds=timeout + grace), **_newer(),
     )  # fmt: skip
     return replace(row, **changes)
-
-
-def _secrets() -> dict[str, Any]:
-    known = {"sealed": [encryption.encrypt(STANDARD_SECRET)], "blocked_until": None, "rotated_at": None}
-    return {name: value for name, value in known.items() if name in Target.__dataclass_fields__}
 
 
 def _newer() -> dict[str, Any]:
@@ -145,7 +140,7 @@ def test_a_request_that_cannot_be_made_is_a_failed_attempt_with_the_reason(seen:
 def test_a_lost_encryption_key_fails_the_attempt_and_tells_no_secret(seen: Seen) -> None:
     """Promises 9 and 10: one webhook's broken secret is one webhook's failed attempt."""
     row = _row("http://127.0.0.1:9/hook")
-    row.target.sealed = ["not-a-token"]
+    row.target.sealed = [("not-a-token", None)]
     seen.sender().submit([row])
     seen.wait(lambda: seen.finished == 1)
     [sent] = seen.sent

@@ -34,15 +34,14 @@ class Deeds:
         hooks = [self.model.hooks[lane] for lane in lanes]
         windows = {hook.key: hook.window for hook in hooks}
         self.model.move_on()
-        taken = self.model.takes(hooks, limit, self.world.order())
+        order = self.world.order()
         batch = claims.claim(lanes, limit=limit, max_bytes=4 * 1024**2)
-        token = batch.rows[0].token if batch.rows else 0
-        to_send = {row.key: row for row in self.model.claim(taken, token)}
+        to_send = {row.key: row for row in self.model.claim(hooks, limit, order)}
         assert {each.delivery_id for each in batch.rows} == set(to_send), "claimed what it should, no more and no less"
         flights = []
         for each in batch.rows:
             row = to_send[each.delivery_id]
-            assert each.token == token
+            row.token = token = each.token
             assert each.event_id == self.model.events[row.event], "one message id for all attempts"
             assert each.target.secrets == row.hook.signs_with(self.model.now), "secrets are read at each claim"
             assert (each.attempt, each.tries) == (row.attempts + 1, row.tries)
@@ -92,7 +91,7 @@ class Deeds:
         self.sound = False  # until shown: what is found wrong once is told once
         self.model.move_on()
         invariants.check(self.model, self.world.stored())
-        found = [set(lanes) & set(self.model.hooks) for lanes in claims.due_lanes()]
+        found = [set(lanes) & set(self.model.hooks) for lanes in claims.due_webhooks()]
         assert found == list(self.model.due_lanes()), "a sweep finds every lane with something to do"
         self.sound = True
 

@@ -69,35 +69,51 @@ class Model:
     def claimable(self, hook: Hook) -> list[Row]:
         return [row for row in self.of(hook) if row.due is not None and row.due <= self.now]
 
-    def takes(self, hooks: Iterable[Hook], limit: int, order: Mapping[int, Any]) -> list[Row]:
-        """Return what a claim of these lanes must take; `order` tells which of the due ones is due first."""
-        chosen: list[Row] = []
+    def takes(self, hooks: Iterable[Hook], order: Mapping[int, Any]) -> list[Row]:
+        """Return what a look at these webhooks finds: of each as many due rows as it has free places, the first first."""
+        found: list[Row] = []
         for hook in hooks:
             if hook.sends(self.now):
                 places = min(hook.window, hook.cap) - sum(map(self.in_flight, self.of(hook)))
                 places = min(places, 1) if hook.step_rate else places
-                chosen += sorted(self.claimable(hook), key=lambda row: order[row.key])[: max(0, places)]
-        return sorted(chosen, key=lambda row: order[row.key])[:limit]
+                found += sorted(self.claimable(hook), key=lambda row: order[row.key])[: max(0, places)]
+        return sorted(found, key=lambda row: order[row.key])
 
-    def claim(self, taken: Iterable[Row], token: int) -> list[Row]:
-        """Let the rows be claimed; return those to be sent: the others wore out their workers and went to review."""
-        to_send = []
-        for row in taken:
+    def claim(self, hooks: Iterable[Hook], limit: int, order: Mapping[int, Any]) -> list[Row]:
+        """Claim what is due; return what is to be sent.
+
+        `order` tells which of the due rows is due first. Where a look meets a claim that ran out, all of that webhook's
+        are taken back, those that wore out their workers go to review, and the webhook is looked at once more.
+        """
+        found = self.takes(hooks, order)
+        to_send = [row for row in found if row.status != SENDING][:limit]
+        self._begin(to_send)
+        orphaned = {row.hook.key: row.hook for row in found if row.status == SENDING and row not in to_send}
+        for hook in orphaned.values():
+            for row in self.claimable(hook):
+                if row.status == SENDING:
+                    self._take_back(row)
+        more = self.takes(orphaned.values(), order)[: limit - len(to_send)]
+        self._begin(more)
+        return to_send + more
+
+    def _begin(self, rows: Iterable[Row]) -> None:
+        for row in rows:
             assert not any(flight.until > self.now for flight in self.flights if flight.row is row), (
                 "sent twice at once"
             )
-            if row.status == SENDING:
-                row.interrupted()
-                row.interruptions += 1
             if row.hook.step_rate:
                 row.hook.blocked_until = self.now + 1
-            row.status, row.due, row.token = SENDING, self.now + 1, token
-            if row.interruptions >= INTERRUPTIONS_MAX:
-                row.token = None
-                row.close(DEAD)
-            else:
-                to_send.append(row)
-        return to_send
+            row.status, row.due = SENDING, self.now + 1
+
+    def _take_back(self, row: Row) -> None:
+        row.interrupted()
+        row.interruptions += 1
+        row.token = None
+        if row.interruptions >= INTERRUPTIONS_MAX:
+            row.close(DEAD)
+        else:
+            row.status = RETRYING
 
     def release(self, flights: Sequence[Flight], wait: int) -> None:
         for flight in flights:
