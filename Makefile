@@ -1,4 +1,4 @@
-# Needs make and Python 3.11, nothing else. Each target installs what it needs into .venv first; after that, no network.
+# Needs make and Python 3.11 or newer, nothing else. Each target installs what it needs into .venv first; after that, no network.
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -7,9 +7,11 @@ N ?= 1
 BENCH ?= $(filter $(basename $(notdir $(wildcard bench/*.py))),ingest drain latency lateness isolation growth)
 MAX_LINES := 300
 GRACE := 30
+CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+JOBS ?= $(CORES)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-sqlite test-postgres slow faults browser bench lint audit outdated format clean
+.PHONY: help demo run test slow faults browser bench lint audit outdated format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,19 +19,13 @@ help: ## show this list
 demo: $(VENV)/.runtime ## the whole product on this machine, with five receivers; ARGS=--once checks itself and ends
 	@$(PY) manage.py demo $(ARGS)
 
-run: $(VENV)/.runtime ## the Procfile's processes, a worker a core, with SQLite and Valkey of our own unless set otherwise
-	@$(PY) manage.py migrate --verbosity 0
-	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" WEB_HOST=127.0.0.1 $(PY) -m tests.services --valkey --development -- \
-		$(PY) -c 'import honcho.command, honcho.manager as m; m.KILL_WAIT = $(GRACE); honcho.command.main()' \
-		start --port 8000 --concurrency worker=$$($(PY) -c 'import os; print(os.cpu_count())') $(ARGS)
+run: $(VENV)/.runtime ## the Procfile's processes, a worker a core, with PostgreSQL and Valkey of our own unless set otherwise
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" WEB_HOST=127.0.0.1 $(PY) -m tests.services --postgres --valkey --development -- \
+		sh -c '$(PY) manage.py migrate --verbosity 0 && exec $(PY) -c "import honcho.command, honcho.manager as m; \
+		m.KILL_WAIT = $(GRACE); honcho.command.main()" start --port 8000 --concurrency worker=$(CORES) $(ARGS)'
 
-test: test-sqlite test-postgres ## the tests on SQLite, then on PostgreSQL; ARGS are pytest's
-
-test-sqlite: $(VENV)/.dev ## the tests on SQLite
-	DATABASE_URL= $(PY) -m pytest $(ARGS)
-
-test-postgres: $(VENV)/.dev ## the tests on PostgreSQL: DATABASE_URL's, or our own
-	$(PY) -m tests.services --postgres -- $(PY) -m pytest $(ARGS)
+test: $(VENV)/.dev ## the tests, side by side on one PostgreSQL: DATABASE_URL's, or our own; ARGS are pytest's
+	$(PY) -m tests.services --postgres --valkey -- $(PY) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 # Suites that .ci/run adds. pytest says 5 when it finds no such test; that is no failure of a suite still to be written.
 define suite
@@ -56,7 +52,7 @@ lint: $(VENV)/.dev ## style, types, import contracts, missing migrations, module
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/lint-imports --no-logo
 	$(PY) -m tests.services -- $(VENV)/bin/mypy
-	DATABASE_URL=sqlite://:memory: $(PY) -m tests.services -- $(PY) manage.py makemigrations --check --dry-run
+	$(PY) -m tests.services --postgres -- $(PY) manage.py makemigrations --check --dry-run
 	@find . -name '*.py' -not -path './$(VENV)/*' -not -path '*/migrations/*' -exec wc -l {} + | awk \
 		'$$2 != "total" && $$1 > $(MAX_LINES) {print $$2 " has " $$1 " lines; the limit is $(MAX_LINES): split it by stage"; bad = 1} \
 		END {exit bad}'
@@ -78,14 +74,16 @@ clean: ## remove what was installed and cached; var/ (the embedded database) sta
 
 # --- installing: only the dependencies, at the versions of constraints.txt; the product runs from its checkout -----------
 
-FIND_PYTHON := for python in "$$PYTHON" python3.11 python3; do [ -n "$$python" ] && \
-	"$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && break; python=; done
+FIND_PYTHON := for python in $$PYTHON python3.14 python3.13 python3.12 python3.11 python3; do \
+	"$$python" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null && break; \
+	python=; done
 LIST := import sys, tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
-	print(*p["dependencies"] if sys.argv[1] == "runtime" else p["optional-dependencies"]["dev"], sep="\n")
+	extra = p["optional-dependencies"]; \
+	print(*(p["dependencies"] + extra["embedded"] if sys.argv[1] == "runtime" else extra["dev"]), sep="\n")
 
 $(VENV)/.created:
-	@$(FIND_PYTHON); [ -n "$$python" ] || { echo "Python 3.11 is needed, and neither python3.11 nor python3 is that." \
-		"Install it, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; }; \
+	@$(FIND_PYTHON); [ -n "$$python" ] || { echo "Python 3.11, 3.12, 3.13 or 3.14 with its venv module is needed, and" \
+		"none was found. Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; }; \
 	"$$python" -m venv $(VENV)
 	@touch $@
 

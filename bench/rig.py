@@ -72,7 +72,7 @@ def workers(
     count: int = 2,
     *,
     app: str = "webhooks_project",
-    queues: str = "deliveries,deliveries.slow,housekeeping",
+    queues: str = "deliveries,housekeeping",
     threads: int = 4,
 ) -> Iterator[None]:
     """Run `count` worker processes of Celery's threads pool, as the Procfile does: one a core."""

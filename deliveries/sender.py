@@ -22,6 +22,9 @@ from deliveries.transport import ErrorClass, Outcome, Request
 
 log = structlog.get_logger(__name__)
 
+FAST = 1.0
+"""Seconds for which an open request counts as one whose outcome comes soon."""
+
 
 @dataclass(slots=True)
 class Sent:
@@ -48,7 +51,6 @@ class Sender:
         self._unsent = unsent
         self._finished = finished
         self._open: dict[int, tuple[float, Claimed]] = {}
-        self._known_slow: dict[int, float] = {}
         self._lock = threading.Lock()
         self._executor = ThreadPoolExecutor(settings.WEBHOOKS_OPEN_REQUESTS_MAX, thread_name_prefix="send")
         self.loaded_bytes = 0
@@ -61,17 +63,15 @@ class Sender:
 
     @property
     def fast_open(self) -> int:
-        """How many of them are younger than WEBHOOKS_SLOW_AFTER: what a shift waits for."""
-        since = time.monotonic() - settings.WEBHOOKS_SLOW_AFTER
+        """How many of them are younger than FAST seconds: their outcomes are to come soon."""
+        since = time.monotonic() - FAST
         with self._lock:
             return sum(1 for submitted, _row in self._open.values() if submitted > since)
 
     def free(self) -> int:
-        """Return how many more rows may be submitted: fast slots and the hard cap both allow them."""
+        """Return how many more rows may be submitted."""
         with self._lock:
-            total = len(self._open)
-        hard = settings.WEBHOOKS_OPEN_REQUESTS_MAX - total
-        return max(0, min(hard, settings.WEBHOOKS_FAST_SLOTS - self.fast_open))
+            return max(0, settings.WEBHOOKS_OPEN_REQUESTS_MAX - len(self._open))
 
     def has_suspect(self) -> bool:
         """Tell whether a delivery whose worker died twice is being sent here now."""
@@ -87,20 +87,6 @@ class Sender:
                 self.loaded_bytes += row.size
         for row in rows:
             self._executor.submit(self._work, row)
-
-    def newly_slow(self) -> list[int]:
-        """Return webhooks with a send open for over WEBHOOKS_SLOW_AFTER, each about once in WEBHOOKS_SLOW_FOR."""
-        now = time.monotonic()
-        with self._lock:
-            slow = {
-                row.target.webhook_id
-                for submitted, row in self._open.values()
-                if now - submitted > settings.WEBHOOKS_SLOW_AFTER
-            }
-            fresh = [pk for pk in slow if self._known_slow.get(pk, 0.0) < now]
-            self._known_slow = {pk: until for pk, until in self._known_slow.items() if until > now}
-            self._known_slow.update(dict.fromkeys(fresh, now + settings.WEBHOOKS_SLOW_FOR / 2))
-        return fresh
 
     def drain(self, seconds: float) -> bool:
         """Wait for what has left. True when nothing is open any more."""

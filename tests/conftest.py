@@ -1,4 +1,4 @@
-"""The ground of every test: a fixed environment, Valkey of our own, and no way to the outside world.
+"""The ground of every test: a fixed environment, servers of our own where needed, and no way to the outside world.
 
 All of it must stand before Django reads its settings, so pytest-django is given no settings module: we name it here and
 set Django up, ahead of the conftest files below this one, which may import models.
@@ -10,7 +10,9 @@ import ipaddress
 import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import django
 import pytest
@@ -18,20 +20,38 @@ import redis
 from django.conf import settings
 
 from tests.services import TEST_ENVIRONMENT
-from webhooks_project.embedded import EmbeddedValkey
+from webhooks_project import env
+from webhooks_project.embedded import EmbeddedValkey, free_port
+from webhooks_project.embedded.postgres import EmbeddedPostgres
 
 _settings_came_first = settings.configured
 _outside: list[str] = []  # what the running test tried to reach
+PURE = (
+    "deliveries/dialects/",
+    "deliveries/payloads/",
+    "deliveries/transport/",
+    "deliveries/retries/",
+    "deliveries/recording/test_decisions.py",
+    "deliveries/recording/test_decision_properties.py",
+    "deliveries/worker/test_protocol_model.py",
+)
+"""Tests that need no server: run by themselves they start none."""
 
 
-def _start_valkey() -> EmbeddedValkey | None:
-    """Set the environment; start Valkey unless REDIS_URL names one."""
+def _prepare_environment() -> EmbeddedValkey | None:
+    """Set the environment; return the Valkey to start, unless REDIS_URL names a server.
+
+    Workers of pytest-xdist share servers: each has a database of its own on both.
+    """
     os.environ.update(TEST_ENVIRONMENT)
     os.environ.setdefault("DATABASE_URL", "")  # a developer's .env is not for tests
-    if os.environ.get("REDIS_URL"):
+    os.environ["CELERY_BROKER_URL"] = ""
+    if given := os.environ.get("REDIS_URL"):
+        if number := os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw"):
+            os.environ["REDIS_URL"] = urlsplit(given)._replace(path=f"/{int(number) + 1}").geturl()
         return None
-    server = EmbeddedValkey().start()
-    os.environ |= {"REDIS_URL": server.url, "CELERY_BROKER_URL": ""}
+    server = EmbeddedValkey(port=free_port())
+    os.environ["REDIS_URL"] = f"redis://127.0.0.1:{server._wanted_port}/0"
     return server
 
 
@@ -43,40 +63,69 @@ def _start_django() -> None:
     PBKDF2PasswordHasher.iterations = 1  # quick, and still read by servers that tests start as processes
 
 
-_valkey = _start_valkey()
+_valkey = _prepare_environment()
+_postgres: EmbeddedPostgres | None = None
+_serving = _valkey is None
 _redis = redis.Redis.from_url(os.environ["REDIS_URL"], socket_timeout=10)
 _start_django()
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Refuse to run where tests would harm someone's data. Raises pytest.UsageError."""
+    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
+        del os.environ["DJANGO_SETTINGS_MODULE"]  # each worker prepares its environment before it names the settings
     if _settings_came_first:
         raise pytest.UsageError(
             "Unset DJANGO_SETTINGS_MODULE and leave --ds out: tests/conftest.py names the settings."
         )
-    if keys := _redis.dbsize():
+    if _serving and (keys := _redis.dbsize()):
         raise pytest.UsageError(
             f"REDIS_URL names a database that holds {keys} keys. Tests empty theirs again and again: "
             "name an empty one, like redis://127.0.0.1:6379/15, or unset REDIS_URL."
         )
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Start the servers that are not given, if a chosen test needs some."""
+    if session.config.option.collectonly or not any(_needs_servers(item) for item in session.items):
+        return
+    global _postgres, _serving  # noqa: PLW0603 - the session's own
+    if _valkey is not None and not _serving:
+        _valkey.start()
+    _serving = True
+    if not settings.DATABASE_URL and _postgres is None:
+        from django.db import connections
+
+        _postgres = EmbeddedPostgres().start()
+        os.environ["DATABASE_URL"] = settings.DATABASE_URL = _postgres.url
+        options = connections.settings["default"]["OPTIONS"]
+        connections.settings["default"] |= env.database(_postgres.url) | {"OPTIONS": options}
+
+
+def _needs_servers(item: pytest.Item) -> bool:
+    place = item.path.relative_to(Path(__file__).parent).as_posix()
+    return not place.startswith(PURE) or item.get_closest_marker("django_db") is not None
+
+
 def pytest_sessionfinish() -> None:
     """Leave Redis as empty as it was found."""
-    _redis.flushdb()
+    if _serving:
+        _redis.flushdb()
 
 
 def pytest_unconfigure() -> None:
-    """End the server that is ours."""
+    """End the servers that are ours."""
     _redis.close()
-    if _valkey is not None:
-        _valkey.stop()
+    for server in (_postgres, _valkey):
+        if server is not None:
+            server.stop()
 
 
 @pytest.fixture(autouse=True)
 def empty_redis() -> redis.Redis:
     """Start each test with an empty database, one that was empty when the session began."""
-    _redis.flushdb()
+    if _serving:
+        _redis.flushdb()
     return _redis
 
 

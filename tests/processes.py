@@ -28,7 +28,7 @@ GRACE = 30.0
 """Seconds a process may take to end when told to, as every process file grants them."""
 START = 60.0
 """Seconds a process may take to be ready; generous, for machines that are busy."""
-QUEUES = ("deliveries", "deliveries.slow", "housekeeping")
+QUEUES = ("deliveries", "housekeeping")
 
 # The kernel signals us when the thread that started us ends; execv keeps that wish. No preexec_fn: tests have threads.
 _DIES_WITH_US = (

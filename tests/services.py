@@ -17,6 +17,7 @@ from types import FrameType
 
 from webhooks_project import embedded
 from webhooks_project.embedded import EmbeddedServerError, EmbeddedValkey
+from webhooks_project.embedded.postgres import EmbeddedPostgres
 
 TEST_ENVIRONMENT = {
     "DEBUG": "false",
@@ -39,13 +40,15 @@ def main(arguments: list[str]) -> int:
     with contextlib.ExitStack() as servers:
         try:
             if options.postgres and not environment.get("DATABASE_URL"):
-                from tests.postgres import EmbeddedPostgres  # needs the development packages; Valkey alone does not
-
-                environment["DATABASE_URL"] = servers.enter_context(EmbeddedPostgres(fsync=options.fsync)).url
+                data = embedded.state_folder() / "postgres" if options.development else None
+                server = servers.enter_context(EmbeddedPostgres(data=data, fsync=options.fsync))
+                environment["DATABASE_URL"] = server.url
+                if options.development:
+                    embedded.announce("postgres", server.url)
             if options.valkey and not environment.get("REDIS_URL"):
                 environment["REDIS_URL"] = servers.enter_context(EmbeddedValkey(appendonly=options.fsync)).url
                 if options.development:
-                    embedded.announce(environment["REDIS_URL"])
+                    embedded.announce("redis", environment["REDIS_URL"])
                 environment["CELERY_BROKER_URL"] = ""  # which makes it the broker, too
         except EmbeddedServerError as error:
             print(f"tests.services: {error}", file=sys.stderr)
@@ -58,6 +61,8 @@ def _environment(development: bool) -> dict[str, str]:
     if development:
         importlib.import_module("webhooks_project.env")  # reads .env
         environment = dict(os.environ)
+        if not environment.get("DATABASE_URL"):
+            environment.setdefault("DEBUG", "true")  # as everywhere that no database is named
     else:
         environment = {"DATABASE_URL": ""} | TEST_ENVIRONMENT | os.environ  # set to nothing, .env doesn't fill it
     environment.pop("DJANGO_SETTINGS_MODULE", None)  # our imports set it; each command names it for itself
@@ -71,7 +76,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--valkey", action="store_true", help="Valkey, unless REDIS_URL is set")
     parser.add_argument("--fsync", action="store_true", help="both keep their promises on disk, as in production")
     parser.add_argument(
-        "--development", action="store_true", help="leave settings alone, let other commands find Valkey"
+        "--development",
+        action="store_true",
+        help="leave settings alone, keep data in var/, let others find them",
     )
     parser.add_argument("command", nargs="+", metavar="COMMAND", help="what to run, after `--`")
     return parser.parse_args(arguments)

@@ -12,7 +12,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-SQLITE, POSTGRES = "django.db.backends.sqlite3", "django.db.backends.postgresql"
+BACKEND = "webhooks_project.postgresql"
+NOT_RUNNING = "not-running"
+"""The name of the database where none is named and none of our own runs."""
 
 T = TypeVar("T")
 
@@ -105,19 +107,22 @@ def ports(name: str) -> list[int]:
     return _read(name, [], "ports like 443,8443", parse)
 
 
-def database(url: str) -> dict[str, Any]:
+def database(url: str | None) -> dict[str, Any]:
     """Return Django's settings for a database URL, its query as options (`?sslmode=verify-full`).
 
-    Raises ImproperlyConfigured unless it is PostgreSQL's or SQLite's.
+    None: no database is named and none of our own runs; the first use says so. Raises ImproperlyConfigured unless it
+    is PostgreSQL's.
     """
-    expects = "It expects postgres://user:password@host:5432/name or sqlite:///path."
+    if url is None:
+        return {"ENGINE": BACKEND, "NAME": NOT_RUNNING}
+    expects = "It expects postgres://user:password@host:5432/name."
     try:
         config = environ.Env.db_url_config(url)
     except Exception as error:
         raise ImproperlyConfigured(f"DATABASE_URL: {error}. {expects}") from error
-    if config.get("ENGINE") not in {SQLITE, POSTGRES}:
+    if config.get("ENGINE") != "django.db.backends.postgresql":
         raise ImproperlyConfigured(f"DATABASE_URL names a database that is not supported. {expects}")
-    return config
+    return config | {"ENGINE": BACKEND}
 
 
 def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:

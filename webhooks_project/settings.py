@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -11,12 +10,12 @@ from webhooks_project import desk, devkeys, embedded, env, logs
 from webhooks_project.upkeep import *  # noqa: F403 - retention, notices, mail, beat's schedule
 
 BASE_DIR = env.BASE_DIR
-STATE_DIR = BASE_DIR / "var"  # embedded database, keys and server state; never committed
+STATE_DIR = embedded.state_folder()  # data of servers of our own, keys and state; never committed
 
 # --- where we run -----------------------------------------------------------------------------------------------
 
 DATABASE_URL = env.text("DATABASE_URL")
-EMBEDDED = not DATABASE_URL  # nothing but Python: SQLite and a Valkey of our own
+EMBEDDED = not DATABASE_URL  # nothing but Python: PostgreSQL and Valkey of our own
 DEBUG = env.flag("DEBUG", default=EMBEDDED)
 
 _generated = devkeys.development_keys(STATE_DIR) if DEBUG else {}
@@ -36,34 +35,16 @@ CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 
 # --- database and Redis -----------------------------------------------------------------------------------------
 
-STATE_DIR.mkdir(exist_ok=True)
-DATABASES: dict[str, dict[str, Any]] = (
-    {"default": env.database(DATABASE_URL)}
-    if DATABASE_URL
-    else {
-        "default": {
-            "ENGINE": env.SQLITE,
-            "NAME": env.text("WEBHOOKS_SQLITE_PATH", str(STATE_DIR / "webhooks.sqlite3")),
-        }
-    }
-)
-_options: dict[str, Any] = DATABASES["default"].setdefault("OPTIONS", {})
-if DATABASES["default"]["ENGINE"] == env.SQLITE:
-    # A file, not memory: the sender's and recorder's threads have connections of their own.
-    DATABASES["default"]["TEST"] = {"NAME": str(STATE_DIR / f"test-{os.getpid()}.sqlite3")}
-    _options |= {
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32000",
-    }
-elif env.flag("DATABASE_POOL", default=True):  # set it to false for Celery's prefork pool: the two don't go together
+STATE_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+DATABASES: dict[str, dict[str, Any]] = {"default": env.database(DATABASE_URL or embedded.running_url("postgres"))}
+if env.flag("DATABASE_POOL", default=True):  # set it to false for Celery's prefork pool: the two don't go together
     # The pool lends a session for one statement batch; threads that wait on the network hold none.
-    DATABASES["default"]["ENGINE"] = "webhooks_project.postgresql"
-    _options["pool"] = {"min_size": 1, "max_size": env.whole("DATABASE_POOL_SIZE", 12, minimum=2), "timeout": 10}
+    _pool = {"min_size": 1, "max_size": env.whole("DATABASE_POOL_SIZE", 12, minimum=2), "timeout": 10}
+    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = _pool
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-REDIS_URL = env.text("REDIS_URL") or embedded.running_url() or "redis://127.0.0.1:6379/0"
+REDIS_URL = env.text("REDIS_URL") or embedded.running_url("redis") or "redis://127.0.0.1:6379/0"
 REDIS_PREFIX = env.text("REDIS_PREFIX", "mw")
 
 # --- Celery -----------------------------------------------------------------------------------------------------
@@ -94,24 +75,16 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "beat")
 
 # --- the engine (DESIGN: lanes and shifts); seconds, bytes and counts ---------------------------------------------
 
-WEBHOOKS_FAST_SLOTS = env.whole("WEBHOOKS_FAST_SLOTS", 128, minimum=1)
 WEBHOOKS_OPEN_REQUESTS_MAX = env.whole("WEBHOOKS_OPEN_REQUESTS_MAX", 512, minimum=1)
-WEBHOOKS_SLOW_AFTER = env.seconds("WEBHOOKS_SLOW_AFTER", 1.0, minimum=0.05)
-WEBHOOKS_SLOW_FOR = env.seconds("WEBHOOKS_SLOW_FOR", 60.0, minimum=1.0)
 WEBHOOKS_MAX_IN_FLIGHT = env.whole("WEBHOOKS_MAX_IN_FLIGHT", 20, minimum=1)
-WEBHOOKS_CLAIM_LANES = env.whole("WEBHOOKS_CLAIM_LANES", 100, minimum=1)
 WEBHOOKS_CLAIM_BYTES = env.whole("WEBHOOKS_CLAIM_BYTES", 4 * 1024**2, minimum=1)
 WEBHOOKS_LOADED_BYTES = env.whole("WEBHOOKS_LOADED_BYTES", 64 * 1024**2, minimum=1)
 WEBHOOKS_CLAIM_GRACE = env.seconds("WEBHOOKS_CLAIM_GRACE", 5.0, minimum=1.0)
 WEBHOOKS_INTERRUPTIONS_MAX = env.whole("WEBHOOKS_INTERRUPTIONS_MAX", 3, minimum=1)
 WEBHOOKS_RECORD_CHUNK = env.whole("WEBHOOKS_RECORD_CHUNK", 100, minimum=1)
 WEBHOOKS_RECORD_WAIT = env.seconds("WEBHOOKS_RECORD_WAIT", 0.2)
-WEBHOOKS_SHIFT_SLICE = env.seconds("WEBHOOKS_SHIFT_SLICE", 10.0, minimum=0.1)
-WEBHOOKS_SHIFTS_PER_WORKER = env.whole("WEBHOOKS_SHIFTS_PER_WORKER", 2, minimum=1)
 WEBHOOKS_COUNTDOWN_HORIZON = env.seconds("WEBHOOKS_COUNTDOWN_HORIZON", 150.0)
-WEBHOOKS_COUNTDOWN_CUSHION = env.seconds("WEBHOOKS_COUNTDOWN_CUSHION", 0.05)
 WEBHOOKS_EXPIRE_AFTER = env.whole("WEBHOOKS_EXPIRE_AFTER", 0)  # for webhooks without an own; 0 is never
-WEBHOOKS_SWEEP_INTERVAL = env.seconds("WEBHOOKS_SWEEP_INTERVAL", 1.0, minimum=0.05)
 
 # --- what may be published, and where it may go -------------------------------------------------------------------
 

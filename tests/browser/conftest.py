@@ -94,12 +94,9 @@ class House:
 
 
 @contextlib.contextmanager
-def database(folder: Path) -> Iterator[str]:
-    """Give the house a database of its own, on the server that DATABASE_URL names, or in a file."""
-    server = os.environ.get("DATABASE_URL", "")
-    if not server.startswith("postgres"):
-        yield f"sqlite:///{folder / 'house.sqlite3'}"
-        return
+def database() -> Iterator[str]:
+    """Give the house a database of its own, on the server that DATABASE_URL names."""
+    server = os.environ["DATABASE_URL"]
     name = f"browser_{os.getpid()}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
@@ -109,8 +106,8 @@ def database(folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with database(tmp_path_factory.mktemp("house")) as address:
+def house() -> Iterator[House]:
+    with database() as address:
         # DEBUG serves the static files without collecting them first; everything else is as in production.
         variables = environment(DATABASE_URL=address, DEBUG="true", WEBHOOKS_SOURCE_IPS="203.0.113.7")
         migrate = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]

@@ -13,12 +13,8 @@ from tests.engine import claim, due, due_one, widen
 from tests.factories import make_webhook
 
 pytestmark = pytest.mark.django_db
-postgres_only = pytest.mark.skipif(
-    "connection.vendor != 'postgresql'", reason="SQLite has one writer: its claims take turns by themselves"
-)
 
 
-@postgres_only
 @pytest.mark.django_db(transaction=True)
 def test_claims_at_the_same_time_never_share_a_row_nor_pass_a_cap() -> None:
     """Promises 4 and 5, with real threads and connections."""
@@ -48,7 +44,6 @@ def test_claims_at_the_same_time_never_share_a_row_nor_pass_a_cap() -> None:
     assert 0 < sum(1 for row in rows if row.target.webhook_id == wide.pk) <= 20
 
 
-@postgres_only
 @pytest.mark.django_db(transaction=True)
 def test_a_lane_that_another_claim_is_at_is_reported_busy() -> None:
     free, busy = due_one(), due_one()

@@ -116,12 +116,6 @@ def held_elsewhere(model: Any, **which: Any) -> Iterator[None]:
     thread.join()
 
 
-needs_row_locks = pytest.mark.skipif(
-    connection.vendor == "sqlite", reason="SQLite has no row locks: its transactions are IMMEDIATE"
-)
-
-
-@needs_row_locks
 @pytest.mark.django_db(transaction=True)
 def test_while_another_process_looks_this_one_leaves_at_once(settings):
     settings.WEBHOOKS_NOTICE_WAIT = 0.0
@@ -133,7 +127,6 @@ def test_while_another_process_looks_this_one_leaves_at_once(settings):
     assert watch.look() == 2
 
 
-@needs_row_locks
 @pytest.mark.django_db(transaction=True)
 def test_a_purge_passes_by_what_somebody_is_replaying():
     first, second = due_one(), due_one()

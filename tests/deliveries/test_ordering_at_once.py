@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connections, transaction
 
 from deliveries import ordering, outcomes, review
 from deliveries.judging import judge
@@ -19,7 +19,6 @@ from tests.lines import due_now, keys, ordered, send, told
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer: transactions take turns"),
 ]
 
 S = Delivery.Status

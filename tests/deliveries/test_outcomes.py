@@ -3,7 +3,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.db import connection
 
 from deliveries import outcomes
 from deliveries.models import Attempt, DeadLetter, Delivery
@@ -197,7 +196,7 @@ def test_a_hundred_outcomes_take_as_many_statements_as_one() -> None:
         outcomes.record([answered(rows[0])])
     with statements() as hundred:
         outcomes.record([answered(row, 200 if position % 2 else 500) for position, row in enumerate(rows[1:101])])
-    assert len(hundred) == len(one) <= 5 + (connection.vendor == "sqlite")
+    assert len(hundred) == len(one) <= 5
 
 
 def test_one_delivery_alone_takes_at_most_eleven_statements_from_publish_to_record() -> None:
@@ -207,7 +206,7 @@ def test_one_delivery_alone_takes_at_most_eleven_statements_from_publish_to_reco
         [row] = claim(webhook).rows
         outcomes.record([answered(row)])
     assert Delivery.objects.get().status == Delivery.Status.DELIVERED
-    assert len(seen) <= 11 + 2 * (connection.vendor == "sqlite"), "\n".join(seen)  # it claims in three, counts in two
+    assert len(seen) <= 11, "\n".join(seen)  # it claims in three, counts in two
 
 
 def test_a_chunk_whose_commit_went_through_unanswered_is_not_written_twice() -> None:

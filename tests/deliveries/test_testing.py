@@ -123,7 +123,6 @@ def test_events_published_over_the_api_are_captured() -> None:
 
 
 @committing
-@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite's test database may lie in memory, one thread's")
 def test_another_threads_events_are_captured() -> None:
     merchant = make_merchant()
 

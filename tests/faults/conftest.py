@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.stage import Stage
 from tests.flows import ground
-from tests.postgres import EmbeddedPostgres
+from webhooks_project.embedded.postgres import EmbeddedPostgres
 
 
 @pytest.fixture(scope="session")

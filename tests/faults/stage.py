@@ -16,10 +16,10 @@ from subscriptions.models import Webhook
 from tests import processes
 from tests.factories import make_merchant, make_webhook
 from tests.faults.publisher import Publisher, Receipt
-from tests.postgres import EmbeddedPostgres
 from tests.processes import Process, Web
 from tests.receiver import TestReceiver
 from webhooks_project.embedded import EmbeddedValkey
+from webhooks_project.embedded.postgres import EmbeddedPostgres
 
 Child = TypeVar("Child", bound=Process)
 Key = tuple[str, str]

@@ -1,4 +1,4 @@
-"""Whole journeys: a database of our own, of the kind the test run has, its Valkey, and real worker processes on them.
+"""Whole journeys: a database of our own, the run's Valkey, and real worker processes on them.
 
 Rows are committed, since other processes must see them; so each test makes a merchant of its own. Workers are a
 module's, and end with it: no other test meets them.
@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 from django.conf import settings
-from django.db import connection
 
 from tests.factories import make_merchant
 from tests.flows import ground
@@ -23,13 +21,8 @@ from tests.processes import Process, environment, worker
 
 
 @pytest.fixture(scope="session")
-def flows_database(tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Any) -> Iterator[dict[str, Any]]:
+def flows_database(django_db_blocker: Any) -> Iterator[dict[str, Any]]:
     """Django's settings of a migrated database that nobody else uses."""
-    if connection.vendor == "sqlite":
-        wanted = ground.sqlite(tmp_path_factory.mktemp("flows") / "flows.sqlite3")
-        _migrate(wanted, django_db_blocker)
-        yield wanted
-        return
     server, name = urlsplit(settings.DATABASE_URL), f"flows_{os.getpid()}"
     with psycopg.connect(server.geturl(), autocommit=True) as session:
         session.execute(f"CREATE DATABASE {name}")
@@ -66,8 +59,5 @@ def _migrate(wanted: dict[str, Any], django_db_blocker: Any) -> None:
 
 def _variables(wanted: dict[str, Any]) -> dict[str, str]:
     redis = {"REDIS_URL": settings.REDIS_URL, "CELERY_BROKER_URL": settings.CELERY_BROKER_URL}
-    if "sqlite3" in wanted["ENGINE"]:
-        assert Path(wanted["NAME"]).name == "flows.sqlite3"
-        return redis | {"DATABASE_URL": "", "WEBHOOKS_SQLITE_PATH": wanted["NAME"]}
     address = urlsplit(settings.DATABASE_URL)
     return redis | {"DATABASE_URL": address._replace(path=f"/{wanted['NAME']}").geturl()}

@@ -5,21 +5,13 @@ Processes see only what is committed, and flush only what is theirs; so journeys
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import environ
 from django.core.management import call_command
 from django.db import connections
-
-
-def sqlite(file: Path) -> dict[str, Any]:
-    """Return Django's settings of a SQLite database in `file`, with the options of ours."""
-    changed = copy.deepcopy(connections.settings["default"])
-    return changed | {"ENGINE": "django.db.backends.sqlite3", "NAME": str(file)}
 
 
 def postgres(url: str) -> dict[str, Any]:

@@ -70,7 +70,7 @@ class Model:
         return [row for row in self.of(hook) if row.due is not None and row.due <= self.now]
 
     def takes(self, hooks: Iterable[Hook], order: Mapping[int, Any]) -> list[Row]:
-        """Return what a look at these webhooks finds: of each as many due rows as it has free places, the first first."""
+        """Return what a look at these webhooks finds: of each as many due rows as it has free places, in order."""
         found: list[Row] = []
         for hook in hooks:
             if hook.sends(self.now):

@@ -21,9 +21,9 @@ import psycopg
 import pytest
 import redis
 
-from tests.postgres import EmbeddedPostgres
 from webhooks_project import embedded
-from webhooks_project.embedded import EmbeddedServerError, EmbeddedValkey, GuardedServer
+from webhooks_project.embedded import EmbeddedServerError, EmbeddedValkey, GuardedServer, guard
+from webhooks_project.embedded.postgres import EmbeddedPostgres
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 15.0  # seconds; generous, for a busy machine
@@ -39,9 +39,8 @@ time.sleep(600)
 @pytest.fixture(autouse=True)
 def state_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep the announcements of tests out of the checkout, where a demo may be running."""
-    path = tmp_path / "var" / "embedded-valkey.json"
-    monkeypatch.setattr(embedded, "STATE_FILE", path)
-    return path
+    monkeypatch.setenv("WEBHOOKS_STATE_DIR", str(tmp_path / "var"))
+    return tmp_path / "var" / "embedded-redis.json"
 
 
 def until(condition: Callable[[], bool]) -> bool:
@@ -109,7 +108,7 @@ def test_the_end_of_the_thread_that_started_it_leaves_the_server_running():
     thread.start()
     thread.join()
     try:
-        time.sleep(3 * embedded.GUARD_TICK)
+        time.sleep(3 * guard.GUARD_TICK)
         assert server.answers()
     finally:
         server.stop()
@@ -154,14 +153,14 @@ def test_a_server_that_cannot_run_says_why_with_its_log(tmp_path: Path):
 
 
 def test_an_announced_server_is_found_until_it_stops(state_file: Path):
-    assert embedded.running_url() is None
+    assert embedded.running_url("redis") is None
     with EmbeddedValkey() as server:
-        embedded.announce(server.url)
-        assert embedded.running_url() == server.url
+        embedded.announce("redis", server.url)
+        assert embedded.running_url("redis") == server.url
         os.kill(server.pid, signal.SIGSTOP)
-        assert embedded.running_url() is None  # halted, it answers nobody
+        assert embedded.running_url("redis") is None  # halted, it answers nobody
         os.kill(server.pid, signal.SIGCONT)
-    assert embedded.running_url() is None
+    assert embedded.running_url("redis") is None
     assert not state_file.exists()
 
 
@@ -171,7 +170,7 @@ def test_an_announcement_outlived_by_its_file_is_not_believed(state_file: Path):
     with EmbeddedValkey() as server:  # another server took the port
         state_file.parent.mkdir()
         state_file.write_text(json.dumps({"url": server.url, "pid": gone.pid}))
-        assert embedded.running_url() is None
+        assert embedded.running_url("redis") is None
     assert state_file.exists()  # and it is not ours to remove
 
 
@@ -183,7 +182,7 @@ def test_an_announcement_outlived_by_its_file_is_not_believed(state_file: Path):
 def test_a_damaged_announcement_is_no_announcement(text: str, state_file: Path):
     state_file.parent.mkdir()
     state_file.write_bytes(text.encode(errors="surrogateescape"))
-    assert embedded.running_url() is None
+    assert embedded.running_url("redis") is None
 
 
 @pytest.mark.parametrize("mode", ["fast", "immediate", "kill"])

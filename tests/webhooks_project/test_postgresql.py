@@ -17,8 +17,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def pooled() -> Iterator[Any]:
     """A connection of Django's over a pool of one session."""
-    if connection.vendor != "postgresql":
-        pytest.skip("SQLite has no sessions to pool")
     settings = copy.deepcopy(connection.settings_dict)
     settings |= {"ENGINE": "webhooks_project.postgresql", "CONN_HEALTH_CHECKS": False, "CONN_MAX_AGE": 0}
     settings["OPTIONS"] = settings["OPTIONS"] | {"pool": {"min_size": 1, "max_size": 1, "timeout": 10}}

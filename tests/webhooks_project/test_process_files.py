@@ -43,7 +43,7 @@ def test_web_requests_have_the_grace_period_to_end():
 
 def test_each_queue_of_deliveries_is_worked_by_threads_that_leave_mingling_and_gossip_out():
     workers = [command for command in PROCESSES.values() if " worker " in command]
-    assert {re.search(r"-Q (\S+)", command)[1] for command in workers} == {"deliveries", "deliveries.slow,housekeeping"}
+    assert {re.search(r"-Q (\S+)", command)[1] for command in workers} == {"deliveries,housekeeping"}
     assert all("-P threads" in command for command in workers)
     assert all("--without-gossip --without-mingle" in command for command in workers)
 

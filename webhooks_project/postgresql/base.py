@@ -10,10 +10,13 @@ import select
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from django.db import OperationalError
 from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
+
+from webhooks_project import env
 
 
 def check(session: Connection[Any]) -> None:
@@ -29,6 +32,15 @@ def check(session: Connection[Any]) -> None:
 
 class DatabaseWrapper(base.DatabaseWrapper):
     """The backend that settings name as ENGINE."""
+
+    def connect(self) -> None:
+        """Connect. Raises OperationalError with what to do where no database is named and none of our own runs."""
+        if self.settings_dict["NAME"] == env.NOT_RUNNING:
+            raise OperationalError(
+                "No database is running. Start one with `make demo` or `make run` in another terminal, or set "
+                "DATABASE_URL=postgres://user:password@host:5432/name."
+            )
+        super().connect()
 
     @property
     def pool(self) -> ConnectionPool[Any] | None:

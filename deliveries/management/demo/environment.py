@@ -10,6 +10,9 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.management.base import CommandError
+from django.db import connections
+
+from webhooks_project import env
 
 DEVELOPMENT = {
     "DEBUG": "true",
@@ -24,7 +27,7 @@ DEVELOPMENT = {
 
 def is_apart() -> bool:
     """Tell whether this is an installation beside the checkout's own, which other commands here don't mean."""
-    return bool(os.environ.get("WEBHOOKS_SQLITE_PATH"))
+    return bool(os.environ.get("WEBHOOKS_STATE_DIR"))
 
 
 def needs_redis() -> bool:
@@ -32,10 +35,15 @@ def needs_redis() -> bool:
     return not os.environ.get("REDIS_URL")
 
 
-def for_children(redis_url: str | None) -> dict[str, str]:
-    """Return the environment of the demo's processes; `redis_url` is our own server's, None where one is named."""
-    ours = {"REDIS_URL": redis_url} if redis_url else {}
-    return {**os.environ, **DEVELOPMENT, **ours}
+def needs_database() -> bool:
+    """Tell whether no database is named, so that one of our own must be started."""
+    return not settings.DATABASE_URL
+
+
+def for_children(database_url: str | None, redis_url: str | None) -> dict[str, str]:
+    """Return the environment of the demo's processes; the URLs are our own servers', None where one is named."""
+    ours = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+    return {**os.environ, **DEVELOPMENT, **{name: url for name, url in ours.items() if url}}
 
 
 def adopt(environment: Mapping[str, str]) -> None:
@@ -43,15 +51,17 @@ def adopt(environment: Mapping[str, str]) -> None:
     settings.WEBHOOKS_ALLOWED_NETWORKS = environment["WEBHOOKS_ALLOWED_NETWORKS"].split(",")
     settings.WEBHOOKS_ALLOWED_PORTS = []
     settings.WEBHOOKS_REQUIRE_HTTPS = False
+    if settings.EMBEDDED:
+        changed = env.database(environment["DATABASE_URL"])
+        connections.settings["default"] |= changed | {"OPTIONS": settings.DATABASES["default"].get("OPTIONS", {})}
     settings.REDIS_URL = environment["REDIS_URL"]
     settings.CELERY_BROKER_URL = environment.get("CELERY_BROKER_URL") or environment["REDIS_URL"]
     settings.CELERY_TASK_ALWAYS_EAGER = False  # Celery reads its configuration from these settings at each look
 
 
 def folder() -> Path:
-    """Return the folder for logs and lock: beside the SQLite file, or in the checkout's var/. Made if missing."""
-    beside = Path(settings.DATABASES["default"]["NAME"]).parent if settings.EMBEDDED else settings.STATE_DIR
-    path = Path(beside) / "demo"
+    """Return the folder for logs and lock. Made if missing."""
+    path = Path(settings.STATE_DIR) / "demo"
     path.mkdir(parents=True, exist_ok=True)
     return path
 

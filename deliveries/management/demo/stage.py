@@ -19,6 +19,7 @@ from deliveries.management.demo import cast as casting
 from deliveries.management.demo import environment, expectations, processes, screen, story
 from deliveries.retry_policy import DEFAULT_POLICY
 from webhooks_project import embedded
+from webhooks_project.embedded.postgres import EmbeddedPostgres
 
 REDRAWS = 4
 """Times a second that the screen may change."""
@@ -58,7 +59,7 @@ class Stage:
             signal.signal(number, lambda number, _frame: sys.exit(128 + number))
         self.logs = environment.folder()
         self._stack.enter_context(environment.alone(self.logs))
-        variables = environment.for_children(self._redis())
+        variables = environment.for_children(self._postgres(), self._redis())
         environment.adopt(variables)
         call_command("migrate", verbosity=0)
         self.web = processes.Web(variables, self.logs)
@@ -81,15 +82,21 @@ class Stage:
         """Start Valkey where no Redis is named, and let commands in other terminals find it."""
         if not environment.needs_redis():
             return None
-        apart = environment.is_apart()
-        if not apart and (running := embedded.running_url()):
+        if running := embedded.running_url("redis"):
             raise CommandError(
                 f"This checkout's processes are up already, with Valkey at {running} (make run?). End them first."
             )
         valkey = self._stack.enter_context(embedded.EmbeddedValkey())
-        if not apart:
-            embedded.announce(valkey.url)
+        embedded.announce("redis", valkey.url)
         return str(valkey.url)
+
+    def _postgres(self) -> str | None:
+        """Start PostgreSQL where no database is named, and let commands in other terminals find it."""
+        if not environment.needs_database():
+            return None
+        server = self._stack.enter_context(EmbeddedPostgres(data=settings.STATE_DIR / "postgres"))
+        embedded.announce("postgres", server.url)
+        return str(server.url)
 
     def _schedule(self) -> str:
         return str(self.logs / "beat") if environment.is_apart() else settings.CELERY_BEAT_SCHEDULE_FILENAME

@@ -21,7 +21,6 @@ from tests.factories import make_member, make_merchant, make_user, make_webhook
 
 pytestmark = [
     pytest.mark.django_db,
-    pytest.mark.skipif("connection.vendor != 'postgresql'", reason="plans are PostgreSQL's"),
 ]
 
 LARGE, QUIET = 20_000, 200

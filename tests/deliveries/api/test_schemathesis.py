@@ -64,7 +64,6 @@ def run(web: processes.Web, variables: dict[str, str], key: str, folder: Path) -
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite's test database lives in one connection")
 def test_the_server_keeps_to_the_document(tmp_path: Path, live_server: Any) -> None:
     shop = services.create_merchant(name="Shop", email="owner@shop.example", domain="shop.example")
     person = make_member(shop.merchant)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from subscriptions import services
 from tests.hostile import HostileServer, answers
@@ -60,7 +59,6 @@ def at(value: Any, path: str) -> Any:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite's test database lives in one connection")
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 def test_the_walk_works_as_it_is_printed(live_server: Any) -> None:
     shop = services.create_merchant(name="Shop", email="owner@shop.example")

