@@ -20,16 +20,16 @@ demo: $(VENV)/.runtime ## the whole product on this machine, with five receivers
 	@$(PY) manage.py demo $(ARGS)
 
 run: $(VENV)/.runtime ## the Procfile's processes, a worker a core, with PostgreSQL and Valkey of our own unless set otherwise
-	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" WEB_HOST=127.0.0.1 $(PY) -m tests.services --postgres --valkey --development -- \
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" WEB_HOST=127.0.0.1 $(PY) -m tests.support.services --postgres --valkey --development -- \
 		sh -c '$(PY) manage.py migrate --verbosity 0 && exec $(PY) -c "import honcho.command, honcho.manager as m; \
 		m.KILL_WAIT = $(GRACE); honcho.command.main()" start --port 8000 --concurrency worker=$(CORES) $(ARGS)'
 
 test: $(VENV)/.dev ## the tests, side by side on one PostgreSQL: DATABASE_URL's, or our own; ARGS are pytest's
-	$(PY) -m tests.services --postgres --valkey -- $(PY) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	$(PY) -m tests.support.services --postgres --valkey -- $(PY) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 # Suites that .ci/run adds. pytest says 5 when it finds no such test; that is no failure of a suite still to be written.
 define suite
-	@set -x; $(PY) -m tests.services --postgres -- $(PY) -m pytest -m $@ $(ARGS) || { code=$$?; set +x; \
+	@set -x; $(PY) -m tests.support.services --postgres -- $(PY) -m pytest -m $@ $(ARGS) || { code=$$?; set +x; \
 		[ $$code -eq 5 ] || exit $$code; echo "No test is marked '$@' yet."; }
 endef
 
@@ -45,14 +45,14 @@ browser: $(VENV)/.dev ## the tests that drive Chromium
 
 bench: $(VENV)/.dev ## the benchmarks, on PostgreSQL and Valkey that keep their promises on disk; BENCH="drain latency" picks
 	@for name in $(BENCH); do echo "--- bench/$$name.py"; \
-		$(PY) -m tests.services --postgres --valkey --fsync -- $(PY) -m bench.$$name $(ARGS) || exit; done
+		$(PY) -m tests.support.services --postgres --valkey --fsync -- $(PY) -m bench.$$name $(ARGS) || exit; done
 
 lint: $(VENV)/.dev ## style, types, import contracts, missing migrations, module length
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/lint-imports --no-logo
-	$(PY) -m tests.services -- $(VENV)/bin/mypy
-	$(PY) -m tests.services --postgres -- $(PY) manage.py makemigrations --check --dry-run
+	$(PY) -m tests.support.services -- $(VENV)/bin/mypy
+	$(PY) -m tests.support.services --postgres -- $(PY) manage.py makemigrations --check --dry-run
 	@find . -name '*.py' -not -path './$(VENV)/*' -not -path '*/migrations/*' -exec wc -l {} + | awk \
 		'$$2 != "total" && $$1 > $(MAX_LINES) {print $$2 " has " $$1 " lines; the limit is $(MAX_LINES): split it by stage"; bad = 1} \
 		END {exit bad}'

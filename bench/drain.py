@@ -1,6 +1,6 @@
 """How fast a backlog drains: ours beside the naive task-per-delivery baseline, in one run.
 
-python -m tests.services --postgres --valkey --fsync -- python -m bench.drain [--runs 3] [--scale 1.0]
+python -m tests.support.services --postgres --valkey --fsync -- python -m bench.drain [--runs 3] [--scale 1.0]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the log's size does to the pages that people open: the same merchant at 10 thousand and at 5 million rows.
 
-    python -m tests.services --postgres --valkey -- python -m bench.growth [--rows 5000000] [--runs 5]
+    python -m tests.support.services --postgres --valkey -- python -m bench.growth [--rows 5000000] [--runs 5]
 
 Rows are made inside PostgreSQL: events, one delivery each, one attempt each, every 50th dead and in review. A quiet
 merchant has its few rows at the very start of the log, where a page that walks everybody's rows finds them last.
@@ -59,7 +59,7 @@ def people(grown: Merchant, quiet: list[Merchant]) -> dict[str, Client]:
     return browsers
 
 
-LOG, QUEUE, REQUESTS = (f"/admin/deliveries/{model}/" for model in ("delivery", "deadletter", "attempt"))
+LOG, QUEUE, REQUESTS = (f"/admin/webhooks_deliveries/{model}/" for model in ("delivery", "deadletter", "attempt"))
 SHARED = {"log": LOG, "log, failed only": f"{LOG}?outcome=failed", "review": QUEUE, "requests made": REQUESTS}
 """What everybody opens."""
 
@@ -76,9 +76,9 @@ def pages(merchant: Merchant) -> dict[str, str]:
         "log, last 24 hours": f"{LOG}?within=24h",
         "log, an order number": f"{LOG}?q=4711",
         "delivery": f"{LOG}{delivery.pk}/change/",
-        "events": "/admin/deliveries/event/",
-        "event": f"/admin/deliveries/event/{event.pk}/change/",
-        "webhooks": "/admin/subscriptions/webhook/",
+        "events": "/admin/webhooks_deliveries/event/",
+        "event": f"/admin/webhooks_deliveries/event/{event.pk}/change/",
+        "webhooks": "/admin/webhooks_subscriptions/webhook/",
     }
 
 

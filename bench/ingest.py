@@ -1,6 +1,6 @@
 """How fast events are accepted: `POST events` singly and in batches of 100, beside a bare Django view in the same run.
 
-    python -m tests.services --postgres --valkey --fsync -- python -m bench.ingest [--runs 3] [--seconds 5]
+    python -m tests.support.services --postgres --valkey --fsync -- python -m bench.ingest [--runs 3] [--seconds 5]
 
 gunicorn with two processes, PostgreSQL, one matching webhook, no worker: what is measured is the door.
 """

@@ -1,6 +1,6 @@
 """What a neighbour's outage costs: 1,000 endpoints that answer, alone and beside 200 that hang for 10 s a request.
 
-python -m tests.services --postgres --valkey --fsync -- python -m bench.isolation [--runs 3]
+python -m tests.support.services --postgres --valkey --fsync -- python -m bench.isolation [--runs 3]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How soon a lone event leaves: from the commit to the request, and the statements it takes.
 
-python -m tests.services --postgres --valkey --fsync -- python -m bench.latency [--events 200]
+python -m tests.support.services --postgres --valkey --fsync -- python -m bench.latency [--events 200]
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """How late retries are: 2,000 deliveries whose receivers fail at first, undisturbed and while workers are killed.
 
-python -m tests.services --postgres --valkey --fsync -- python -m bench.lateness [--deliveries 2000] [--only kills]
+python -m tests.support.services --postgres --valkey --fsync -- python -m bench.lateness [--deliveries 2000] [--only
+kills]
 
 The retries come after 5 s and 25 s: receivers answer 500 until the third attempt. Lateness is what the log says: from
 when an attempt was due, by the database's clock, to when it began. What follows an attempt that was interrupted was in
@@ -18,7 +19,7 @@ from bench import rig
 from deliveries.management.receiver import Answer, Receiver, Request
 from deliveries.models import Attempt, Delivery
 from subscriptions.models import Merchant, Webhook
-from tests.processes import Process, environment, worker
+from tests.support.processes import Process, environment, worker
 
 ENDPOINTS = 200
 DELAYS = [5, 25, 125]

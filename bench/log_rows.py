@@ -18,25 +18,25 @@ _ULID = """
     $$
 """
 _EVENTS = """
-    INSERT INTO deliveries_event (public_id, merchant_id, type, data, size, resource_id, occurred_at, created_at)
-    SELECT 'evt_' || pg_temp.ulid(t, n), %(merchant)s, 'order.created',
+    INSERT INTO webhooks_deliveries_event (public_id, merchant_id, type, data, size, resource_id, occurred_at,
+    created_at) SELECT 'evt_' || pg_temp.ulid(t, n), %(merchant)s, 'order.created',
         '{"order":{"id":"' || n || '","total":"49.99"}}', 40, n::text, t, t
     FROM (SELECT n, now() - (%(last)s - n) * interval '0.5 seconds' AS t
           FROM generate_series(%(first)s, %(last)s) AS n) AS made
 """
 _DELIVERIES = """
-    INSERT INTO deliveries_delivery (merchant_id, webhook_id, event_id, event_type, status, reason,
-        attempt_count, tries, replays, interruptions, last_status_code, last_error, last_attempt_at, response_ms,
+    INSERT INTO webhooks_deliveries_delivery (merchant_id, webhook_id, event_id, event_type, status, reason,
+        attempt_count, tries, replays, orphaned_attempts, last_status_code, last_error, last_attempt_at, response_ms,
         created_at, closed_at)
     SELECT e.merchant_id, (%(webhooks)s::bigint[])[1 + e.id %% %(count)s], e.id,
         e.type,
         CASE WHEN e.id %% 50 = 0 THEN 'dead' ELSE 'delivered' END, '', 1, 1, 0, 0,
         CASE WHEN e.id %% 50 = 0 THEN 500 ELSE 200 END, CASE WHEN e.id %% 50 = 0 THEN 'http_error' ELSE '' END,
         e.created_at, 42, e.created_at, e.created_at
-    FROM deliveries_event e WHERE e.id > %(after)s
+    FROM webhooks_deliveries_event e WHERE e.id > %(after)s
 """
 _ATTEMPTS = """
-    INSERT INTO deliveries_attempt (delivery_id, webhook_id, number, result, started_at, answered_at,
+    INSERT INTO webhooks_deliveries_attempt (delivery_id, webhook_id, number, result, started_at, answered_at,
         lateness_ms, status_code, error, detail, decision, url, request_headers, request_size, request_digest,
         response_headers, response_body, response_size, response_truncated, total_ms, remote_address,
         reused_connection, worker)
@@ -44,19 +44,19 @@ _ATTEMPTS = """
         CASE WHEN d.status = 'dead' THEN 'failed' ELSE 'delivered' END, d.created_at, d.created_at + interval '42 ms',
         5, d.last_status_code, d.last_error, '', 'The endpoint answered.', 'https://shop.example.com/hooks', '[]', 100,
         '', '[]', 'ok', 2, false, 42, '192.0.2.1', true, 'bench'
-    FROM deliveries_delivery d WHERE d.event_id > %(after)s
+    FROM webhooks_deliveries_delivery d WHERE d.event_id > %(after)s
 """
 _LETTERS = """
-    INSERT INTO deliveries_deadletter (delivery_id, merchant_id, webhook_id, reason, error, status_code, created_at,
-        resolution, resolved_by, note)
+    INSERT INTO webhooks_deliveries_deadletter (delivery_id, merchant_id, webhook_id, reason, error, status_code,
+        created_at, resolution, resolved_by, note)
     SELECT d.id, d.merchant_id, d.webhook_id, 'The endpoint answered 500.', 'http_error', 500, d.created_at, '', '', ''
-    FROM deliveries_delivery d WHERE d.event_id > %(after)s AND d.status = 'dead'
+    FROM webhooks_deliveries_delivery d WHERE d.event_id > %(after)s AND d.status = 'dead'
 """
 _COUNTERS = """
     INSERT INTO {table} AS cell (merchant_id, webhook_id, bucket, result, band, count, total_ms)
     SELECT d.merchant_id, d.webhook_id, date_bin('{step}', d.created_at, '1970-01-01 00:00+00'), of.result,
         1 + d.id %% 8, count(*), 42 * count(*)
-    FROM deliveries_delivery d CROSS JOIN LATERAL (VALUES (d.status), ('lateness')) AS of (result)
+    FROM webhooks_deliveries_delivery d CROSS JOIN LATERAL (VALUES (d.status), ('lateness')) AS of (result)
     WHERE d.event_id > %(after)s GROUP BY 1, 2, 3, 4, 5
     ON CONFLICT (webhook_id, bucket, result, band) DO UPDATE SET count = cell.count + excluded.count
 """
@@ -65,8 +65,8 @@ LOADING = (
     _DELIVERIES,
     _ATTEMPTS,
     _LETTERS,
-    _COUNTERS.format(table="deliveries_counter", step="5 minutes"),
-    _COUNTERS.format(table="deliveries_hourcounter", step="1 hour"),
+    _COUNTERS.format(table="webhooks_deliveries_counter", step="5 minutes"),
+    _COUNTERS.format(table="webhooks_deliveries_hourcounter", step="1 hour"),
 )
 
 

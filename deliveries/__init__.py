@@ -1,1 +1,1 @@
-"""The way of an event: publish, fan out, lane, attempt, outcome, retry or dead letter, review."""
+"""The way of an event: publish, fan out, webhook, attempt, outcome, retry or dead letter, review."""

@@ -10,6 +10,7 @@ class SubscriptionsConfig(AppConfig):
     """Merchants, webhooks, subscriptions, secrets, keys and the event catalogue."""
 
     name = "subscriptions"
+    label = "webhooks_subscriptions"  # a host project may have an app of that name
     verbose_name = "Setup"
 
     def ready(self) -> None:

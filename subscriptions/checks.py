@@ -16,5 +16,5 @@ def encryption_keys_work(**_kwargs: Any) -> list[CheckMessage]:
     try:
         encryption.decrypt(encryption.encrypt("check"))
     except ImproperlyConfigured as error:
-        return [Error(str(error), id="subscriptions.E001")]
+        return [Error(str(error), id="webhooks_subscriptions.E001")]
     return []

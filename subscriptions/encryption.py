@@ -28,7 +28,9 @@ def encrypt(text: str) -> str:
     return _fernet(tuple(settings.WEBHOOKS_ENCRYPTION_KEYS)).encrypt(text.encode()).decode()
 
 
-@lru_cache(maxsize=10_000)  # a lane's secret is read at every claim; decrypting costs more than the rest of the claim
+@lru_cache(
+    maxsize=10_000
+)  # a webhook's secret is read at every claim; decrypting costs more than the rest of the claim
 def _decrypt(token: str, keys: tuple[str, ...]) -> str:
     return _fernet(keys).decrypt(token.encode()).decode()
 

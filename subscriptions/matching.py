@@ -50,11 +50,11 @@ class Match:
     ordering: str = ""
 
 
-_BY_NAME = "SELECT name, aliases, source FROM subscriptions_eventtype WHERE is_active AND name IN ({marks})"
-_ALL = "SELECT name, aliases, source FROM subscriptions_eventtype WHERE is_active"
+_BY_NAME = "SELECT name, aliases, source FROM webhooks_subscriptions_eventtype WHERE is_active AND name IN ({marks})"
+_ALL = "SELECT name, aliases, source FROM webhooks_subscriptions_eventtype WHERE is_active"
 _MATCHING = """
     SELECT s.pattern, w.id, w.is_enabled, w.disabled_reason, w.filter, w.fields, w.ordering
-    FROM subscriptions_subscription s JOIN subscriptions_webhook w ON w.id = s.webhook_id
+    FROM webhooks_subscriptions_subscription s JOIN webhooks_subscriptions_webhook w ON w.id = s.webhook_id
     WHERE s.merchant_id = %s AND s.ended_at IS NULL AND s.pattern IN ({marks}) AND w.deleted_at IS NULL
     ORDER BY w.id
 """

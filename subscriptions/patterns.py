@@ -25,7 +25,7 @@ _EXAMPLES = "Use an event's name such as order.created, a prefix such as order.*
 def validate_event_name(name: str) -> str:
     """Return `name` unchanged if it can name an event: ASCII words joined by single `.` or `-`, at most 100 characters.
 
-    Raises ValueError saying what is wrong and how to mend it.
+    Raises ValueError saying what is wrong and how to fix it.
     """
     _refuse_unusable_text(name, "An event name", "Give a name such as order.created.")
     if "*" in name:
@@ -37,7 +37,7 @@ def validate_event_name(name: str) -> str:
 def validate_pattern(pattern: str) -> str:
     """Return `pattern` in the form it is stored in and looked up by. Case counts, and nothing is trimmed.
 
-    Raises ValueError saying what is wrong and how to mend it, for all but an exact name, a prefix pattern and `*`.
+    Raises ValueError saying what is wrong and how to fix it, for all but an exact name, a prefix pattern and `*`.
     """
     _refuse_unusable_text(pattern, "An event pattern", _EXAMPLES)
     if pattern == EVERYTHING:
@@ -75,11 +75,11 @@ def matches(pattern: str, event_name: str, aliases: Sequence[str] = ()) -> bool:
     return pattern == event_name or pattern in aliases
 
 
-def _refuse_unusable_text(text: str, subject: str, mend: str) -> None:
+def _refuse_unusable_text(text: str, subject: str, fix: str) -> None:
     if not isinstance(text, str):
-        raise ValueError(f"{subject} must be text, not {type(text).__name__}. {mend}")
+        raise ValueError(f"{subject} must be text, not {type(text).__name__}. {fix}")
     if not text:
-        raise ValueError(f"{subject} can't be empty. {mend}")
+        raise ValueError(f"{subject} can't be empty. {fix}")
     if len(text) > MAX_NAME_LENGTH:
         raise ValueError(f"{subject} has at most {MAX_NAME_LENGTH} characters; this one has {len(text)}. Shorten it.")
 

@@ -105,7 +105,7 @@ _KEY_AND_MERCHANT: Final = """
     SELECT k.id, k.prefix, k.digest, k.scopes, m.id, m.public_id, m.name, m.domain, m.is_active, m.validate_events,
         m.is_active AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > %s),
         k.last_used_at IS NULL OR k.last_used_at <= %s
-    FROM subscriptions_apikey k JOIN subscriptions_merchant m ON m.id = k.merchant_id
+    FROM webhooks_subscriptions_apikey k JOIN webhooks_subscriptions_merchant m ON m.id = k.merchant_id
     WHERE k.prefix = %s
 """
 _OF_KEY: Final = ("id", "prefix", "digest", "scopes")

@@ -19,7 +19,7 @@ import pytest
 import redis
 from django.conf import settings
 
-from tests.services import TEST_ENVIRONMENT
+from tests.support.services import TEST_ENVIRONMENT
 from webhooks_project import env
 from webhooks_project.embedded import EmbeddedValkey, free_port
 from webhooks_project.embedded.postgres import EmbeddedPostgres

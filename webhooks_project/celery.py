@@ -13,7 +13,6 @@ app = Celery("webhooks_project")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.worker_consumer = "webhooks_project.consumer:QuickConsumer"
 app.autodiscover_tasks()
-app.autodiscover_tasks(related_name="housekeeping")  # what beat calls; the schedule stands in upkeep.py
 
 
 @setup_logging.connect

@@ -10,7 +10,7 @@ from django.utils.crypto import constant_time_compare
 from django.views.decorators.http import require_safe
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from deliveries.metrics import exposition
+from deliveries.reporting.metrics import exposition
 
 
 @require_safe

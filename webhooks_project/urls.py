@@ -5,10 +5,10 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
 
-from storefront.views import download
+from examples.storefront.views import download
 from subscriptions.api import shopery
 from subscriptions.api.base import NotFoundView
-from subscriptions.signing_in import sign_in
+from subscriptions.sign_in import sign_in
 from webhooks_project import health
 
 urlpatterns = [
@@ -25,7 +25,7 @@ urlpatterns = [
     path("api/v1/", include("deliveries.api.urls")),
     path("company/webhooks", shopery.CompanyWebhooks.as_view()),
     path("company/webhooks/<str:id>", shopery.CompanyWebhook.as_view()),
-    path("api/", include("storefront.api.urls")),
+    path("api/", include("examples.storefront.api.urls")),
     path("download", download),
     re_path(r"^(?:api/v1|company)(?:/.*)?$", NotFoundView.as_view()),
 ]

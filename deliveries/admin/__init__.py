@@ -2,9 +2,29 @@
 
 from django.contrib import admin
 
-from deliveries.admin import attempts, dashboard, engine, events, jobs, letters, log, notices, webhooks
+from deliveries.admin import (
+    attempts,
+    dashboard,
+    dead_letters,
+    delivery_log,
+    engine_tables,
+    events,
+    jobs,
+    notices,
+    webhooks,
+)
 
 admin.site.index_template = "desk/dashboard.html"
 admin.site.index_title = "Dashboard"
 
-__all__ = ["attempts", "dashboard", "engine", "events", "jobs", "letters", "log", "notices", "webhooks"]
+__all__ = [
+    "attempts",
+    "dashboard",
+    "dead_letters",
+    "delivery_log",
+    "engine_tables",
+    "events",
+    "jobs",
+    "notices",
+    "webhooks",
+]

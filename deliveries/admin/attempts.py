@@ -11,11 +11,11 @@ from django.urls import reverse
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
-from deliveries.admin import log_filters, words
-from deliveries.admin.abreast import Abreast
-from deliveries.admin.cursor import CursorAdmin
+from deliveries.admin import delivery_log_filters, labels
+from deliveries.admin.keyset_pages import CursorAdmin
+from deliveries.admin.merged_pages import MergedRows
 from deliveries.models import Attempt
-from subscriptions.admin import moments
+from subscriptions.admin import local_times
 from subscriptions.admin.scoping import OwnRowsFilter, merchants_with
 from subscriptions.models import Webhook
 
@@ -34,7 +34,7 @@ class ResultFilter(DropdownFilter):
         return queryset.filter(result=self.value()) if self.value() else queryset
 
 
-class AttemptErrorFilter(log_filters.ErrorFilter):
+class AttemptErrorFilter(delivery_log_filters.ErrorFilter):
     """The error of the attempt."""
 
     lookup = "error"
@@ -57,26 +57,26 @@ class AttemptAdmin(CursorAdmin):
     def change_view(self, request: HttpRequest, object_id: str, *_: Any, **__: Any) -> HttpResponse:
         """Lead to the delivery."""
         attempt = self.get_object(request, object_id)
-        page = reverse("admin:deliveries_delivery_change", args=[attempt.delivery_id])
+        page = reverse("admin:webhooks_deliveries_delivery_change", args=[attempt.delivery_id])
         return HttpResponseRedirect(f"{page}#attempt-{attempt.pk}")
 
-    def lanes(self, request: HttpRequest, filters: dict[str, Any]) -> Abreast | None:
+    def merged_rows(self, request: HttpRequest, filters: dict[str, Any]) -> MergedRows | None:
         """An attempt knows its webhook only: the newest of a merchant are the newest of its webhooks, merged."""
         keys = merchants_with(request)
         if keys is None:
             return None
         webhooks = Webhook.objects.filter(merchant_id__in=keys).order_by()
-        return Abreast("webhook_id", list(webhooks.values_list("pk", flat=True)))
+        return MergedRows("webhook_id", list(webhooks.values_list("pk", flat=True)))
 
     @display(description="Sent at")
     def sent(self, row: Attempt) -> str:
         """Return when the request left."""
-        return moments.moment(row.started_at)
+        return local_times.moment(row.started_at)
 
     @display(description="Answered at")
     def answered(self, row: Attempt) -> str:
         """Return when the answer was complete, or given up."""
-        return moments.moment(row.answered_at)
+        return local_times.moment(row.answered_at)
 
     @display(description="Event type")
     def event(self, row: Attempt) -> str:
@@ -91,12 +91,12 @@ class AttemptAdmin(CursorAdmin):
     @display(description="HTTP status")
     def http(self, row: Attempt) -> str:
         """Return the status, or the error."""
-        return str(row.status_code or (words.error_title(row.error) if row.error else moments.DASH))
+        return str(row.status_code or (labels.error_title(row.error) if row.error else local_times.DASH))
 
     @display(description="Response time")
     def took(self, row: Attempt) -> str:
         """Return how long it took."""
-        return words.milliseconds(row.total_ms)
+        return labels.milliseconds(row.total_ms)
 
     @display(description="Result", label={"delivered": "success", "failed": "danger", "interrupted": "warning"})
     def outcome(self, row: Attempt) -> tuple[str, str]:
@@ -106,4 +106,4 @@ class AttemptAdmin(CursorAdmin):
     @display(description="What follows")
     def reason(self, row: Attempt) -> str:
         """Return the reason of the retry, or of the end."""
-        return row.decision or moments.DASH
+        return row.decision or local_times.DASH

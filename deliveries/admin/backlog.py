@@ -1,4 +1,4 @@
-"""What waits: open deliveries and the oldest that is due, asked lane by lane from the index of open rows."""
+"""What waits: open deliveries and the oldest that is due, asked webhook by webhook from the index of open rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from subscriptions.models import Webhook
 COUNTED_MAX = 10_000
 """Counting stops here; with more, the page says "10,000+"."""
 WEBHOOKS_MAX = 5000
-"""Lanes asked for their oldest row."""
+"""Webhooks asked for their oldest row."""
 
 
 @dataclass

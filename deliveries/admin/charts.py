@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from deliveries.admin.words import milliseconds
-from deliveries.stats import Summary
+from deliveries.admin.labels import milliseconds
+from deliveries.reporting.stats import Summary
 
 WIDTH, HEIGHT = 720, 240
 LEFT, RIGHT, TOP, BOTTOM = 84, 30, 12, 28

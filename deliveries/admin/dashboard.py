@@ -7,10 +7,10 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from deliveries import stats
 from deliveries.admin import backlog, charts
-from deliveries.admin.words import milliseconds
-from subscriptions.admin.moments import DASH
+from deliveries.admin.labels import milliseconds
+from deliveries.reporting import stats
+from subscriptions.admin.local_times import DASH
 from subscriptions.admin.scoping import DEVELOPER, merchants_with
 from subscriptions.models import Webhook
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from deliveries import ordering
-from deliveries.admin import curl, payloads, requests_made, words
+from deliveries.admin import curl, labels, payload_display, sent_requests
 from deliveries.models import Attempt, Delivery
+from deliveries.queueing import ordering
 
 ATTEMPTS_MAX = 50
 """The most attempts a page shows, the newest."""
@@ -26,8 +26,8 @@ def context(delivery: Delivery) -> dict[str, Any]:
         "ahead": ordering.ahead_of(delivery),
         "webhook": delivery.webhook,
         "event": delivery.event,
-        "tone": words.TONES.get(delivery.status, "default"),
-        "payload": payloads.pretty(delivery.event.data),
+        "tone": labels.TONES.get(delivery.status, "default"),
+        "payload": payload_display.pretty(delivery.event.data),
         "attempts": _entries(delivery, attempts),
         "letters": list(delivery.dead_letters.select_related("assignee")),
         "retries": max(0, delivery.attempt_count - 1),
@@ -35,25 +35,25 @@ def context(delivery: Delivery) -> dict[str, Any]:
 
 
 def _entries(delivery: Delivery, attempts: list[Attempt]) -> list[dict[str, Any]]:
-    bodies = requests_made.bodies(delivery, attempts) if attempts else {}
+    bodies = sent_requests.bodies(delivery, attempts) if attempts else {}
     return [_entry(attempt, bodies.get(attempt.pk)) for attempt in attempts]
 
 
-def _entry(attempt: Attempt, body: requests_made.Body | None) -> dict[str, Any]:
-    headers = payloads.pairs(attempt.request_headers)
+def _entry(attempt: Attempt, body: sent_requests.Body | None) -> dict[str, Any]:
+    headers = payload_display.pairs(attempt.request_headers)
     return {
         "attempt": attempt,
         "tone": {"delivered": "success", "failed": "danger"}.get(attempt.result, "warning"),
-        "error": words.error_title(attempt.error) if attempt.error else "",
-        "advice": words.advice(attempt.error, attempt.status_code),
-        "request_headers": payloads.as_lines(headers),
-        "response_headers": payloads.as_lines(payloads.pairs(attempt.response_headers)),
-        "response_body": payloads.text_of(attempt.response_body),
-        "body": payloads.pretty(body.text) if body else "",
+        "error": labels.error_title(attempt.error) if attempt.error else "",
+        "advice": labels.advice(attempt.error, attempt.status_code),
+        "request_headers": payload_display.as_lines(headers),
+        "response_headers": payload_display.as_lines(payload_display.pairs(attempt.response_headers)),
+        "response_body": payload_display.text_of(attempt.response_body),
+        "body": payload_display.pretty(body.text) if body else "",
         "body_is_exact": bool(body and body.is_exact),
         "curl": curl.command(attempt.url, headers, body.text) if body else "",
-        "took": words.milliseconds(attempt.total_ms),
-        "late": words.milliseconds(attempt.lateness_ms),
+        "took": labels.milliseconds(attempt.total_ms),
+        "late": labels.milliseconds(attempt.lateness_ms),
         "bars": bars(attempt),
     }
 
@@ -87,7 +87,7 @@ def bars(timed: Any) -> list[dict[str, Any]]:
         {
             "label": label,
             "style": style,
-            "text": words.milliseconds(length),
+            "text": labels.milliseconds(length),
             # The drawing is 1000 units wide: whole numbers, whatever language the page is in.
             "x": round(1000 * min(start, total) / total),
             "width": max(4, round(1000 * min(length, total) / total)),

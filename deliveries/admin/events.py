@@ -12,15 +12,15 @@ from django.urls import path
 from django.urls.resolvers import URLPattern
 from unfold.decorators import display
 
-from deliveries.admin import expunge, log_filters, payloads, search, why
-from deliveries.admin.cursor import CursorAdmin
+from deliveries.admin import delivery_log_filters, explanations, expunge, payload_display, search
+from deliveries.admin.keyset_pages import CursorAdmin
 from deliveries.models import Event
 from deliveries.models.events import EXPUNGED
-from subscriptions.admin import moments
+from subscriptions.admin import local_times
 from subscriptions.admin.scoping import OWNER, OwnRowsFilter
 
 
-class TypeFilter(log_filters.EventTypeFilter):
+class TypeFilter(delivery_log_filters.EventTypeFilter):
     """One event of the catalogue."""
 
     lookup = "type"
@@ -56,8 +56,8 @@ class EventAdmin(CursorAdmin):
             "title": event.type,
             "opts": self.opts,
             "event": event,
-            "payload": payloads.pretty(event.data),
-            "reasons": why.reasons(event),
+            "payload": payload_display.pretty(event.data),
+            "reasons": explanations.reasons(event),
             "traces": expunge.traces(event),
             "may_expunge": event.data != EXPUNGED and self.may(request, "expunge", event),
         }
@@ -66,7 +66,7 @@ class EventAdmin(CursorAdmin):
     def get_urls(self) -> list[URLPattern]:
         """Add the page that expunges a payload."""
         view = self.admin_site.admin_view(self.expunge_view)
-        return [path("<path:object_id>/expunge/", view, name="deliveries_event_expunge"), *super().get_urls()]
+        return [path("<path:object_id>/expunge/", view, name="webhooks_deliveries_event_expunge"), *super().get_urls()]
 
     def expunge_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for the reason, then take the payload out."""
@@ -75,7 +75,7 @@ class EventAdmin(CursorAdmin):
     @display(description="Time")
     def when(self, row: Event) -> str:
         """Return when it was published."""
-        return moments.moment(row.created_at)
+        return local_times.moment(row.created_at)
 
     @display(description="Id")
     def shown_id(self, row: Event) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 from django.conf import settings
 from django.http import Http404, StreamingHttpResponse
 
-from deliveries.admin.cursor import CursorChangeList
-from deliveries.database import borrowed
+from deliveries.admin.keyset_pages import CursorChangeList
+from deliveries.db.sessions import borrowed
 from deliveries.models import Delivery
 
 COLUMNS = (

@@ -1,4 +1,4 @@
-"""Taking one event's payload out on request: the page that says what goes and asks why, then the deed."""
+"""Taking one event's payload out on request: the page that says what goes and asks why, then the row_action."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from deliveries import expunging, review
-from deliveries.models import Attempt, Delivery, Event, Expunction
+from deliveries.maintenance import expunging
+from deliveries.models import Attempt, Delivery, Event, ExpungedPayload
+from deliveries.review import manual_actions
 from subscriptions.admin.scoping import name_of
 
 NOTE_MAX = 500
@@ -35,11 +36,11 @@ def page(admin: Any, request: HttpRequest, event: Event) -> HttpResponse:
     if not admin.may(request, "expunge", event):
         raise PermissionDenied
     form = ReasonForm(request.POST if request.method == "POST" else None)
-    back = reverse("admin:deliveries_event_change", args=[event.pk])
+    back = reverse("admin:webhooks_deliveries_event_change", args=[event.pk])
     if form.is_valid():
         try:
             trace = expunging.expunge(event, by=name_of(request), note=form.cleaned_data["note"])
-        except review.Conflict as error:
+        except manual_actions.Conflict as error:
             messages.error(request, str(error))
         else:
             messages.success(request, f"Expunged, with the bodies of {trace.attempts} attempts. The trace stays.")
@@ -60,6 +61,8 @@ def page(admin: Any, request: HttpRequest, event: Event) -> HttpResponse:
     return TemplateResponse(request, "desk/expunge.html", context)
 
 
-def traces(event: Event) -> list[Expunction]:
+def traces(event: Event) -> list[ExpungedPayload]:
     """Return who expunged the event and when, the newest first."""
-    return list(Expunction.objects.filter(merchant_id=event.merchant_id, event_id=event.public_id).order_by("-pk")[:20])
+    return list(
+        ExpungedPayload.objects.filter(merchant_id=event.merchant_id, event_id=event.public_id).order_by("-pk")[:20]
+    )

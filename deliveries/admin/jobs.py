@@ -12,11 +12,11 @@ from django.urls.resolvers import URLPattern
 from django.utils.html import format_html
 from unfold.decorators import display
 
-from deliveries import bulk
-from deliveries.admin import words
-from deliveries.admin.cursor import CursorAdmin
+from deliveries.admin import labels
+from deliveries.admin.keyset_pages import CursorAdmin
 from deliveries.models import Job
-from subscriptions.admin import moments
+from deliveries.review import bulk_jobs
+from subscriptions.admin import local_times
 from subscriptions.admin.scoping import OwnRowsFilter
 from subscriptions.models import Webhook
 
@@ -35,7 +35,7 @@ class JobAdmin(CursorAdmin):
     def get_urls(self) -> list[URLPattern]:
         """Add what the job's page asks for while it runs."""
         view = self.admin_site.admin_view(self.look)
-        return [path("<path:object_id>/look/", view, name="deliveries_job_look"), *super().get_urls()]
+        return [path("<path:object_id>/look/", view, name="webhooks_deliveries_job_look"), *super().get_urls()]
 
     def change_view(self, request: HttpRequest, object_id: str, *_: Any, **__: Any) -> HttpResponse:
         """Show how far it is."""
@@ -47,20 +47,20 @@ class JobAdmin(CursorAdmin):
             "job": job,
             "now": standing(job),
             "selected": selected(job),
-            "queue": reverse("admin:deliveries_deadletter_changelist"),
+            "queue": reverse("admin:webhooks_deliveries_deadletter_changelist"),
         }
         return TemplateResponse(request, "desk/job.html", context)
 
     def look(self, request: HttpRequest, object_id: str) -> JsonResponse:
         """Return how far it is as JSON; one that has stalled is taken up again."""
         job = self.get_object(request, object_id)
-        bulk.wake_stalled(Job.objects.filter(pk=job.pk))
+        bulk_jobs.wake_stalled(Job.objects.filter(pk=job.pk))
         return JsonResponse(standing(job))
 
     @display(description="Started")
     def when(self, row: Job) -> str:
         """Return when it was asked for."""
-        return moments.moment(row.created_at)
+        return local_times.moment(row.created_at)
 
     @display(description="What")
     def what(self, row: Job) -> str:
@@ -105,7 +105,7 @@ def selected(job: Job) -> list[tuple[str, str]]:
             webhook = Webhook.objects.filter(merchant_id=job.merchant_id, public_id=value).first()
             found.append(("Webhook", str(webhook or value)))
         elif name == "error":
-            found.append(("Error", words.error_title(str(value))))
+            found.append(("Error", labels.error_title(str(value))))
         elif name == "ids":
             found.append(("Deliveries", f"{len(value)} named by id"))
         else:

@@ -9,9 +9,9 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
-from deliveries.admin.cursor import CursorAdmin
-from deliveries.models import Expunction, Notice, NoticeWish
-from subscriptions.admin import moments
+from deliveries.admin.keyset_pages import CursorAdmin
+from deliveries.models import ExpungedPayload, Notice, NoticePreference
+from subscriptions.admin import local_times
 from subscriptions.admin.scoping import OWNER, MerchantScoped, OwnRowsFilter
 
 TONES = {
@@ -37,12 +37,12 @@ class NoticeAdmin(CursorAdmin):
     @display(description="Last")
     def when(self, row: Notice) -> str:
         """Return when it last happened."""
-        return moments.moment(row.last_at)
+        return local_times.moment(row.last_at)
 
     @display(description="First")
     def first(self, row: Notice) -> str:
         """Return when it first happened."""
-        return moments.moment(row.first_at)
+        return local_times.moment(row.first_at)
 
     @display(description="What", label=TONES)
     def what(self, row: Notice) -> tuple[str, str]:
@@ -67,7 +67,7 @@ class NoticeAdmin(CursorAdmin):
     @display(description="Why")
     def why(self, row: Notice) -> str:
         """Return the last reason in a sentence."""
-        return row.reason or moments.DASH
+        return row.reason or local_times.DASH
 
     @display(description="E-mail")
     def mailed(self, row: Notice) -> str:
@@ -75,16 +75,16 @@ class NoticeAdmin(CursorAdmin):
         if row.error:
             return f"not mailed: {row.error}"
         if row.sent_at is None:
-            return moments.sentence("due {}", row.due_at)
+            return local_times.sentence("due {}", row.due_at)
         count = len(row.told.splitlines())
         return (
-            moments.sentence(f"sent to {count} {'person' if count == 1 else 'people'}, {{}}", row.sent_at)
+            local_times.sentence(f"sent to {count} {'person' if count == 1 else 'people'}, {{}}", row.sent_at)
             if count
             else "nobody wants it"
         )
 
 
-@admin.register(NoticeWish)
+@admin.register(NoticePreference)
 class NoticeWishAdmin(MerchantScoped):
     """Who is told what by e-mail; owners decide. Without a row the merchant's address gets the usual."""
 
@@ -99,12 +99,12 @@ class NoticeWishAdmin(MerchantScoped):
         return [] if obj is None else ["merchant", "user"]
 
     @display(description="Who")
-    def who(self, row: NoticeWish) -> str:
+    def who(self, row: NoticePreference) -> str:
         """Return the member's address, or the merchant's own."""
         return row.user.email if row.user else f"{row.merchant.email} (the merchant)"
 
 
-@admin.register(Expunction)
+@admin.register(ExpungedPayload)
 class ExpunctionAdmin(CursorAdmin):
     """Payloads that were taken out on request: by whom and when."""
 
@@ -114,6 +114,6 @@ class ExpunctionAdmin(CursorAdmin):
     fields = readonly_fields = ["when", "event_id", "event_type", "by", "note", "attempts", "cancelled"]
 
     @display(description="When")
-    def when(self, row: Expunction) -> str:
+    def when(self, row: ExpungedPayload) -> str:
         """Return when it was done."""
-        return moments.moment(row.created_at)
+        return local_times.moment(row.created_at)

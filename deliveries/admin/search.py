@@ -7,8 +7,8 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from deliveries.admin import abreast
-from deliveries.admin.abreast import Abreast
+from deliveries.admin import merged_pages
+from deliveries.admin.merged_pages import MergedRows
 from deliveries.models import Event
 
 PAYLOADS_MAX = 20_000
@@ -24,12 +24,12 @@ def clean(term: str) -> str:
 
 
 def events(
-    rows: QuerySet[Event], term: str, order: Sequence[str] = ("-pk",), lanes: Abreast | None = None
+    rows: QuerySet[Event], term: str, order: Sequence[str] = ("-pk",), webhooks: MergedRows | None = None
 ) -> list[int]:
     """Return the primary keys among `rows` (scoped events) that the term names or that contain it.
 
-    `order` is newest first, led by the column an index begins with; `lanes` are the merchants, where they are several.
-    Three queries.
+    `order` is newest first, led by the column an index begins with; `webhooks` are the merchants, where they are
+    several. Three queries.
     """
     term = clean(term)
     if not term:
@@ -39,13 +39,13 @@ def events(
     if keys:
         return keys
     newest = rows.order_by(*order)
-    if lanes is None:
+    if webhooks is None:
         floor = newest.values_list("pk", flat=True)[PAYLOADS_MAX - 1 : PAYLOADS_MAX].first()
     else:
-        floor = abreast.depth(rows, lanes, descending=True, rows_max=PAYLOADS_MAX)
+        floor = merged_pages.depth(rows, webhooks, descending=True, rows_max=PAYLOADS_MAX)
     found = (newest if floor is None else newest.filter(pk__gte=floor)).filter(data__contains=term)
-    if lanes is not None:
-        return abreast.first(found, lanes, descending=True, limit=FOUND_MAX)
+    if webhooks is not None:
+        return merged_pages.first(found, webhooks, descending=True, limit=FOUND_MAX)
     return list(found.values_list("pk", flat=True)[:FOUND_MAX])
 
 
@@ -54,5 +54,5 @@ def among(admin: Any, request: Any, term: str) -> list[int]:
     event_admin = admin.admin_site._registry[Event]
     lead = event_admin.lead(request, {})
     order = ["-pk"] if lead is None else [lead[0], "-pk"]
-    lanes = event_admin.lanes(request, {}) if lead is None else None
-    return events(event_admin.get_queryset(request), term, order, lanes)
+    webhooks = event_admin.merged_rows(request, {}) if lead is None else None
+    return events(event_admin.get_queryset(request), term, order, webhooks)

@@ -12,9 +12,10 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
 
-from deliveries import dialects, trials
-from deliveries.admin import delivery_page, health, payloads, snippets, trial
-from deliveries.database import borrowed
+from deliveries import dialects
+from deliveries.admin import delivery_page, payload_display, test_send_panel, verification_snippets, webhook_health
+from deliveries.db.sessions import borrowed
+from deliveries.sending import test_sends
 from subscriptions import patterns
 from subscriptions.admin.scoping import DEVELOPER, own_merchants
 from subscriptions.admin.webhooks import WebhookAdmin
@@ -34,7 +35,7 @@ class DeskWebhookAdmin(WebhookAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         """Add preview and test, of saved and unsaved webhooks."""
-        view, own = self.admin_site.admin_view, "subscriptions_webhook"
+        view, own = self.admin_site.admin_view, "webhooks_subscriptions_webhook"
         return [
             path("<str:object_id>/preview/", view(self.preview), name=f"{own}_preview"),
             path("<str:object_id>/test/", view(self.test), name=f"{own}_test"),
@@ -47,13 +48,13 @@ class DeskWebhookAdmin(WebhookAdmin):
         key = webhook.pk if webhook else NEW
         names = list(EventType.objects.filter(is_active=True).values_list("name", flat=True))
         context |= {
-            "health": health.of(webhook) if webhook else None,
+            "health": webhook_health.of(webhook) if webhook else None,
             "may_try": self.may(request, "change", webhook),
             "samples": names,
             "sample": _sample(webhook, names),
-            "preview_url": reverse("admin:subscriptions_webhook_preview", args=[key]),
-            "test_url": reverse("admin:subscriptions_webhook_test", args=[key]),
-            "snippets": snippets.of(webhook.dialect) if webhook else None,
+            "preview_url": reverse("admin:webhooks_subscriptions_webhook_preview", args=[key]),
+            "test_url": reverse("admin:webhooks_subscriptions_webhook_test", args=[key]),
+            "snippets": verification_snippets.of(webhook.dialect) if webhook else None,
             "dialect": dialects.get(webhook.dialect) if webhook else None,
             "source_ips": settings.WEBHOOKS_SOURCE_IPS,
         }
@@ -75,20 +76,20 @@ class DeskWebhookAdmin(WebhookAdmin):
             raise PermissionDenied
         try:
             with borrowed():  # no connection is held while the endpoint takes its time
-                tried = trial.prepare(request.POST, webhook=webhook, merchant=self._merchant(request))
+                tried = test_send_panel.prepare(request.POST, webhook=webhook, merchant=self._merchant(request))
         except ValidationError as error:
             return TemplateResponse(request, "desk/not_yet.html", {"problems": error.message_dict})
-        context: dict[str, Any] = {"draft": tried, "body": payloads.pretty(tried.body)}
+        context: dict[str, Any] = {"draft": tried, "body": payload_display.pretty(tried.body)}
         if is_sent:
-            outcome = trials.send(tried.trial)
-            tone, text = trial.diagnosis(outcome)
+            outcome = test_sends.send(tried.trial)
+            tone, text = test_send_panel.diagnosis(outcome)
             context |= {
                 "outcome": outcome,
                 "tone": tone,
                 "diagnosis": text,
                 "bars": delivery_page.bars(outcome),
-                "answer_headers": payloads.as_lines(outcome.headers),
-                "answer": payloads.text_of(outcome.body),
+                "answer_headers": payload_display.as_lines(outcome.headers),
+                "answer": payload_display.text_of(outcome.body),
             }
         return TemplateResponse(request, template, context)
 

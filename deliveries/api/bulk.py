@@ -8,10 +8,10 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from deliveries import bulk, selection
 from deliveries.api import documents, jobs
 from deliveries.api.dead_letters import NOTE_MAX
 from deliveries.models import Job
+from deliveries.review import bulk_jobs, selection
 from subscriptions.api import lookups
 from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe
@@ -56,9 +56,9 @@ def _carry_out(view: ApiView, kind: Job.Kind, source: Job.Source) -> Response:
     note = lookups.text(body, "note", limit=NOTE_MAX)
     chosen = {name: value for name, value in body.items() if name in choosing}
     if dry_run:
-        count = bulk.count(selection.rows(view.merchant, source, chosen), kind)
+        count = bulk_jobs.count(selection.rows(view.merchant, source, chosen), kind)
         return Response({"count": count, "dry_run": True, "job": None})
-    job = bulk.start(view.merchant, kind=kind, source=source, chosen=chosen, by=view.credential.by, note=note)
+    job = bulk_jobs.start(view.merchant, kind=kind, source=source, chosen=chosen, by=view.credential.by, note=note)
     finished = job.status == Job.Status.DONE
     count = job.done if finished else job.total
     code = status.HTTP_200_OK if finished else status.HTTP_202_ACCEPTED

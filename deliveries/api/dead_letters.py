@@ -8,10 +8,10 @@ from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from deliveries import review
 from deliveries.api import deliveries, documents
 from deliveries.api.filters import DeadLetterFilter
 from deliveries.models import DeadLetter
+from deliveries.review import manual_actions
 from subscriptions.api import lookups
 from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe
@@ -84,7 +84,7 @@ class DeadLetterReplay(ApiView):
     @describe("Replay a dead letter", request=documents.Note, responses={200: documents.DeliveryDocument})
     def post(self, request: Request, id: str) -> Response:
         """Start a new chain of attempts on the same delivery, with the same message id."""
-        return _decide(self, request, id, review.replay)
+        return _decide(self, request, id, manual_actions.replay)
 
 
 class DeadLetterDiscard(ApiView):
@@ -93,7 +93,7 @@ class DeadLetterDiscard(ApiView):
     @describe("Discard a dead letter", request=documents.Note, responses={200: documents.DeliveryDocument})
     def post(self, request: Request, id: str) -> Response:
         """Close it for good; the log keeps it, with who decided and why."""
-        return _decide(self, request, id, review.discard)
+        return _decide(self, request, id, manual_actions.discard)
 
 
 def _letter(merchant: Merchant, public_id: str) -> DeadLetter:

@@ -8,11 +8,12 @@ from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from deliveries import ordering, review
 from deliveries.api import documents
 from deliveries.api.attempts import represent as represent_attempt
 from deliveries.api.filters import DeliveryFilter
 from deliveries.models import Delivery
+from deliveries.queueing import ordering
+from deliveries.review import manual_actions
 from subscriptions.api import lookups
 from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe
@@ -99,7 +100,7 @@ class DeliveryRetry(ApiView):
     def post(self, request: Request, id: str) -> Response:
         """Send it again: at once when it waits for a retry, as a new chain when it is closed; 409 while it is sent."""
         lookups.members(request.data, known=())
-        review.retry(delivery=lookups.one(deliveries_of(self.merchant), id), by=self.credential.by)
+        manual_actions.retry(delivery=lookups.one(deliveries_of(self.merchant), id), by=self.credential.by)
         return Response(represent(lookups.one(deliveries_of(self.merchant), id)))
 
 
@@ -110,5 +111,5 @@ class DeliveryCancel(ApiView):
     def post(self, request: Request, id: str) -> Response:
         """Stop trying; 409 while it is sent, or when it is closed."""
         lookups.members(request.data, known=())
-        review.cancel(delivery=lookups.one(deliveries_of(self.merchant), id), by=self.credential.by)
+        manual_actions.cancel(delivery=lookups.one(deliveries_of(self.merchant), id), by=self.credential.by)
         return Response(represent(lookups.one(deliveries_of(self.merchant), id)))

@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn
 
 from rest_framework.exceptions import ParseError, ValidationError
 
-from deliveries.publishing import JsonText, NewEvent
+from deliveries.publishing.service import JsonText, NewEvent
 from subscriptions.api import parsing
 
 MEMBERS: Final = ("event", "data", "id", "occurred_at", "resource_id")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deliveries import review
+from deliveries.review import manual_actions
 from subscriptions.api import errors
 
 
@@ -11,6 +11,6 @@ class Handler(errors.Handler):
 
     def convert_known_exceptions(self, exc: Exception) -> Exception:
         """Return 409 for what the delivery's state doesn't allow now."""
-        if isinstance(exc, review.Conflict):
+        if isinstance(exc, manual_actions.Conflict):
             return errors.Conflict(str(exc))
         return super().convert_known_exceptions(exc)

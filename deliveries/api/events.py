@@ -11,10 +11,10 @@ from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from deliveries import publishing
-from deliveries.api import documents, envelopes, why
+from deliveries.api import documents, envelopes, explanations
 from deliveries.api.filters import EventFilter
 from deliveries.models import Event
+from deliveries.publishing import service
 from subscriptions.api import lookups
 from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe
@@ -64,7 +64,7 @@ class EventList(ApiView):
         """Publish one event. An `id` that was published before is answered with 200 and dropped."""
         event = envelopes.single(raw_body(request))
         try:
-            [published] = publishing.publish_many([event], merchant=self.merchant)
+            [published] = service.publish_many([event], merchant=self.merchant)
         except DjangoValidationError as error:
             raise DjangoValidationError(
                 {name.removeprefix("events.0."): texts for name, texts in error.message_dict.items()}
@@ -81,7 +81,7 @@ class EventBatch(ApiView):
     @describe("Publish events", request=documents.NewBatch, responses={201: documents.BatchDocument})
     def post(self, request: Request) -> Response:
         """Publish up to 1,000 events in one transaction: all, or with an error none."""
-        published = publishing.publish_many(envelopes.batch(raw_body(request)), merchant=self.merchant)
+        published = service.publish_many(envelopes.batch(raw_body(request)), merchant=self.merchant)
         return Response({"events": [_receipt(one) for one in published]}, status.HTTP_201_CREATED)
 
 
@@ -92,10 +92,10 @@ class EventDetail(ApiView):
     def get(self, request: Request, id: str) -> Response:
         """Return it with each webhook's delivery, or the reason why there is none."""
         event = lookups.one(Event.objects.filter(merchant=self.merchant), id)
-        return self.answer(represent(event) | {"webhooks": why.explain(event)})
+        return self.answer(represent(event) | {"webhooks": explanations.explain(event)})
 
 
-def _receipt(published: publishing.Published) -> dict[str, Any]:
+def _receipt(published: service.Published) -> dict[str, Any]:
     return {
         "id": published.event_id,
         "event": published.event,

@@ -92,7 +92,7 @@ _JOB: Final = {
     "kind": "replay",
     "source": "dead-letters",
     "selection": {"webhook": WEBHOOK["id"]},
-    "note": "The receiver is mended.",
+    "note": "The receiver is fixed.",
     "rate": 0,
     "by": _BY,
     "status": "done",
@@ -148,12 +148,12 @@ _EXAMPLES: Final[dict[str, dict[str, Any]]] = {
     "list_undelivered": {"response": page(_DELIVERY | {"occurred_at": _MOMENT, "data": _DATA})},
     "list_dead_letters": {"response": page(_LETTER)},
     "read_a_dead_letter": {"response": _LETTER},
-    "replay_a_dead_letter": {"request": {"note": "The receiver is mended."}, "response": _REPLAYED},
+    "replay_a_dead_letter": {"request": {"note": "The receiver is fixed."}, "response": _REPLAYED},
     "discard_a_dead_letter": {
         "request": {"note": "Corrected by hand."},
         "response": _REPLAYED | {"status": "discarded", "next_attempt_at": None, "closed_at": _LATER},
     },
-    "replay_dead_letters": {"request": {"webhook": WEBHOOK["id"], "note": "Mended."}, "response": _BULK},
+    "replay_dead_letters": {"request": {"webhook": WEBHOOK["id"], "note": "Fixed."}, "response": _BULK},
     "discard_dead_letters": {
         "request": {"event": "order.created", "dry_run": True},
         "response": {"count": 12, "dry_run": True, "job": None},

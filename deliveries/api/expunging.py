@@ -8,16 +8,16 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from deliveries import expunging
 from deliveries.api import documents
 from deliveries.api.dead_letters import NOTE_MAX
-from deliveries.models import Event, Expunction
+from deliveries.maintenance import expunging
+from deliveries.models import Event, ExpungedPayload
 from subscriptions.api import lookups
 from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe
 
 
-def represent(trace: Expunction) -> dict[str, Any]:
+def represent(trace: ExpungedPayload) -> dict[str, Any]:
     """Return the trace that an expunction leaves: everything but what was taken out."""
     return {
         "id": trace.event_id,

@@ -6,7 +6,7 @@ from django_filters import filters  # type: ignore[import-untyped]
 from django_filters.rest_framework import FilterSet  # type: ignore[import-untyped]
 
 from deliveries.models import Delivery, Event
-from deliveries.selection import FAILED, STATUSES, DeadLetterFilter, DeliveryFilter
+from deliveries.review.selection import FAILED, STATUSES, DeadLetterFilter, DeliveryFilter
 from subscriptions.api.filters import MomentFilter
 
 __all__ = ["FAILED", "STATUSES", "DeadLetterFilter", "DeliveryFilter", "EventFilter", "UndeliveredFilter"]

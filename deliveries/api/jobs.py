@@ -7,9 +7,9 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from deliveries import bulk
 from deliveries.api import documents
 from deliveries.models import Job
+from deliveries.review import bulk_jobs
 from subscriptions.api import lookups
 from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe
@@ -56,5 +56,5 @@ class JobDetail(ApiView):
         """Return it with its progress; one that has stalled is taken up again."""
         rows = Job.objects.filter(merchant=self.merchant)
         job = lookups.one(rows, id)
-        bulk.wake_stalled(rows.filter(pk=job.pk))
+        bulk_jobs.wake_stalled(rows.filter(pk=job.pk))
         return self.answer(represent(job))

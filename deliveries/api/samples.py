@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from django.core.exceptions import ValidationError
 
-from deliveries import trials
-from deliveries.targets import target_of_webhook
+from deliveries.queueing.webhook_settings import target_of_webhook
+from deliveries.sending import test_sends
+from deliveries.sending.test_sends import Trial
 from deliveries.transport import Outcome
-from deliveries.trials import Trial
 from subscriptions import patterns, selectors
 from subscriptions.models import EventType, Webhook
 
@@ -38,12 +38,12 @@ def prepare(webhook: Webhook, event: str | None = None) -> Trial:
     Raises ValidationError for an unknown event, for a webhook that no known event matches, and for one that can't sign.
     """
     secrets = selectors.signing_secrets([webhook.pk])[webhook.pk]
-    return trials.prepare(_entry(webhook, event), target_of_webhook(webhook, secrets))
+    return test_sends.prepare(_entry(webhook, event), target_of_webhook(webhook, secrets))
 
 
 def send(trial: Trial) -> Exchange:
     """Send it and wait for the answer, at most the webhook's timeout. Holds no database connection."""
-    return Exchange(trial, trials.send(trial))
+    return Exchange(trial, test_sends.send(trial))
 
 
 def _entry(webhook: Webhook, event: str | None) -> EventType:

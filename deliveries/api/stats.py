@@ -9,8 +9,8 @@ from typing import Any, Final
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from deliveries import stats
 from deliveries.api import documents
+from deliveries.reporting import stats
 from subscriptions.api import lookups
 from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe

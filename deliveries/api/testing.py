@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from deliveries.api import documents, samples
 from deliveries.api.attempts import body_of
-from deliveries.database import borrowed
+from deliveries.db.sessions import borrowed
 from subscriptions.api import lookups, webhooks
 from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from json.encoder import encode_basestring
 from typing import Final, Literal
 
-from deliveries.retry_policy import RetryPolicy
+from deliveries.retries.policy import RetryPolicy
 
 USER_AGENT: Final = "Merchant-Webhooks/1.0"
 
@@ -39,13 +39,11 @@ class Message:
         event_id: The event's public id, the same on every attempt; matches `[A-Za-z0-9_-]{1,64}`.
         event: The event's name as the webhook knows it.
         occurred_at: When it happened (aware).
-        data: The event's data as canonical JSON (see `deliveries.canonical`); spliced into the body as it is.
-        shop: The merchant's domain.
-        api_version: Sent by alva.
-        attempt: Number of this attempt, from 1.
-        sent_at: When this attempt is made (aware).
-        body_style: `python` writes alva's body as `json.dumps` does by default; the other dialects only know `compact`.
-        test: The merchant pressed the test button; told in a header, never in the signed body.
+        data: The event's data as canonical JSON (see `deliveries.payloads.canonical_json`); spliced into the body as it
+        is. shop: The merchant's domain. api_version: Sent by alva. attempt: Number of this attempt, from 1. sent_at:
+        When this attempt is made (aware). body_style: `python` writes alva's body as `json.dumps` does by default; the
+        other dialects only know `compact`. test: The merchant pressed the test button; told in a header, never in the
+        signed body.
     """
 
     event_id: str
@@ -84,7 +82,7 @@ class Dialect:
         encode: `encode(message, secrets)`; `secrets` are the active ones, oldest first. Dialects with one signature
             sign with the first, so that a rotation shows when the old one ends; `standard` signs with all.
             Raises ValueError if there is no secret, or a name that cannot stand in a header.
-        check_secret: Raises ValueError with the mend for a secret the dialect cannot sign with.
+        check_secret: Raises ValueError with the fix for a secret the dialect cannot sign with.
         make_secret: Returns a fresh secret.
         body_styles: What `Message.body_style` may be.
     """
@@ -172,7 +170,7 @@ def _utc(moment: datetime) -> datetime:
 
 
 def check_text_secret(secret: str) -> None:
-    """Refuse a secret that is not `TEXT_SECRET_FORMAT`. Raises ValueError with the mend."""
+    """Refuse a secret that is not `TEXT_SECRET_FORMAT`. Raises ValueError with the fix."""
     if not (secret.isascii() and secret.isprintable()):
         raise ValueError("secret: only printable ASCII is allowed; leave out accents, tabs and line breaks.")
     if secret != secret.strip():

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from deliveries.dialects import base
 from deliveries.dialects.base import Dialect, Encoded, Message
-from deliveries.retry_policy import DEFAULT_POLICY
+from deliveries.retries.policy import DEFAULT_POLICY
 
 SIGNATURE_HEADER = "Webhook-Signature"
 CONTENT_TYPE = "application/json; charset=utf-8"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from deliveries.dialects import base
 from deliveries.dialects.base import Dialect, Encoded, Message
-from deliveries.retry_policy import Backoff, RetryPolicy
+from deliveries.retries.policy import Backoff, RetryPolicy
 
 SIGNATURE_HEADER = "X-Litestore-Signature"
 USER_AGENT = "Litestore-Webhook/1.0"

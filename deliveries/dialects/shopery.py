@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from deliveries.dialects import base
 from deliveries.dialects.base import Dialect, Encoded, Message
-from deliveries.retry_policy import DEFAULT_POLICY
+from deliveries.retries.policy import DEFAULT_POLICY
 
 SIGNATURE_HEADER = "X-Shopery-Secret"
 

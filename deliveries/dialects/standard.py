@@ -9,7 +9,7 @@ from typing import Final
 
 from deliveries.dialects import base
 from deliveries.dialects.base import Dialect, Encoded, Message
-from deliveries.retry_policy import RetryPolicy
+from deliveries.retries.policy import RetryPolicy
 
 SIGNATURE_HEADER = "webhook-signature"
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - the public prefix of every secret
@@ -52,7 +52,7 @@ def encode(message: Message, secrets: Sequence[str]) -> Encoded:
 
 
 def key_of(secret: str) -> bytes:
-    """Return the HMAC key in a secret. Raises ValueError with the mend if it is not `whsec_` and base64."""
+    """Return the HMAC key in a secret. Raises ValueError with the fix if it is not `whsec_` and base64."""
     if not secret.startswith(SECRET_PREFIX):
         raise ValueError(f"secret: must be {SECRET_PREFIX} and base64; leave it empty to have one made.")
     try:
@@ -64,7 +64,7 @@ def key_of(secret: str) -> bytes:
 
 
 def check_secret(secret: str) -> None:
-    """Refuse a secret the specification does not allow. Raises ValueError with the mend."""
+    """Refuse a secret the specification does not allow. Raises ValueError with the fix."""
     size = len(key_of(secret))
     if not MIN_KEY_BYTES <= size <= MAX_KEY_BYTES:
         raise ValueError(

@@ -29,7 +29,7 @@ def verify(dialect: str, headers: Mapping[str, str], body: bytes, secret: str, *
         headers: The request's, in any case.
         body: The raw bytes received.
         secret: The webhook's.
-        now: Unix seconds to judge the timestamp of `standard` by; the clock's if None.
+        now: Unix seconds to decide the timestamp of `standard` by; the clock's if None.
 
     Raises:
         SignatureError: Says what differs.

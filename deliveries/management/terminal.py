@@ -13,7 +13,7 @@ PLAIN_WIDTH = 120
 
 
 def as_command_error(error: ValidationError) -> CommandError:
-    """Return the error for the terminal: a line `field: what is wrong and how to mend it` for each problem."""
+    """Return the error for the terminal: a line `field: what is wrong and how to fix it` for each problem."""
     return CommandError("\n".join(f"{name}: {text}" for name, texts in error.message_dict.items() for text in texts))
 
 

@@ -2,14 +2,14 @@
 
 from deliveries.models.attempts import Attempt
 from deliveries.models.codes import Installation
+from deliveries.models.dead_letters import DeadLetter
 from deliveries.models.debounce import LastSent
 from deliveries.models.deliveries import Delivery
 from deliveries.models.events import Event
 from deliveries.models.jobs import Job
-from deliveries.models.lanes import Counter, HourCounter, Lane
-from deliveries.models.notices import Notice, NoticeWish, Watch
-from deliveries.models.review import DeadLetter
-from deliveries.models.upkeep import Expunction, Upkeep
+from deliveries.models.maintenance import ExpungedPayload, MaintenanceTask
+from deliveries.models.notices import Notice, NoticePreference, Watch
+from deliveries.models.webhook_states import Counter, HourCounter, WebhookState
 
 __all__ = [
     "Attempt",
@@ -17,14 +17,14 @@ __all__ = [
     "DeadLetter",
     "Delivery",
     "Event",
-    "Expunction",
+    "ExpungedPayload",
     "HourCounter",
     "Installation",
     "Job",
-    "Lane",
     "LastSent",
+    "MaintenanceTask",
     "Notice",
-    "NoticeWish",
-    "Upkeep",
+    "NoticePreference",
     "Watch",
+    "WebhookState",
 ]

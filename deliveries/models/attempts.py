@@ -20,7 +20,7 @@ class Attempt(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     public_id = CodeField(ids.ATTEMPT)
-    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="attempts")
+    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="attempts", db_constraint=False)
     webhook = models.ForeignKey(
         Webhook, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
     )

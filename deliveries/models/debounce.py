@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.db import models
 from django.db.models.functions import Now
 
 from subscriptions.models import Webhook
+
+
+class LastSentManager(models.Manager["LastSent"]):
+    """What is kept, and forgetting it."""
+
+    def forget(self, webhook_ids: Collection[int], *, wait: bool = True) -> None:
+        """Forget what was last sent to these webhooks: something that counted as sent was given up.
+
+        Without `wait`, what a publisher's open transaction is just comparing stays: a claim must not stand behind it.
+        """
+        known = self.filter(webhook_id__in=webhook_ids)
+        if not wait:
+            free = known.select_for_update(skip_locked=True).order_by("pk")
+            known = self.filter(pk__in=list(free.values_list("pk", flat=True)))
+        known.delete()
 
 
 class LastSent(models.Model):
@@ -17,6 +34,8 @@ class LastSent(models.Model):
     resource_id = models.CharField(max_length=200, blank=True, db_default="")
     digest = models.CharField(max_length=64)
     updated_at = models.DateTimeField(db_default=Now())
+
+    objects = LastSentManager()
 
     class Meta:
         constraints = [

@@ -23,7 +23,7 @@ HELD = datetime(9999, 1, 1, tzinfo=UTC)
 The `.sql` files write it as '9999-01-01 00:00:00+00'.
 """
 
-IN_LINE = Q(order_key__isnull=False) & (Q(due_at__isnull=False) | Q(status="dead"))
+IN_GROUP = Q(ordering_group__isnull=False) & (Q(due_at__isnull=False) | Q(status="dead"))
 """What stands in a line: waiting, being sent, or blocking it from the review queue."""
 
 
@@ -33,8 +33,8 @@ class Delivery(models.Model):
     A delivery is open exactly while `due_at` is set: the time of its next attempt or, while it is being sent, of its
     claim's expiry. `claim` is the fence: an outcome that comes back under another token changes nothing but the log.
 
-    Deliveries of one webhook with the same `order_key` stand in line, in the order of their ids (docs/adr/0012): one of
-    them is active, the others are open but HELD.
+    Deliveries of one webhook with the same `ordering_group` stand in line, in the order of their ids (docs/adr/0012):
+    one of them is active, the others are open but HELD.
     """
 
     class Status(models.TextChoices):
@@ -55,16 +55,18 @@ class Delivery(models.Model):
     merchant = models.ForeignKey(
         Merchant, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
     )
-    webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="deliveries", db_index=False)
-    event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="deliveries")
+    webhook = models.ForeignKey(
+        Webhook, on_delete=models.CASCADE, related_name="deliveries", db_index=False, db_constraint=False
+    )
+    event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="deliveries", db_constraint=False)
     event_type = models.CharField(max_length=100)
     status = models.CharField(max_length=10, choices=Status, db_default=Status.PENDING)
     reason = models.TextField(blank=True, db_default="", help_text="Why it was skipped, cancelled, or put into review.")
-    order_key = models.CharField(
+    ordering_group = models.CharField(
         max_length=200, null=True, editable=False, help_text="Its line: empty for the webhook's only one. Null: none."
     )
     due_at = models.DateTimeField(null=True, editable=False)
-    claim = models.BigIntegerField(null=True, editable=False)
+    claim_token = models.BigIntegerField(null=True, editable=False)
     claimed_at = models.DateTimeField(null=True, editable=False)
     attempt_count = models.PositiveIntegerField(
         db_default=0, help_text="Attempts in the log, interrupted ones included."
@@ -73,7 +75,7 @@ class Delivery(models.Model):
         db_default=0, help_text="Attempts of the current chain, as the policy counts them."
     )
     replays = models.PositiveIntegerField(db_default=0)
-    interruptions = models.PositiveIntegerField(db_default=0, help_text="Claims in a row whose worker died.")
+    orphaned_attempts = models.PositiveIntegerField(db_default=0, help_text="Claims in a row whose worker died.")
     last_status_code = models.PositiveIntegerField(null=True)
     last_error = models.CharField(max_length=30, blank=True, db_default="")
     last_attempt_at = models.DateTimeField(null=True)
@@ -94,14 +96,14 @@ class Delivery(models.Model):
             models.Index(fields=["webhook", "-id"], condition=FAILED, name="delivery_failed_of_webhook"),
             models.Index(fields=["merchant", "-id"], condition=FAILED, name="delivery_failed_of_merchant"),
             # The head of a line is its first entry here; deliveries without a line never enter.
-            models.Index(fields=["webhook", "order_key", "id"], condition=IN_LINE, name="delivery_in_line"),
+            models.Index(fields=["webhook", "ordering_group", "id"], condition=IN_GROUP, name="delivery_in_group"),
         ]
         constraints = [
             # Two deliveries of a line are never on their way at once: the database itself refuses it.
             models.UniqueConstraint(
-                fields=["webhook", "order_key"],
-                condition=Q(order_key__isnull=False, due_at__lt=HELD),
-                name="delivery_one_of_a_line",
+                fields=["webhook", "ordering_group"],
+                condition=Q(ordering_group__isnull=False, due_at__lt=HELD),
+                name="delivery_one_of_a_group",
             ),
         ]
 

@@ -19,7 +19,10 @@ class Event(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     public_id = PublicIdField(prefix=ids.EVENT, max_length=64)
-    merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="+", db_index=False)
+    # Here and in deliveries and attempts no constraint: the check of each would be a statement an event.
+    merchant = models.ForeignKey(
+        Merchant, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
     type = models.CharField(max_length=100)
     data = models.TextField(help_text="Canonical JSON text, stored once and spliced into every body as it is.")
     size = models.PositiveIntegerField(help_text="Bytes of `data` in UTF-8.")

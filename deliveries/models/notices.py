@@ -55,20 +55,20 @@ class Notice(models.Model):
         return f"{self.get_kind_display()}: {self.webhook_id}"
 
 
-class NoticeWish(models.Model):
+class NoticePreference(models.Model):
     """Which kinds of notice one address wants by e-mail: a member's, or, without a user, the merchant's own.
 
-    Without a row the merchant's address gets what NoticeWish() says, and members get nothing.
+    Without a row the merchant's address gets what NoticePreference() says, and members get nothing.
     """
 
     id = models.BigAutoField(primary_key=True)
-    merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="notice_wishes")
+    merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="notice_preferences")
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,
         blank=True,
         on_delete=models.CASCADE,
-        related_name="notice_wishes",
+        related_name="notice_preferences",
         help_text="Empty: the merchant's own address.",
     )
     dead = models.BooleanField("deliveries given up", default=True)
@@ -81,8 +81,10 @@ class NoticeWish(models.Model):
     class Meta:
         ordering = ["id"]
         constraints = [
-            models.UniqueConstraint(fields=["merchant", "user"], name="notice_wish_once"),
-            models.UniqueConstraint(fields=["merchant"], condition=Q(user=None), name="notice_wish_once_a_merchant"),
+            models.UniqueConstraint(fields=["merchant", "user"], name="notice_preference_once"),
+            models.UniqueConstraint(
+                fields=["merchant"], condition=Q(user=None), name="notice_preference_once_a_merchant"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -94,7 +96,7 @@ class NoticeWish(models.Model):
 
 
 class Watch(models.Model):
-    """What was last seen of a webhook's lane, so that changes can be told, and how its automatic pause stands."""
+    """What was last seen of a webhook's webhook, so that changes can be told, and how its automatic pause stands."""
 
     webhook = models.OneToOneField(Webhook, primary_key=True, on_delete=models.CASCADE, related_name="watch")
     failing_since = models.DateTimeField(null=True, help_text="Of the run of failures that was told.")

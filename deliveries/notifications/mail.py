@@ -20,8 +20,8 @@ from django.db.models import Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from deliveries.models import Notice, NoticeWish
-from deliveries.notifications import wording
+from deliveries.models import Notice, NoticePreference
+from deliveries.notifications import mail_text
 from subscriptions.models import Merchant
 
 log = structlog.get_logger(__name__)
@@ -40,7 +40,7 @@ class Recipient:
     """An address, and what it wants to be told."""
 
     address: str
-    wish: NoticeWish
+    preference: NoticePreference
 
 
 def send_due() -> int:
@@ -76,14 +76,19 @@ def _take() -> list[Notice]:
 def _recipients(merchant_ids: set[int]) -> dict[int, list[Recipient]]:
     """Return who wants what: the merchant's own address, and the members who said so."""
     found: dict[int, list[Recipient]] = defaultdict(list)
-    wishes = NoticeWish.objects.filter(merchant_id__in=merchant_ids).select_related("user").order_by("pk")
-    own = {wish.merchant_id: wish for wish in wishes if wish.user_id is None}
+    preferences = NoticePreference.objects.filter(merchant_id__in=merchant_ids).select_related("user").order_by("pk")
+    own = {preference.merchant_id: preference for preference in preferences if preference.user_id is None}
     for merchant in Merchant.objects.filter(pk__in=merchant_ids, is_active=True):
-        found[merchant.pk].append(Recipient(merchant.email, own.get(merchant.pk) or NoticeWish(merchant=merchant)))
-    for wish in wishes.filter(user__isnull=False, user__is_active=True, merchant__is_active=True):
-        # a member who left is told no more, whatever was wished for
-        if wish.user is not None and wish.user.memberships.filter(merchant_id=wish.merchant_id).exists():
-            found[wish.merchant_id].append(Recipient(wish.user.email, wish))
+        found[merchant.pk].append(
+            Recipient(merchant.email, own.get(merchant.pk) or NoticePreference(merchant=merchant))
+        )
+    for preference in preferences.filter(user__isnull=False, user__is_active=True, merchant__is_active=True):
+        # a member who left is told no more, whatever was wanted for
+        if (
+            preference.user is not None
+            and preference.user.memberships.filter(merchant_id=preference.merchant_id).exists()
+        ):
+            found[preference.merchant_id].append(Recipient(preference.user.email, preference))
     return found
 
 
@@ -96,7 +101,7 @@ def _send(notices: Sequence[Notice], recipients: Sequence[Recipient], connection
         wanted = [
             notice
             for notice in notices
-            if recipient.wish.wants(notice.kind) and recipient.address not in notice.told.splitlines()
+            if recipient.preference.wants(notice.kind) and recipient.address not in notice.told.splitlines()
         ]
         if not wanted:
             continue
@@ -120,7 +125,7 @@ def _send(notices: Sequence[Notice], recipients: Sequence[Recipient], connection
 
 
 def _message(notices: Sequence[Notice], address: str, connection: BaseEmailBackend) -> EmailMessage:
-    subject, text = wording.mail(notices)
+    subject, text = mail_text.mail(notices)
     # Automatic mail says so (RFC 3834): no holiday notes come back.
     return EmailMessage(
         subject, text, to=[address], connection=connection, headers={"Auto-Submitted": "auto-generated"}

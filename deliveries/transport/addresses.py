@@ -3,7 +3,7 @@
 The table is ssrfguard's transcription of IANA's special-purpose registries, made stricter: a webhook receiver lives
 on an ordinary public address, so every special-purpose block is refused, those IANA calls reachable included (PCP
 anycast is the local NAT box, NAT64, 6to4 and Teredo carry an IPv4 address that we can't always decode). Only the two
-plain notations of an IPv4 address inside IPv6 are decoded and judged by what they hold.
+plain notations of an IPv4 address inside IPv6 are decoded and decided by what they hold.
 """
 
 from collections.abc import Collection, Sequence
@@ -53,7 +53,7 @@ class AddressPolicy:
     Args:
         require_https: Refuse `http://` URLs.
         allowed_networks: CIDR networks permitted although the table refuses them, e.g. `["127.0.0.0/8"]` in
-            development. Once any is given, internal names such as `localhost` are judged by their addresses.
+            development. Once any is given, internal names such as `localhost` are decided by their addresses.
         allowed_ports: The only ports a URL may name; None permits all.
 
     Raises:
@@ -81,7 +81,7 @@ class AddressPolicy:
             object.__setattr__(self, "allowed_ports", frozenset(self.allowed_ports))
 
     @property
-    def names_judged_by_address(self) -> bool:
+    def names_decided_by_address(self) -> bool:
         """Whether internal names (`localhost`, single labels) are let through to the address check."""
         return bool(self._networks)
 

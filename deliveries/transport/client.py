@@ -62,7 +62,7 @@ class Transport:
     """Sends requests over kept connections. One instance a process, shared by its threads; make it after forking.
 
     Args:
-        policy: Judges URLs and addresses, at every send and every connect.
+        policy: Decides URLs and addresses, at every send and every connect.
         pool_maxsize: Idle connections kept for one origin (scheme, host, port).
         max_pools: Origins with kept connections.
         ca_file: PEM file of authorities trusted besides the public ones.

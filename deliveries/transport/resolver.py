@@ -50,7 +50,7 @@ class _Pending:
         self.started = False
 
 
-class _Lane:
+class _Pool:
     """A queue of lookups with threads of its own."""
 
     def __init__(self, limit: int) -> None:
@@ -73,7 +73,7 @@ class Resolver:
         self._lock = threading.Lock()
         self._flying: dict[tuple[str, int], _Pending] = {}
         self._slow_until: dict[str, float] = {}
-        self._fast, self._slow = _Lane(threads), _Lane(max(1, threads // 4))
+        self._fast, self._slow = _Pool(threads), _Pool(max(1, threads // 4))
 
     def resolve(self, host: str, port: int, policy: AddressPolicy, timeout: float) -> list[Endpoint]:
         """Return the vetted addresses of a name.
@@ -116,11 +116,11 @@ class Resolver:
             pending = self._flying.get(key)
             if pending is None:
                 pending = self._flying[key] = _Pending(key)
-                lane = self._slow if self._slow_until.get(host, 0.0) > time.monotonic() else self._fast
-                lane.queue.put(pending)
-                if lane.workers < min(lane.limit, len(self._flying)):
-                    lane.workers += 1
-                    threading.Thread(target=self._work, args=(lane,), name="resolver", daemon=True).start()
+                pool = self._slow if self._slow_until.get(host, 0.0) > time.monotonic() else self._fast
+                pool.queue.put(pending)
+                if pool.workers < min(pool.limit, len(self._flying)):
+                    pool.workers += 1
+                    threading.Thread(target=self._work, args=(pool,), name="resolver", daemon=True).start()
             pending.waiters += 1
         return pending
 
@@ -139,9 +139,9 @@ class Resolver:
         else:
             self._slow_until.pop(host, None)
 
-    def _work(self, lane: _Lane) -> None:
+    def _work(self, pool: _Pool) -> None:
         while True:
-            pending = lane.queue.get()
+            pending = pool.queue.get()
             with self._lock:
                 if not pending.waiters:
                     del self._flying[pending.key]

@@ -2,7 +2,7 @@
 
 Nothing downstream parses the URL again: requests, urllib3 and http.client are handed scheme, host, port and target
 from here, so no two parsers can disagree about where a URL points. Whatever is ambiguous between parsers (userinfo,
-backslashes, white space, short and octal IPv4 forms) is refused and the message names the mend.
+backslashes, white space, short and octal IPv4 forms) is refused and the message names the fix.
 """
 
 import re
@@ -39,7 +39,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class UrlRefused(ValueError):
-    """A URL that webhooks may not be sent to; the message says what is wrong and how to mend it."""
+    """A URL that webhooks may not be sent to; the message says what is wrong and how to fix it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def check_url(
         lookup: Replaces the system's resolver (`(host, port)` to `getaddrinfo` tuples).
 
     Raises:
-        UrlRefused: With what is wrong and the mend.
+        UrlRefused: With what is wrong and the fix.
     """
     target = read_url(url, policy)
     if resolve and target.endpoint is None:
@@ -90,11 +90,11 @@ def check_url(
         except Fault as fault:
             if fault.error is not ErrorClass.ADDRESS_REFUSED and not must_exist:
                 return
-            mend = {
+            fix = {
                 ErrorClass.ADDRESS_REFUSED: "Give a receiver that is reachable from the internet.",
                 ErrorClass.DNS_TIMEOUT: "Check the name's DNS servers and try again.",
             }.get(fault.error, "Check the spelling of the host name.")
-            raise UrlRefused(f"{fault.detail} {mend}") from fault
+            raise UrlRefused(f"{fault.detail} {fix}") from fault
 
 
 @cache
@@ -107,7 +107,7 @@ def read_url(url: str, policy: AddressPolicy) -> Target:
     """Parse and check a URL without touching the network.
 
     Raises:
-        UrlRefused: With what is wrong and the mend.
+        UrlRefused: With what is wrong and the fix.
     """
     if len(url) > MAX_URL_LENGTH:
         raise UrlRefused(f"The URL has {len(url)} characters; at most {MAX_URL_LENGTH} are allowed.")
@@ -200,7 +200,7 @@ def _check_name(host: str, labels: list[str], policy: AddressPolicy) -> None:
         )
     if any(label.startswith("xn--") for label in labels):
         _check_punycode(host)
-    if policy.names_judged_by_address:
+    if policy.names_decided_by_address:
         return
     if len(labels) == 1 or labels[-1] in INTERNAL_SUFFIXES or ".".join(labels[-2:]) in INTERNAL_SUFFIXES:
         raise UrlRefused(

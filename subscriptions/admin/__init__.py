@@ -1,5 +1,5 @@
 """The merchant's desk: the admin of merchants, people, keys, the catalogue and webhooks."""
 
-from subscriptions.admin import catalogue, keys, merchants, people, records, webhooks
+from subscriptions.admin import accounts, catalogue, history, keys, merchants, webhooks
 
-__all__ = ["catalogue", "keys", "merchants", "people", "records", "webhooks"]
+__all__ = ["accounts", "catalogue", "history", "keys", "merchants", "webhooks"]

@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
-from subscriptions.admin.moments import DASH
+from subscriptions.admin.local_times import DASH
 from subscriptions.admin.scoping import STAFF, MerchantScoped
 from subscriptions.models import EventType
 

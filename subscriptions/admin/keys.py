@@ -14,8 +14,8 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from subscriptions import services
-from subscriptions.admin import moments, shown_once
-from subscriptions.admin.deeds import WithDeeds, deed
+from subscriptions.admin import local_times, shown_once
+from subscriptions.admin.row_actions import WithRowActions, row_action
 from subscriptions.admin.scoping import OWNER, OwnRowsFilter
 from subscriptions.admin.service_forms import ServiceForm, ServiceFormMixin
 from subscriptions.models import ApiKey
@@ -49,7 +49,7 @@ class ApiKeyForm(ServiceForm):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(ServiceFormMixin, WithDeeds):
+class ApiKeyAdmin(ServiceFormMixin, WithRowActions):
     """Keys of a merchant's programs; owners make and revoke them."""
 
     form = ApiKeyForm
@@ -70,7 +70,7 @@ class ApiKeyAdmin(ServiceFormMixin, WithDeeds):
         """A key can't be edited: revoke it and make another."""
         return False
 
-    @deed(
+    @row_action(
         "Revoke",
         icon="block",
         confirm="Programs that use this key are refused at once. This can't be undone.",
@@ -89,7 +89,9 @@ class ApiKeyAdmin(ServiceFormMixin, WithDeeds):
     def get_urls(self) -> list[URLPattern]:
         """Add the page that shows a new key."""
         shown = path(
-            "<path:object_id>/shown/", self.admin_site.admin_view(self.shown), name="subscriptions_apikey_shown"
+            "<path:object_id>/shown/",
+            self.admin_site.admin_view(self.shown),
+            name="webhooks_subscriptions_apikey_shown",
         )
         return [shown, *super().get_urls()]
 
@@ -101,7 +103,7 @@ class ApiKeyAdmin(ServiceFormMixin, WithDeeds):
             "title": "Your new API key",
             "subject": key.name or f"{key.prefix}…",
             "advice": "Give it to your program, which sends it as the header “Authorization: Bearer …” with each call.",
-            "back": reverse("admin:subscriptions_apikey_changelist"),
+            "back": reverse("admin:webhooks_subscriptions_apikey_changelist"),
         }
         return shown_once.page(request, context)
 
@@ -126,14 +128,14 @@ class ApiKeyAdmin(ServiceFormMixin, WithDeeds):
     @display(description="Last used", ordering="last_used_at")
     def used(self, row: ApiKey) -> str:
         """Return when a program last used it."""
-        return moments.moment(row.last_used_at, never="never")
+        return local_times.moment(row.last_used_at, never="never")
 
     @display(description="Made", ordering="created_at")
     def made(self, row: ApiKey) -> str:
         """Return when it was made."""
-        return moments.moment(row.created_at)
+        return local_times.moment(row.created_at)
 
     @display(description="Expires")
     def expires(self, row: ApiKey) -> str:
         """Return when it stops working."""
-        return moments.moment(row.expires_at, never="never")
+        return local_times.moment(row.expires_at, never="never")

@@ -11,9 +11,9 @@ from django.urls.resolvers import URLPattern
 from unfold.decorators import display
 
 from subscriptions import services
-from subscriptions.admin import moments, shown_once
-from subscriptions.admin.deeds import WithDeeds
+from subscriptions.admin import local_times, shown_once
 from subscriptions.admin.members import InviteForm, is_last_owner
+from subscriptions.admin.row_actions import WithRowActions
 from subscriptions.admin.scoping import OWNER, STAFF, OwnRowsFilter
 from subscriptions.admin.service_forms import ServiceForm, ServiceFormMixin
 from subscriptions.models import Membership, Merchant
@@ -46,7 +46,7 @@ class MerchantForm(ServiceForm):
 
 
 @admin.register(Merchant)
-class MerchantAdmin(ServiceFormMixin, WithDeeds):
+class MerchantAdmin(ServiceFormMixin, WithRowActions):
     """Merchants: staff create them, owners keep their settings."""
 
     form = MerchantForm
@@ -70,7 +70,10 @@ class MerchantAdmin(ServiceFormMixin, WithDeeds):
     def get_urls(self) -> list[URLPattern]:
         """Add the page that shows a new merchant's key."""
         view = self.admin_site.admin_view(self.shown)
-        return [path("<path:object_id>/shown/", view, name="subscriptions_merchant_shown"), *super().get_urls()]
+        return [
+            path("<path:object_id>/shown/", view, name="webhooks_subscriptions_merchant_shown"),
+            *super().get_urls(),
+        ]
 
     def shown(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show the first owner's key and password, once."""
@@ -79,7 +82,7 @@ class MerchantAdmin(ServiceFormMixin, WithDeeds):
             "title": "A new merchant",
             "subject": merchant.name,
             "advice": "Hand these to the merchant by a safe way; the owner changes the password after signing in.",
-            "back": reverse("admin:subscriptions_merchant_changelist"),
+            "back": reverse("admin:webhooks_subscriptions_merchant_changelist"),
         }
         return shown_once.page(request, self.admin_site.each_context(request) | context)
 
@@ -91,11 +94,11 @@ class MerchantAdmin(ServiceFormMixin, WithDeeds):
     @display(description="Since", ordering="created_at")
     def since(self, row: Merchant) -> str:
         """Return when it was created."""
-        return moments.moment(row.created_at)
+        return local_times.moment(row.created_at)
 
 
 @admin.register(Membership)
-class MembershipAdmin(ServiceFormMixin, WithDeeds):
+class MembershipAdmin(ServiceFormMixin, WithRowActions):
     """Members of a merchant: owners invite, change roles and remove."""
 
     form = InviteForm
@@ -119,7 +122,10 @@ class MembershipAdmin(ServiceFormMixin, WithDeeds):
     def get_urls(self) -> list[URLPattern]:
         """Add the page that shows a new account's password."""
         view = self.admin_site.admin_view(self.shown)
-        return [path("<path:object_id>/shown/", view, name="subscriptions_membership_shown"), *super().get_urls()]
+        return [
+            path("<path:object_id>/shown/", view, name="webhooks_subscriptions_membership_shown"),
+            *super().get_urls(),
+        ]
 
     def shown(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show a new account's password, once."""
@@ -128,7 +134,7 @@ class MembershipAdmin(ServiceFormMixin, WithDeeds):
             "title": "A new member",
             "subject": membership.user.get_username(),
             "advice": "Send it by a safe way. It can be changed after signing in, at the top right.",
-            "back": reverse("admin:subscriptions_membership_changelist"),
+            "back": reverse("admin:webhooks_subscriptions_membership_changelist"),
         }
         return shown_once.page(request, self.admin_site.each_context(request) | context)
 
@@ -163,4 +169,4 @@ class MembershipAdmin(ServiceFormMixin, WithDeeds):
     @display(description="Since", ordering="created_at")
     def since(self, row: Membership) -> str:
         """Return when the person joined."""
-        return moments.moment(row.created_at)
+        return local_times.moment(row.created_at)

@@ -14,8 +14,8 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from subscriptions import selectors, services, wire
-from subscriptions.admin import plain, shown_once
+from subscriptions import selectors, services, webhook_rules
+from subscriptions.admin import shown_once, text_settings
 from subscriptions.admin.event_picker import EventsField, on_offer
 from subscriptions.admin.service_forms import ServiceForm
 from subscriptions.models import Webhook
@@ -128,7 +128,7 @@ class WebhookForm(ServiceForm):
             return  # a viewer's page: nothing to edit
         dialect = self.fields["dialect"]
         assert isinstance(dialect, forms.ChoiceField)
-        dialect.choices = wire.rules().dialects()
+        dialect.choices = webhook_rules.rules().dialects()
         if self.instance.pk:
             self._fill(self.instance)
 
@@ -137,34 +137,36 @@ class WebhookForm(ServiceForm):
         self.initial = {
             **self.initial,
             "events": [pattern for pattern in subscribed if pattern in boxes],
-            "patterns": plain.words_text(pattern for pattern in subscribed if pattern not in boxes),
-            "retry_policy": plain.policy_text(webhook.retry_policy),
-            "headers": plain.headers_text(webhook.headers),
-            "expire_after": plain.wait_text(webhook.expire_after) if webhook.expire_after else "",
-            "chosen_fields": plain.words_text(webhook.fields),
+            "patterns": text_settings.words_text(pattern for pattern in subscribed if pattern not in boxes),
+            "retry_policy": text_settings.policy_text(webhook.retry_policy),
+            "headers": text_settings.headers_text(webhook.headers),
+            "expire_after": text_settings.wait_text(webhook.expire_after) if webhook.expire_after else "",
+            "chosen_fields": text_settings.words_text(webhook.fields),
             **{name: getattr(webhook, name) for name in ("url", "dialect", "filter", "is_enabled")},
         }
 
     def clean_retry_policy(self) -> dict[str, Any] | None:
         """Read the waits."""
-        return _read(plain.policy_of, self.cleaned_data["retry_policy"])
+        return _read(text_settings.policy_of, self.cleaned_data["retry_policy"])
 
     def clean_expire_after(self) -> float | None:
         """Read the length of time."""
-        return _read(plain.seconds_of, self.cleaned_data["expire_after"])
+        return _read(text_settings.seconds_of, self.cleaned_data["expire_after"])
 
     def clean_headers(self) -> dict[str, str]:
         """Read the lines."""
-        return _read(plain.headers_of, self.cleaned_data["headers"])
+        return _read(text_settings.headers_of, self.cleaned_data["headers"])
 
     def clean_chosen_fields(self) -> list[str]:
         """Read the paths."""
-        return plain.words_of(self.cleaned_data["chosen_fields"])
+        return text_settings.words_of(self.cleaned_data["chosen_fields"])
 
     def clean(self) -> dict[str, Any]:
         """Bring boxes and written patterns together."""
         data = super().clean() or {}
-        data["events"] = list(dict.fromkeys([*data.get("events", []), *plain.words_of(data.pop("patterns", ""))]))
+        data["events"] = list(
+            dict.fromkeys([*data.get("events", []), *text_settings.words_of(data.pop("patterns", ""))])
+        )
         return data
 
     def serve(self, data: dict[str, Any]) -> Webhook:

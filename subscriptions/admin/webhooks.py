@@ -15,8 +15,8 @@ from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
 from subscriptions import services
-from subscriptions.admin import moments, plain, shown_once
-from subscriptions.admin.deeds import WithDeeds, deed
+from subscriptions.admin import local_times, shown_once, text_settings
+from subscriptions.admin.row_actions import WithRowActions, row_action
 from subscriptions.admin.scoping import DEVELOPER, OwnRowsFilter, name_of
 from subscriptions.admin.service_forms import ServiceFormMixin
 from subscriptions.admin.webhook_form import WebhookForm
@@ -46,7 +46,7 @@ class StateFilter(DropdownFilter):
         return queryset
 
 
-class WebhookAdmin(ServiceFormMixin, WithDeeds):
+class WebhookAdmin(ServiceFormMixin, WithRowActions):
     """A merchant's webhooks."""
 
     form = WebhookForm
@@ -117,27 +117,27 @@ class WebhookAdmin(ServiceFormMixin, WithDeeds):
         for webhook in self.changeable(request, queryset):
             services.delete_webhook(webhook=webhook)
 
-    # --- deeds --------------------------------------------------------------------------------------------------
+    # --- row_actions --------------------------------------------------------------------------------------------------
 
-    @deed("Pause", icon="pause", when=lambda webhook: webhook.paused_at is None)
+    @row_action("Pause", icon="pause", when=lambda webhook: webhook.paused_at is None)
     def pause(self, request: HttpRequest, webhook: Webhook) -> str:
         """Hold what comes until somebody resumes."""
         services.pause(webhook=webhook, by=name_of(request))
         return "Paused. Events wait here and are delivered when you resume."
 
-    @deed("Resume", icon="play_arrow", when=lambda webhook: webhook.paused_at is not None)
+    @row_action("Resume", icon="play_arrow", when=lambda webhook: webhook.paused_at is not None)
     def resume(self, request: HttpRequest, webhook: Webhook) -> str:
         """Deliver what waited."""
         services.resume(webhook=webhook, by=name_of(request))
         return "Resumed. What waited is being delivered."
 
-    @deed("Switch on", icon="toggle_on", when=lambda webhook: not webhook.is_enabled)
+    @row_action("Switch on", icon="toggle_on", when=lambda webhook: not webhook.is_enabled)
     def enable(self, request: HttpRequest, webhook: Webhook) -> str:
         """Let it receive events again."""
         services.enable(webhook=webhook)
         return "Switched on. It receives events from now on; those skipped meanwhile are not sent."
 
-    @deed(
+    @row_action(
         "Rotate secret",
         icon="key",
         confirm="A new secret is made and shown once. The present one goes on signing for the overlap, so that your "
@@ -149,7 +149,7 @@ class WebhookAdmin(ServiceFormMixin, WithDeeds):
         shown_once.keep(request, {"New signing secret": secret})
         return self.redirect("shown", webhook)
 
-    @deed(
+    @row_action(
         "Switch to the new secret",
         icon="sync_lock",
         confirm="The old secret stops signing at once. Do this when your receiver knows the new one.",
@@ -165,7 +165,7 @@ class WebhookAdmin(ServiceFormMixin, WithDeeds):
     def get_urls(self) -> list[URLPattern]:
         """Add the page that shows a new secret."""
         view = self.admin_site.admin_view(self.shown)
-        return [path("<path:object_id>/shown/", view, name="subscriptions_webhook_shown"), *super().get_urls()]
+        return [path("<path:object_id>/shown/", view, name="webhooks_subscriptions_webhook_shown"), *super().get_urls()]
 
     def shown(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show the secret, once."""
@@ -176,7 +176,11 @@ class WebhookAdmin(ServiceFormMixin, WithDeeds):
             "title": "Signing secret",
             "subject": str(webhook),
             "advice": "Put it into your receiver's configuration, which checks with it that a message comes from us."
-            + (f" The old secret goes on signing for at most {plain.wait_words(overlap)}." if active > 1 else ""),
+            + (
+                f" The old secret goes on signing for at most {text_settings.wait_words(overlap)}."
+                if active > 1
+                else ""
+            ),
             "back": self.page_url(webhook),
         }
         return shown_once.page(request, self.admin_site.each_context(request) | context)
@@ -214,7 +218,7 @@ class WebhookAdmin(ServiceFormMixin, WithDeeds):
         if len(active) < 2:
             return "One secret signs. It was shown once and can't be shown again; rotate it if you lost it."
         ends = min(secret.expires_at for secret in active if secret.expires_at)
-        return moments.sentence("Two secrets overlap. The old one stops signing {}.", ends)
+        return local_times.sentence("Two secrets overlap. The old one stops signing {}.", ends)
 
 
 admin.site.register(Webhook, WebhookAdmin)

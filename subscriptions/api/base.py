@@ -119,8 +119,8 @@ class NotFoundView(ApiView):
     schema = None
 
     def _check_query(self, request: Request) -> None:
-        hint = " Leave out the slash at its end." if request.path.endswith("/") else ""
-        raise exceptions.NotFound(f"There is no such address in this API.{hint} See /api/docs/.")
+        advice = " Leave out the slash at its end." if request.path.endswith("/") else ""
+        raise exceptions.NotFound(f"There is no such address in this API.{advice} See /api/docs/.")
 
 
 def _check_length(request: Request) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from subscriptions import wire
+from subscriptions import webhook_rules
 from subscriptions.patterns import MAX_NAME_LENGTH
 
 NO_NUL: Final = "^[^\\u0000]*$"
@@ -66,7 +66,7 @@ class Pattern(serializers.RegexField):
 
 
 class Address(serializers.RegexField):
-    """A URL that events may go to. Where its host leads is judged when it is given."""
+    """A URL that events may go to. Where its host leads is decided when it is given."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(r"^\s*[Hh][Tt][Tt][Pp][Ss]?://[^\x00-\x20\x7f@]+\s*$", max_length=2048, **options)
@@ -83,7 +83,7 @@ class Dialect(serializers.ChoiceField):
     """The name of a wire format."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(choices=[name for name, _label in wire.rules().dialects()], **options)
+        super().__init__(choices=[name for name, _label in webhook_rules.rules().dialects()], **options)
 
 
 @extend_schema_field(

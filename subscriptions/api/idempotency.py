@@ -2,7 +2,7 @@
 
 The key's row is written in the transaction of what the request does, so both stand or neither. A twin that arrives
 meanwhile waits on the row's uniqueness for that transaction's end, then finds the answer or, after a failure, its own
-turn. Only successes are kept: a refused request did nothing and may be mended and sent again under the same key.
+turn. Only successes are kept: a refused request did nothing and may be fixed and sent again under the same key.
 """
 
 from __future__ import annotations

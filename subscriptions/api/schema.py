@@ -32,7 +32,7 @@ _ERROR = {
                 "required": ["code", "detail", "attr"],
                 "properties": {
                     "code": {"type": "string", "description": "For programs."},
-                    "detail": {"type": "string", "description": "For people: what is wrong and how to mend it."},
+                    "detail": {"type": "string", "description": "For people: what is wrong and how to fix it."},
                     "attr": {
                         "type": ["string", "null"],
                         "description": "The field or parameter, such as events.3.data.",

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.serializers import TokenObtainPairSerializer, TokenRefreshSerializer
 
-from subscriptions import guessing
+from subscriptions import sign_in_limits
 from subscriptions.api import documents, limits, lookups
 from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe
@@ -45,7 +45,7 @@ class TokenPair(PublicView):
         return Response({"access": pair["access"], "refresh": pair["refresh"]})
 
     def _slow_guessing(self, name: str) -> None:
-        verdict = guessing.count(self.request.META, name, door="api")
+        verdict = sign_in_limits.count(self.request.META, name, door="api")
         self.quota = verdict.quota
         if verdict.is_refused:
             raise limits.LimitReached(verdict.quota)

@@ -67,7 +67,7 @@ class CatalogueEntry:
 def load() -> list[CatalogueEntry]:
     """Return the four documents' events, document by document, each in its order. Read from disk once a process.
 
-    Raises CatalogueError, naming file, event and mend, when a file is malformed or two entries claim one name or alias.
+    Raises CatalogueError, naming file, event and fix, when a file is malformed or two entries claim one name or alias.
     """
     return [entry for entry in _catalogue() if entry.source != OPERATIONS]
 

@@ -24,7 +24,7 @@ _LOCAL = "#/$defs/"
 
 
 class CatalogueError(ValueError):
-    """A catalogue file is malformed; the message names the file, the event and the mend."""
+    """A catalogue file is malformed; the message names the file, the event and the fix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def parse_document(source: str, text: str) -> Document:
             text, object_pairs_hook=_unique_keys, parse_float=_plain_number, parse_constant=_refuse_constant
         )
     except ValueError as error:
-        raise CatalogueError(f"{where}: {error}. Mend the JSON.") from error
+        raise CatalogueError(f"{where}: {error}. Fix the JSON.") from error
     _check_keys(where, content, required=_FILE_KEYS)
     if content["source"] != source:
         raise CatalogueError(f"{where}: source is {content['source']!r}. Write {source!r}, the file's name.")

@@ -5,14 +5,7 @@ from __future__ import annotations
 import json
 from itertools import groupby
 
-from subscriptions.event_types import (
-    ALVA_PRESELECTED,
-    CatalogueEntry,
-    load,
-    load_operations,
-    operations_title,
-    titles,
-)
+from subscriptions.event_types import ALVA_PRESELECTED, CatalogueEntry, load, load_operations, operations_title, titles
 
 _INTRODUCTION = """\
 # Events

@@ -18,7 +18,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from subscriptions import selectors, signals, validators, wire
+from subscriptions import selectors, signals, validators, webhook_rules
 from subscriptions.models import SigningSecret, Webhook
 from subscriptions.services.locks import lock_webhook
 
@@ -46,7 +46,7 @@ def rotate_secret(*, webhook: Webhook, secret: str | None = None, overlap: timed
     if secret:
         validators.check_secret(webhook.dialect, secret)
         _refuse_active(webhook, secret)
-    text = secret or wire.rules().make_secret(webhook.dialect)
+    text = secret or webhook_rules.rules().make_secret(webhook.dialect)
     now = timezone.now()
     old = _active(webhook, now)
     kept = old[-(ACTIVE_SECRETS_MAX - 1) :] if webhook.dialect in SIGN_WITH_ALL else old[:1]

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from subscriptions import selectors, signals, validators, wire
+from subscriptions import selectors, signals, validators, webhook_rules
 from subscriptions.models import Merchant, SigningSecret, Subscription, Webhook
 from subscriptions.services.locks import lock_merchant, lock_webhook, reread_locked
 from subscriptions.services.secrets import replace_secret
@@ -56,7 +56,7 @@ def create_webhook(
         webhook.disabled_at = timezone.now()
     webhook.save(force_insert=True)
     _subscribe(webhook, cleaned["events"])
-    text = cleaned.get("secret") or wire.rules().make_secret(webhook.dialect)
+    text = cleaned.get("secret") or webhook_rules.rules().make_secret(webhook.dialect)
     SigningSecret.objects.create(webhook=webhook, value=text)
     signals.webhook_changed.send(sender=Webhook, webhook=webhook, action=signals.CREATED)
     return NewWebhook(webhook, text)

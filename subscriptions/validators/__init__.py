@@ -1,6 +1,7 @@
-"""What a webhook's settings must be: every wrong field is named at once, each with what is wrong and how to mend it.
+"""What a webhook's settings must be: every wrong field is named at once, each with what is wrong and how to fix it.
 
-The rules of the wire (addresses, dialects, secrets, policies, headers, filters) come through `subscriptions.wire`.
+The rules of the wire (addresses, dialects, secrets, policies, headers, filters) come through
+`subscriptions.webhook_rules`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from subscriptions import wire
+from subscriptions import webhook_rules
 from subscriptions.validators.events import clean_events
 from subscriptions.validators.settings import CLEANERS
 from subscriptions.validators.text import sentence, single_line
@@ -66,7 +67,7 @@ def _unfit_secret(cleaned: Mapping[str, Any], dialect: str, present: Collection[
         return {}
     for secret in present if new_secret is None else [new_secret]:
         try:
-            wire.rules().check_secret(new_dialect, secret)
+            webhook_rules.rules().check_secret(new_dialect, secret)
         except ValueError as error:
             rotate = (
                 ""

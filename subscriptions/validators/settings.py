@@ -1,11 +1,11 @@
-"""One function for each setting of a webhook that can be judged by itself."""
+"""One function for each setting of a webhook that can be decided by itself."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from subscriptions import wire
+from subscriptions import webhook_rules
 from subscriptions.models import Webhook
 from subscriptions.validators.text import kind, limited, single_line
 
@@ -17,7 +17,7 @@ SECRET_MAX: Final = 256
 API_VERSION_MAX: Final = 20
 ORDERING_MAX: Final = 10
 FILTER_MAX: Final = 1000
-"""Characters; `deliveries.filters` limits steps and depth beside."""
+"""Characters; `deliveries.payloads.filters` limits steps and depth beside."""
 FIELDS_MAX: Final = 100
 FIELD_MAX: Final = 200
 TIMEOUT_BOUNDS: Final = (0.5, 30.0)
@@ -41,13 +41,13 @@ def _clean_url(value: Any) -> str:
     url = single_line(value, URL_MAX, "A URL")
     if not url:
         raise ValueError("A webhook needs a URL. Give the https address that receives its events.")
-    wire.rules().check_url(url)
+    webhook_rules.rules().check_url(url)
     return url
 
 
 def _clean_dialect(value: Any) -> str:
     limited(value, DIALECT_MAX, "A dialect")
-    names = [name for name, _label in wire.rules().dialects()]
+    names = [name for name, _label in webhook_rules.rules().dialects()]
     if value not in names:
         raise ValueError(f"{value!r} is not a dialect. Use one of {', '.join(names)}.")
     return value
@@ -78,7 +78,7 @@ def _clean_headers(value: Any) -> dict[str, str]:
     for name, text in headers.items():
         if not isinstance(name, str) or not isinstance(text, str):
             raise ValueError(f"The header {name!r} must have text as its value, not {kind(text)}.")
-    wire.rules().check_headers(headers)
+    webhook_rules.rules().check_headers(headers)
     return dict(headers)
 
 
@@ -87,7 +87,7 @@ def _clean_policy(value: Any) -> dict[str, Any] | None:
         return None
     if not isinstance(value, Mapping):
         raise ValueError(f"A retry policy must be an object, or null for the dialect's own; this is {kind(value)}.")
-    return wire.rules().check_policy(value)
+    return webhook_rules.rules().check_policy(value)
 
 
 def _number(bounds: tuple[float, float], subject: str, unit: str) -> Callable[[Any], float | None]:
@@ -128,7 +128,7 @@ def _clean_ordering(value: Any) -> str:
 def _clean_filter(value: Any) -> str:
     expression = "" if value is None else limited(value, FILTER_MAX, "A filter").strip()
     if expression:
-        wire.rules().check_filter(expression)
+        webhook_rules.rules().check_filter(expression)
     return expression
 
 
@@ -140,7 +140,7 @@ def _clean_fields(value: Any) -> list[str]:
         raise ValueError(f"A webhook has at most {FIELDS_MAX} fields; these are {len(fields)}. Empty means all.")
     cleaned = list(dict.fromkeys(single_line(field, FIELD_MAX, "A field") for field in fields))
     if cleaned:
-        wire.rules().check_fields(cleaned)
+        webhook_rules.rules().check_fields(cleaned)
     return cleaned
 
 
@@ -168,4 +168,4 @@ CLEANERS: Final[dict[str, Callable[[Any], Any]]] = {
     "fields": _clean_fields,
     "is_enabled": _clean_is_enabled,
 }
-"""Each takes what was given and returns what is stored, or raises ValueError with what is wrong and how to mend it."""
+"""Each takes what was given and returns what is stored, or raises ValueError with what is wrong and how to fix it."""

@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Reque
 from psycopg import sql
 
 from tests.browser.receiver import Receiver
-from tests.processes import ROOT, Web, environment, wait_for, web, worker
+from tests.support.processes import ROOT, Web, environment, wait_for, web, worker
 
 PASSWORD = "a-long-pass-phrase-2026"
 HERE = Path(__file__).parent

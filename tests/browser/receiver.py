@@ -1,4 +1,4 @@
-"""A merchant's server: keeps what it gets, and can be broken and mended while it runs."""
+"""A merchant's server: keeps what it gets, and can be broken and fixed while it runs."""
 
 from __future__ import annotations
 

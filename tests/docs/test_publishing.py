@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from django.db.models.signals import post_save
 
-from deliveries import resolvers
 from deliveries.models import Delivery, Event
-from tests.factories import make_user, make_webhook
+from deliveries.sending import resolvers
+from tests.support.factories import make_user, make_webhook
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "publishing.md"
 CODE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -21,8 +21,8 @@ import pytest
 from deliveries import dialects
 from deliveries.dialects import Encoded
 from deliveries.transport import AddressPolicy, Request, Transport
-from tests.factories import PLAIN_SECRET, STANDARD_SECRET
-from tests.receivers.samples import message
+from tests.support.factories import PLAIN_SECRET, STANDARD_SECRET
+from tests.support.receivers.samples import message
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 SAMPLES = DOCS / "receivers"

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.processes import Process
+from tests.support.processes import Process
 
 EVENT = "order.created"
 ORDERED = "order.paid"
@@ -93,16 +93,16 @@ def _serve() -> None:
 def _carry_out(order: dict[str, Any]) -> Receipt:
     from django.db import close_old_connections
 
-    from deliveries import review
     from deliveries.models import Delivery
     from deliveries.publishing import publish, publish_many
+    from deliveries.review import manual_actions
 
     close_old_connections()  # as Django does at each request: one that was cut is replaced
     receipt = Receipt()
     calls: list[tuple[list[str], Any]] = []
     if "replay" in order:
         delivery = Delivery.objects.get(public_id=order["replay"])
-        calls = [([delivery.public_id], lambda: review.replay(delivery=delivery, by="test"))]
+        calls = [([delivery.public_id], lambda: manual_actions.replay(delivery=delivery, by="test"))]
     elif order["batch"]:
         events = [event(name) for name in order["ids"]]
         calls = [(order["ids"], lambda: publish_many(events, merchant=order["merchant"]))]

@@ -11,13 +11,13 @@ import redis
 from django.db import connection
 from django.db.models import Count, F
 
-from deliveries.models import Attempt, Delivery, Lane
+from deliveries.models import Attempt, Delivery, WebhookState
 from subscriptions.models import Webhook
-from tests import processes
-from tests.factories import make_merchant, make_webhook
 from tests.faults.publisher import Publisher, Receipt
-from tests.processes import Process, Web
-from tests.receiver import TestReceiver
+from tests.support import processes
+from tests.support.factories import make_merchant, make_webhook
+from tests.support.processes import Process, Web
+from tests.support.receiver import TestReceiver
 from webhooks_project.embedded import EmbeddedValkey
 from webhooks_project.embedded.postgres import EmbeddedPostgres
 
@@ -65,7 +65,7 @@ class Stage:
         """Make a webhook that hears everything; with `window`, one that has shown it can take so many at a time."""
         made = make_webhook(self.merchant, url=url, **settings)
         if window:
-            Lane.objects.create(webhook=made, window=window)
+            WebhookState.objects.create(webhook=made, window=window)
         return made
 
     def variables(self, **more: Any) -> dict[str, str]:

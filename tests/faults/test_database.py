@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from tests.faults.stage import Stage, came, doubled
-from tests.receiver import TestReceiver
+from tests.support.receiver import TestReceiver
 
 pytestmark = pytest.mark.faults
 

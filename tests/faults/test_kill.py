@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.faults.stage import Stage, came, doubled
-from tests.receiver import TestReceiver
+from tests.support.receiver import TestReceiver
 
 pytestmark = pytest.mark.faults
 

@@ -1,4 +1,4 @@
-"""Redis holds hints only: flushed, stopped or stalled it costs time, never an event."""
+"""Redis holds wake-ups only: flushed, stopped or stalled it costs time, never an event."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 
 from tests.faults.publisher import Receipt
 from tests.faults.stage import Stage, came, doubled
-from tests.processes import halted
-from tests.receiver import TestReceiver
+from tests.support.processes import halted
+from tests.support.receiver import TestReceiver
 
 pytestmark = pytest.mark.faults
 
 EVENTS = 200
 SOON = 15.0
-"""Seconds within which all is delivered after hints were lost."""
+"""Seconds within which all is delivered after wake-ups were lost."""
 
 
 def once_each(stage: Stage, receiver: TestReceiver) -> None:
@@ -26,7 +26,7 @@ def once_each(stage: Stage, receiver: TestReceiver) -> None:
     stage.log_agrees()
 
 
-def test_hints_flushed_before_a_worker_starts_delay_nothing_for_long(stage: Stage):
+def test_wake_ups_flushed_before_a_worker_starts_delay_nothing_for_long(stage: Stage):
     with TestReceiver() as receiver:
         stage.webhook(receiver.url)
         stage.publish(EVENTS)
@@ -36,7 +36,7 @@ def test_hints_flushed_before_a_worker_starts_delay_nothing_for_long(stage: Stag
         once_each(stage, receiver)
 
 
-def test_hints_flushed_between_commit_and_drain_under_a_running_worker_delay_nothing_for_long(stage: Stage):
+def test_wake_ups_flushed_between_commit_and_drain_under_a_running_worker_delay_nothing_for_long(stage: Stage):
     with TestReceiver() as receiver:
         stage.webhook(receiver.url)
         child = stage.worker()
@@ -49,7 +49,7 @@ def test_hints_flushed_between_commit_and_drain_under_a_running_worker_delay_not
         once_each(stage, receiver)
 
 
-def test_hints_flushed_again_and_again_in_mid_drain_lose_and_double_nothing(stage: Stage):
+def test_wake_ups_flushed_again_and_again_in_mid_drain_lose_and_double_nothing(stage: Stage):
     with TestReceiver(delay=0.05) as receiver:
         for number in range(5):
             stage.webhook(f"{receiver.url}/{number}")
@@ -78,7 +78,7 @@ def test_publish_is_quick_while_redis_is_stopped_and_all_is_delivered_when_it_is
         stage.wait_for_statuses({"delivered": 20}, 2 * SOON)
         assert child.runs, child.tail()
 
-        stage.publish(5, batch=False)  # by hints again
+        stage.publish(5, batch=False)  # by wake-ups again
         stage.wait_for_statuses({"delivered": 25}, SOON)
         once_each(stage, receiver)
 

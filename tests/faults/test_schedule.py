@@ -8,7 +8,7 @@ import pytest
 
 from deliveries.models import Attempt, DeadLetter, Delivery
 from tests.faults.stage import Stage
-from tests.receiver import TestReceiver
+from tests.support.receiver import TestReceiver
 
 pytestmark = pytest.mark.slow
 

@@ -9,10 +9,10 @@ from itertools import pairwise
 import pytest
 
 from deliveries.models import Attempt
-from tests.factories import make_api_key
 from tests.faults.poster import Poster
 from tests.faults.stage import Stage
-from tests.receiver import TestReceiver
+from tests.support.factories import make_api_key
+from tests.support.receiver import TestReceiver
 
 pytestmark = pytest.mark.faults
 

@@ -7,8 +7,8 @@ import time
 import pytest
 
 from tests.faults.stage import Stage, came, doubled
-from tests.processes import GRACE
-from tests.receiver import TestReceiver
+from tests.support.processes import GRACE
+from tests.support.receiver import TestReceiver
 
 pytestmark = pytest.mark.faults
 

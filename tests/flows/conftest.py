@@ -15,9 +15,9 @@ import psycopg
 import pytest
 from django.conf import settings
 
-from tests.factories import make_merchant
 from tests.flows import ground
-from tests.processes import Process, environment, worker
+from tests.support.factories import make_merchant
+from tests.support.processes import Process, environment, worker
 
 
 @pytest.fixture(scope="session")

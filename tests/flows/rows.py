@@ -8,7 +8,7 @@ from django.db import connection
 
 from deliveries.models import Attempt, Delivery
 from subscriptions.models import Webhook
-from tests.processes import wait_for
+from tests.support.processes import wait_for
 
 
 def statuses(webhook: Webhook) -> dict[str, int]:

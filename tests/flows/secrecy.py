@@ -13,7 +13,7 @@ import requests
 from django.conf import settings
 from django.db import connection
 
-from tests.processes import Web
+from tests.support.processes import Web
 
 
 class Planted:
@@ -35,9 +35,9 @@ class Planted:
 def _forms(secret: str) -> Iterator[str]:
     yield secret
     yield secret.removeprefix("whsec_")
-    for shift in range(3):  # base64 of the secret wherever it begins within a longer text
-        inner = base64.b64encode(b"\0" * shift + secret.encode()).decode()
-        yield inner[4 if shift else 0 : -4]
+    for dispatcher in range(3):  # base64 of the secret wherever it begins within a longer text
+        inner = base64.b64encode(b"\0" * dispatcher + secret.encode()).decode()
+        yield inner[4 if dispatcher else 0 : -4]
 
 
 class Caller:

@@ -10,9 +10,9 @@ from django.db import transaction
 
 from deliveries.models import Delivery
 from subscriptions.models import Merchant
-from tests.factories import STANDARD_SECRET, make_webhook
-from tests.processes import ROOT, environment
-from tests.receiver import TestReceiver
+from tests.support.factories import STANDARD_SECRET, make_webhook
+from tests.support.processes import ROOT, environment
+from tests.support.receiver import TestReceiver
 
 PLATFORM = """
 import json, sys
@@ -56,7 +56,9 @@ def test_each_commit_delivers_before_it_returns(house: dict[str, str], merchant:
     assert receiver.problems == []
 
 
-def test_a_failed_attempt_waits_for_a_worker_or_the_lanes_next_wake(house: dict[str, str], merchant: Merchant) -> None:
+def test_a_failed_attempt_waits_for_a_worker_or_the_webhooks_next_wake(
+    house: dict[str, str], merchant: Merchant
+) -> None:
     with TestReceiver() as receiver:
         receiver.fail_next(1)
         webhook = make_webhook(merchant, url=receiver.url)

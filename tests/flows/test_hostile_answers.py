@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from deliveries.publishing import publish
-from tests import hostile
-from tests.factories import make_webhook
 from tests.flows.rows import attempts, statuses
-from tests.hostile import HostileServer
-from tests.processes import wait_for
+from tests.support import hostile
+from tests.support.factories import make_webhook
+from tests.support.hostile import HostileServer
+from tests.support.processes import wait_for
 
 pytestmark = pytest.mark.usefixtures("running_worker")
 

@@ -10,15 +10,17 @@ from typing import Any
 import pytest
 import standardwebhooks
 
-from deliveries import dialects, review
+from deliveries import dialects
 from deliveries.models import DeadLetter
-from deliveries.publishing import JsonText, publish, publish_many
-from tests.factories import PLAIN_SECRET, STANDARD_SECRET, make_webhook
+from deliveries.publishing import publish, publish_many
+from deliveries.publishing.service import JsonText
+from deliveries.review import manual_actions
 from tests.flows.rows import attempts, delivered, wait_for_statuses
-from tests.receiver import Received, TestReceiver
-from tests.receivers import alva_sample
-from tests.receivers.node import NodeScript
-from tests.receivers.samples import DATA
+from tests.support.factories import PLAIN_SECRET, STANDARD_SECRET, make_webhook
+from tests.support.receiver import Received, TestReceiver
+from tests.support.receivers import alva_sample
+from tests.support.receivers.node import NodeScript
+from tests.support.receivers.samples import DATA
 
 pytestmark = pytest.mark.usefixtures("running_worker")
 
@@ -124,10 +126,10 @@ def test_an_endpoint_that_never_recovers_fills_the_review_queue_and_a_replay_del
         assert (letter.status_code, letter.resolved_at) == (503, None)
 
         receiver.mend()
-        review.replay(delivery=letter.delivery, by="ada", note="mended")
+        manual_actions.replay(delivery=letter.delivery, by="ada", note="fixed")
         delivered(webhook)
     letter.refresh_from_db()
-    assert (letter.resolution, letter.resolved_by, letter.note) == ("replayed", "ada", "mended")
+    assert (letter.resolution, letter.resolved_by, letter.note) == ("replayed", "ada", "fixed")
     assert receiver.message_ids == [event.public_id] * 4, "a replay keeps the message id"
     assert [attempt.number for attempt in attempts(webhook)] == [1, 2, 3, 4]
 

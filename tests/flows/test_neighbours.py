@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import pytest
 
 from deliveries.publishing import publish, publish_many
-from tests.factories import make_merchant, make_webhook
 from tests.flows.rows import attempts, delivered, statuses
-from tests.hostile import Connection, HostileServer, hangs
-from tests.processes import Process, environment, is_ready, wait_for, worker
-from tests.receiver import TestReceiver
+from tests.support.factories import make_merchant, make_webhook
+from tests.support.hostile import Connection, HostileServer, hangs
+from tests.support.processes import Process, environment, is_ready, wait_for, worker
+from tests.support.receiver import TestReceiver
 
 HANGING = 48
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from deliveries import review
 from deliveries.management.receiver import Answer
 from deliveries.models import Delivery
-from deliveries.publishing import NewEvent, publish_many
+from deliveries.publishing import publish_many
+from deliveries.publishing.service import NewEvent
+from deliveries.review import manual_actions
 from subscriptions.models import Webhook
-from tests.factories import make_webhook
 from tests.flows.rows import delivered, statuses, wait_for_statuses
-from tests.processes import wait_for
-from tests.receiver import Received, TestReceiver
+from tests.support.factories import make_webhook
+from tests.support.processes import wait_for
+from tests.support.receiver import Received, TestReceiver
 
 pytestmark = pytest.mark.usefixtures("running_worker")
 
@@ -76,7 +77,7 @@ def test_a_dead_head_blocks_until_it_is_discarded(merchant):
         webhook = make_webhook(merchant, url=receiver.url, ordering="resource", retry_policy={"delays": []})
         tell(merchant, "a1", "a2", "b1", "a3")
         wait_for_statuses(webhook, {"dead": 1, "delivered": 1, "pending": 2})
-        review.discard(delivery=delivery_of(webhook, "a1"), by="ada")
+        manual_actions.discard(delivery=delivery_of(webhook, "a1"), by="ada")
         wait_for_statuses(webhook, {"discarded": 1, "delivered": 3})
     assert receiver.marks(ok=True) == ["b1", "a2", "a3"]
 
@@ -86,7 +87,7 @@ def test_a_dead_head_that_is_replayed_is_delivered_and_then_the_others(merchant)
         webhook = make_webhook(merchant, url=receiver.url, ordering="resource", retry_policy={"delays": []})
         tell(merchant, "a1", "a2", "a3")
         wait_for_statuses(webhook, {"dead": 1, "pending": 2})
-        review.replay(delivery=delivery_of(webhook, "a1"), by="ada")
+        manual_actions.replay(delivery=delivery_of(webhook, "a1"), by="ada")
         delivered(webhook, 3)
     assert receiver.marks(ok=True) == ["a1", "a2", "a3"]
     assert statuses(webhook) == {"delivered": 3}

@@ -15,12 +15,12 @@ from deliveries.management.receiver import Answer, Request
 from deliveries.models import Attempt
 from subscriptions import services
 from subscriptions.models import Webhook
-from tests.factories import make_member
 from tests.flows.rows import attempts
 from tests.flows.secrecy import Caller, Planted, database, redis_holds
-from tests.processes import Process, Web, beat, environment, wait_for, web, worker
-from tests.receiver import TestReceiver
-from tests.services import TEST_ENVIRONMENT
+from tests.support.factories import make_member
+from tests.support.processes import Process, Web, beat, environment, wait_for, web, worker
+from tests.support.receiver import TestReceiver
+from tests.support.services import TEST_ENVIRONMENT
 
 PASSWORD = "correct-horse-battery-staple"
 CREDENTIAL = "credential-of-a-custom-header"
@@ -113,21 +113,29 @@ def people(caller: Caller, merchant: Any, hooks: list[Webhook], planted: Planted
     caller.page("/admin/login/")
     caller.page("/admin/login/", {"username": owner.username, "password": TYPED_WRONG})
     session = caller.sign_in(owner.username, PASSWORD)
-    for model in ("subscriptions_webhook", "subscriptions_signingsecret", "subscriptions_apikey", "deliveries_delivery",
-                  "deliveries_attempt", "deliveries_event", "deliveries_deadletter", "deliveries_notice"):  # fmt: skip
+    for model in (
+        "webhooks_subscriptions_webhook",
+        "webhooks_subscriptions_signingsecret",
+        "webhooks_subscriptions_apikey",
+        "webhooks_deliveries_delivery",
+        "webhooks_deliveries_event",
+        "webhooks_deliveries_attempt",
+        "webhooks_deliveries_deadletter",
+        "webhooks_deliveries_notice",
+    ):
         assert caller.page(reverse(f"admin:{model}_changelist")).status_code == 200, model
     for hook in hooks:
-        page = caller.page(reverse("admin:subscriptions_webhook_change", args=[hook.pk]))
+        page = caller.page(reverse("admin:webhooks_subscriptions_webhook_change", args=[hook.pk]))
         assert page.status_code == 200
         for attempt in attempts(hook):
-            page = caller.page(reverse("admin:deliveries_delivery_change", args=[attempt.delivery_id]))
+            page = caller.page(reverse("admin:webhooks_deliveries_delivery_change", args=[attempt.delivery_id]))
             assert page.status_code == 200
     planted.add("a session", session)
 
 
 SHOWN = {
     # Settings of the merchant's own, shown and stored as they were given: SECURITY.md says so.
-    "a custom header's credential": {"subscriptions_webhook.headers"},
+    "a custom header's credential": {"webhooks_subscriptions_webhook.headers"},
     "a session": {"django_session.session_key"},
 }
 

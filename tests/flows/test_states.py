@@ -9,9 +9,9 @@ import pytest
 from deliveries.models import DeadLetter, Delivery
 from deliveries.publishing import publish
 from subscriptions import services
-from tests.factories import make_webhook
 from tests.flows.rows import attempts, delivered, statuses, wait_for_statuses
-from tests.receiver import TestReceiver
+from tests.support.factories import make_webhook
+from tests.support.receiver import TestReceiver
 
 pytestmark = pytest.mark.usefixtures("running_worker")
 

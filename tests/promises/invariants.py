@@ -54,12 +54,12 @@ def lines_keep_their_order(model: Model, stored: Stored) -> None:
 def as_promised(row: Row, delivery: Delivery, attempts: list[Attempt], letters: list[str]) -> None:
     promised = {
         "status": row.status,
-        "claim": row.token,
+        "claim_token": row.token,
         "is_held": row.due == HELD,
         "tries": row.tries,
         "attempt_count": row.attempts,
         "replays": row.replays,
-        "interruptions": row.interruptions,
+        "orphaned_attempts": row.orphaned_attempts,
         "log": sorted(row.log),
         "letters": row.letters,
     }
@@ -74,7 +74,7 @@ def state_is_legal(delivery: Delivery) -> None:
     assert is_open or delivery.status in CLOSED
     assert (delivery.due_at is not None) == is_open, "open exactly while it is due some time"
     assert (delivery.closed_at is None) == is_open
-    assert (delivery.claim is not None) == (delivery.status == SENDING), "under a claim exactly while it is sent"
+    assert (delivery.claim_token is not None) == (delivery.status == SENDING), "under a claim exactly while it is sent"
     assert bool(delivery.reason) == (delivery.status in CLOSED - {DELIVERED}), "what is not delivered says why"
     assert delivery.status != PENDING or not (delivery.tries or delivery.replays)
 

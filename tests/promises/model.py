@@ -16,8 +16,8 @@ from tests.promises.rows import (
     DELIVERED,
     DISCARDED,
     HELD,
-    INTERRUPTIONS_MAX,
     OPEN,
+    ORPHANED_ATTEMPTS_MAX,
     PENDING,
     RETRYING,
     SECRETS_MAX,
@@ -108,9 +108,9 @@ class Model:
 
     def _take_back(self, row: Row) -> None:
         row.interrupted()
-        row.interruptions += 1
+        row.orphaned_attempts += 1
         row.token = None
-        if row.interruptions >= INTERRUPTIONS_MAX:
+        if row.orphaned_attempts >= ORPHANED_ATTEMPTS_MAX:
             row.close(DEAD)
         else:
             row.status = RETRYING
@@ -142,7 +142,7 @@ class Model:
         row, ours = flight.row, flight.row.token == flight.token
         if not ours and not (answer.delivered and row.status in OPEN):
             return
-        row.interruptions = 0
+        row.orphaned_attempts = 0
         if ours:
             row.tries, row.token = row.tries + 1, None
             row.attempts += 1
@@ -187,8 +187,8 @@ class Model:
         kept = hook.signs_with(self.now)[-(SECRETS_MAX - 1) :]
         hook.secrets = {each: hook.secrets[each] or self.now + 1 for each in kept} | {text: None}
 
-    def due_lanes(self) -> tuple[set[int], set[int]]:
-        """Return what a sweep must find: lanes to wake, and lanes to close."""
+    def due_webhooks(self) -> tuple[set[int], set[int]]:
+        """Return what a sweep must find: webhooks to wake, and webhooks to close."""
         due = [hook for hook in self.hooks.values() if self.claimable(hook)]
         held = [row.hook for row in self.rows.values() if row.due == HELD]
         off = {hook.key for hook in [*due, *held] if not hook.enabled}
@@ -203,7 +203,7 @@ class Model:
         if not self.may_replay(row):
             raise Refused
         row.status, row.due, row.token = RETRYING, self.now if row.line is None else HELD, None
-        row.tries, row.interruptions, row.replays = 0, 0, row.replays + 1
+        row.tries, row.orphaned_attempts, row.replays = 0, 0, row.replays + 1
         row.closed_long_ago = False
         row.resolve("replayed")
 

@@ -10,7 +10,7 @@ DELIVERED, DEAD, DISCARDED = "delivered", "dead", "discarded"
 SKIPPED, CANCELLED = "skipped", "cancelled"
 OPEN = {PENDING, SENDING, RETRYING}
 CLOSED = {DELIVERED, DEAD, DISCARDED, SKIPPED, CANCELLED}
-INTERRUPTIONS_MAX = 3
+ORPHANED_ATTEMPTS_MAX = 3
 SECRETS_MAX = 3
 HELD = 10**9
 """When a delivery is due that waits in line behind another."""
@@ -84,7 +84,7 @@ class Row:
     tries: int = 0
     attempts: int = 0
     replays: int = 0
-    interruptions: int = 0
+    orphaned_attempts: int = 0
     log: list[tuple[int, str]] = field(default_factory=list)
     letters: list[str] = field(default_factory=list)
     closed_long_ago: bool = False

@@ -23,17 +23,19 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from deliveries import expunging, publishing, review
+from deliveries.maintenance import expunging
 from deliveries.models import Delivery, Event
-from deliveries.review import Conflict
+from deliveries.publishing import service
+from deliveries.review import manual_actions
+from deliveries.review.manual_actions import Conflict
 from subscriptions import services
-from tests.engine import EVENT
-from tests.json_strategies import lively
 from tests.promises import world
-from tests.promises.deeds import MANY, Deeds
+from tests.promises.actions import MANY, RowActions
 from tests.promises.model import Model
 from tests.promises.rows import DEAD, Answer, Flight, Hook, Refused
 from tests.promises.world import BUSY, ERROR, GONE, HALF, KINDS, OK, REFUSED, SILENT, World
+from tests.support.engine import EVENT
+from tests.support.json_strategies import lively
 
 EXAMPLES = int(os.environ.get("PROMISES_EXAMPLES", "30"))
 STEPS = 40
@@ -44,7 +46,7 @@ fates = st.sampled_from([OK, ERROR, BUSY, SILENT, None, None])
 changes = st.sampled_from(["pause", "resume", "resume", "disable", "enable", "enable", "enable", "delete"])
 
 
-class Promises(Deeds, RuleBasedStateMachine):
+class Promises(RowActions, RuleBasedStateMachine):
     """One merchant's webhooks, workers that die, and people who change their minds."""
 
     def __init__(self) -> None:
@@ -68,20 +70,20 @@ class Promises(Deeds, RuleBasedStateMachine):
         events = [{"event": EVENT, "data": {"n": 1}, "id": name, "resource_id": each} for name, each in named.items()]
         waiting = sum(hook.enabled for hook in self.model.listeners())
         if len(events) == 1:
-            publishing.publish(**events[0], merchant=self.world.merchant)
+            service.publish(**events[0], merchant=self.world.merchant)
         else:
-            results = publishing.publish_many(events, merchant=self.world.merchant)
+            results = service.publish_many(events, merchant=self.world.merchant)
             assert [each.deliveries for each in results] == [waiting] * len(events)
         for event in Event.objects.filter(merchant=self.world.merchant, public_id__in=named).order_by("pk"):
             self.model.published(event.pk, event.public_id, event.resource_id, self.world.keys(event.pk))
         again = {"event": EVENT, "data": {"n": "another"}, "id": min(self.model.events.values())}
-        assert publishing.publish_many([again], merchant=self.world.merchant)[0].duplicate
+        assert service.publish_many([again], merchant=self.world.merchant)[0].duplicate
 
     # --- workers ------------------------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.open_rows())
     @rule(steps=st.sampled_from([0, 1, 1, 2]), fates=st.lists(fates, min_size=3, max_size=12))
-    def shift(self, steps: int, fates: list[Answer | None]) -> None:
+    def time_passes(self, steps: int, fates: list[Answer | None]) -> None:
         """Claim everywhere again and again, and hear from most of the endpoints; the other requests stay open."""
         self.advance(steps)
         while fates and (claimed := self.claim(sorted(self.model.hooks))):
@@ -110,7 +112,7 @@ class Promises(Deeds, RuleBasedStateMachine):
     @precondition(lambda self: self.open_rows())
     @rule(steps=st.sampled_from([0, 1, 1, 1, 2, 3]))
     def pass_time(self, steps: int) -> None:
-        """Time passes and the pacemaker sweeps; with no time at all it sweeps once more."""
+        """Time passes and the scheduler sweeps; with no time at all it sweeps once more."""
         self.advance(steps)
         if steps != 1:
             self.sweep()
@@ -163,7 +165,7 @@ class Promises(Deeds, RuleBasedStateMachine):
         except Refused:
             refusal = True
         with world.refused(refusal, Conflict):
-            getattr(review, what)(delivery=Delivery.objects.get(pk=row.key), by="test")
+            getattr(manual_actions, what)(delivery=Delivery.objects.get(pk=row.key), by="test")
 
     @precondition(lambda self: self.model.events)
     @rule(data=st.data(), what=st.sampled_from(["expunge", "purge", "purge"]))

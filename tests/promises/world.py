@@ -12,14 +12,14 @@ from typing import Any
 from django.db.models import F
 from django.db.models.functions import Now
 
-from deliveries import retention
-from deliveries.models import Attempt, Counter, DeadLetter, Delivery, Event, Expunction, Lane
+from deliveries.maintenance import retention
+from deliveries.models import Attempt, Counter, DeadLetter, Delivery, Event, ExpungedPayload, WebhookState
 from deliveries.models.deliveries import HELD
 from deliveries.transport import ErrorClass
 from subscriptions.models import SigningSecret, Webhook
-from tests.aging import LONG_AGO
-from tests.factories import STANDARD_SECRET, make_merchant, make_webhook
 from tests.promises.rows import Answer, Hook
+from tests.support.aging import LONG_AGO
+from tests.support.factories import STANDARD_SECRET, make_merchant, make_webhook
 
 STEP = timedelta(seconds=1000)
 """A step of the model's time. Waits are made half a step shorter, so that what an example takes doesn't matter."""
@@ -99,7 +99,7 @@ class World:
         span, mine = STEP * steps, {"webhook__in": list(self.webhooks)}
         Delivery.objects.filter(**mine, due_at__lt=HELD).update(due_at=F("due_at") - span)
         Delivery.objects.filter(**mine, claimed_at__isnull=False).update(claimed_at=F("claimed_at") - span)
-        Lane.objects.filter(**mine, blocked_until__isnull=False).update(blocked_until=F("blocked_until") - span)
+        WebhookState.objects.filter(**mine, blocked_until__isnull=False).update(blocked_until=F("blocked_until") - span)
         SigningSecret.objects.filter(**mine).update(
             expires_at=F("expires_at") - span, created_at=F("created_at") - span
         )
@@ -126,7 +126,7 @@ class World:
 
     def forget(self) -> None:
         """Take the merchant and all that is its out of the database."""
-        for model in (Event, Counter, Expunction):
+        for model in (Event, Counter, ExpungedPayload):
             model.objects.filter(merchant=self.merchant).delete()
         self.merchant.delete()
 

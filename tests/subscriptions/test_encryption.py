@@ -10,7 +10,7 @@ from django.db import connection
 
 from subscriptions import encryption
 from subscriptions.models import SigningSecret
-from tests.factories import PLAIN_SECRET, make_webhook
+from tests.support.factories import PLAIN_SECRET, make_webhook
 
 
 def new_key() -> str:
@@ -29,7 +29,7 @@ def test_one_text_is_never_encrypted_to_the_same_twice():
 def test_the_database_holds_no_secret_in_the_clear():
     make_webhook(dialect="alva", secret=PLAIN_SECRET)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT value FROM subscriptions_signingsecret")
+        cursor.execute("SELECT value FROM webhooks_subscriptions_signingsecret")
         (stored,) = cursor.fetchone()
     assert PLAIN_SECRET not in stored
     assert encryption.decrypt(stored) == PLAIN_SECRET
@@ -68,8 +68,8 @@ def test_a_malformed_key_stops_the_start_by_name(settings, keys):
     settings.WEBHOOKS_ENCRYPTION_KEYS = keys
     with pytest.raises(ImproperlyConfigured, match="WEBHOOKS_ENCRYPTION_KEYS"):
         encryption.encrypt("sesame")
-    assert "subscriptions.E001" in {error.id for error in checks.run_checks()}
+    assert "webhooks_subscriptions.E001" in {error.id for error in checks.run_checks()}
 
 
 def test_a_good_key_passes_the_start_up_check():
-    assert "subscriptions.E001" not in {error.id for error in checks.run_checks()}
+    assert "webhooks_subscriptions.E001" not in {error.id for error in checks.run_checks()}

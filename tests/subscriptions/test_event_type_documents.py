@@ -75,7 +75,7 @@ def test_a_malformed_file_is_refused_naming_the_place(content: object, message: 
         ('{"source": 1.0}', "1.0 isn't written as JavaScript"),
         ('{"source": 1e400}', "1e400 isn't written as JavaScript"),
         ('{"source": NaN}', "NaN is not JSON"),
-        ("{", "Mend the JSON"),
+        ("{", "Fix the JSON"),
     ],
 )
 def test_json_that_is_not_plain_is_refused(text: str, message: str):

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from subscriptions import selectors, services
 from subscriptions.models import ApiKey
-from tests.factories import make_api_key, make_merchant, make_user
+from tests.support.factories import make_api_key, make_merchant, make_user
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from subscriptions.models import ApiKey, Membership, SigningSecret, Subscription, Webhook
-from tests.factories import make_api_key, make_member, make_merchant, make_webhook
+from tests.support.factories import make_api_key, make_member, make_merchant, make_webhook
 
 pytestmark = pytest.mark.django_db
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from subscriptions import selectors, services
 from subscriptions.models import Membership, SigningSecret, Webhook
 from subscriptions.selectors import Action
-from tests.factories import (
+from tests.support.factories import (
     PLAIN_SECRET,
     STANDARD_SECRET,
     make_event_type,

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 
 from subscriptions import selectors, services
 from subscriptions.models import ApiKey, Membership, Merchant
-from tests.factories import make_user
+from tests.support.factories import make_user
 
 pytestmark = pytest.mark.django_db
 

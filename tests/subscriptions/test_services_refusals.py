@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from subscriptions import services
 from subscriptions.models import SigningSecret, Webhook
 from subscriptions.signals import webhook_changed
-from tests.factories import PLAIN_SECRET, make_event_type, make_merchant, make_webhook
+from tests.support.factories import PLAIN_SECRET, make_event_type, make_merchant, make_webhook
 
 pytestmark = pytest.mark.django_db
 

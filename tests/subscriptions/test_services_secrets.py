@@ -14,7 +14,7 @@ from subscriptions import encryption, selectors, services
 from subscriptions.models import SigningSecret, Webhook
 from subscriptions.services.secrets import ACTIVE_SECRETS_MAX, OVERLAP_MAX
 from subscriptions.signals import webhook_changed
-from tests.factories import PLAIN_SECRET, STANDARD_SECRET, make_webhook
+from tests.support.factories import PLAIN_SECRET, STANDARD_SECRET, make_webhook
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,7 @@ import pytest
 from subscriptions import services
 from subscriptions.models import Webhook
 from subscriptions.signals import webhook_changed
-from tests.factories import make_webhook
+from tests.support.factories import make_webhook
 
 pytestmark = pytest.mark.django_db
 

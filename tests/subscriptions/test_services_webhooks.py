@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from subscriptions import selectors, services
 from subscriptions.models import EventType, Subscription, Webhook
 from subscriptions.signals import webhook_changed
-from tests.factories import PLAIN_SECRET, STANDARD_SECRET, make_event_type, make_merchant, make_webhook
+from tests.support.factories import PLAIN_SECRET, STANDARD_SECRET, make_event_type, make_merchant, make_webhook
 
 pytestmark = pytest.mark.django_db
 

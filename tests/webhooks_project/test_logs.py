@@ -13,7 +13,7 @@ import pytest
 import structlog
 from django.conf import settings
 
-from webhooks_project import logs
+from webhooks_project.settings import logs
 
 FORGED = (
     'GET /\r\n{"event": "worker_stopped", "level": "error"}\n\x1b[2J\x1b]0;title\x07\x00\u2028\u2029\x85\x0b\x0cend'

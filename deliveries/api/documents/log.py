@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from deliveries.api.documents.fields import Data, Pairs
 from deliveries.models import Attempt, Delivery
-from deliveries.why import NOT_SENT, NOT_SUBSCRIBED
+from deliveries.reporting.explanations import NOT_SENT, NOT_SUBSCRIBED
 from subscriptions.api.formats import EventName
 from subscriptions.ids import CALLER_ID
 

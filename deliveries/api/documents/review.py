@@ -9,7 +9,7 @@ from rest_framework import serializers
 from deliveries.api.documents.fields import Data
 from deliveries.api.filters import STATUSES
 from deliveries.models import Job
-from deliveries.selection import CodeField
+from deliveries.review.selection import CodeField
 
 
 class DeadLetterDocument(serializers.Serializer[Any]):

@@ -12,7 +12,7 @@ from deliveries.management.doctor import NOTE, OK, PROBLEM, Finding, examine
 
 
 class Command(BaseCommand):
-    help = "Check database, Redis, broker, workers, beat, keys and safety settings, and say how to mend what is wrong."
+    help = "Check database, Redis, broker, workers, beat, keys and safety settings, and say how to fix what is wrong."
     requires_system_checks = []  # they are one of the findings
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -36,5 +36,5 @@ class Command(BaseCommand):
     def _print(self, finding: Finding) -> None:
         style = {OK: self.style.SUCCESS, NOTE: self.style.WARNING, PROBLEM: self.style.ERROR}[finding.status]
         self.stdout.write(f"{style(finding.status.ljust(7))} {finding.name + ':':<16} {finding.text}")
-        if finding.mend:
-            self.stdout.write(f"{'':24} {finding.mend}")
+        if finding.fix:
+            self.stdout.write(f"{'':24} {finding.fix}")

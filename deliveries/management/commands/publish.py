@@ -12,7 +12,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from deliveries.management.terminal import as_command_error
 from deliveries.models import Delivery
-from deliveries.publishing import JsonText, publish
+from deliveries.publishing import publish
+from deliveries.publishing.service import JsonText
 from subscriptions.selectors import event_type_named
 
 

@@ -8,9 +8,9 @@ from django.core.management.base import BaseCommand, CommandParser
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from deliveries import retention
+from deliveries.maintenance import retention
+from deliveries.maintenance.retention import Kind
 from deliveries.management.terminal import console_of
-from deliveries.retention import Kind
 
 
 class Command(BaseCommand):

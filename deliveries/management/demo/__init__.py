@@ -1,7 +1,7 @@
 """The demo: the whole product on this machine with five receivers, and a list of what must then be true.
 
 `environment` decides what is ours to start, `processes` starts it, `cast` makes merchant, webhooks and receivers,
-`story` publishes and waits, `expectations` judges, `screen` shows. `stage` puts them together.
+`story` publishes and waits, `expectations` decides, `screen` shows. `stage` puts them together.
 """
 
 from deliveries.management.demo.stage import Stage

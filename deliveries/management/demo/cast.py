@@ -10,9 +10,9 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
-from deliveries import review
 from deliveries.management.receiver import FOREVER, Receiver, Seen
 from deliveries.models import DeadLetter
+from deliveries.review import manual_actions
 from subscriptions import event_types, services
 from subscriptions.models import ApiKey, Merchant, Webhook
 
@@ -160,6 +160,6 @@ def _clear(merchant: Merchant) -> None:
     for webhook in merchant.webhooks.alive():
         services.delete_webhook(webhook=webhook)
     letters = DeadLetter.objects.filter(merchant=merchant, resolved_at=None)
-    review.discard_all(letters, by="demo", note="An earlier demo's; its receiver is gone.")
+    manual_actions.discard_all(letters, by="demo", note="An earlier demo's; its receiver is gone.")
     for key in ApiKey.objects.filter(merchant=merchant, revoked_at=None):
         services.revoke_api_key(api_key=key)

@@ -1,4 +1,4 @@
-"""What must be true when the story is over, judged from the log and, apart from it, from what the receivers saw."""
+"""What must be true when the story is over, decided from the log and, apart from it, from what the receivers saw."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Verdict:
 
 
 def before_the_replay(cast: Cast, told: Told) -> Iterator[Verdict]:
-    """Judge the first act: what is delivered, what recovered, what waits in review."""
+    """Decide the first act: what is delivered, what recovered, what waits in review."""
     by_source = _events_by_source(told)
     for player in cast.players:
         if player.role.dialect not in {"alva", "cryptlex"}:
@@ -37,7 +37,7 @@ def before_the_replay(cast: Cast, told: Told) -> Iterator[Verdict]:
 
 
 def after_the_replay(cast: Cast, told: Told, web: Web, children: list[Child]) -> Iterator[Verdict]:
-    """Judge the whole: replays, signatures, times, message ids, and that all processes still stand."""
+    """Decide the whole: replays, signatures, times, message ids, and that all processes still stand."""
     yield _replayed(cast, told)
     yield _signatures(cast)
     yield _message_ids(cast, told)
@@ -85,7 +85,7 @@ def _replayed(cast: Cast, told: Told) -> Verdict:
     good = rows.filter(status=Delivery.Status.DELIVERED, attempt_count=5, replays=1).count()
     left = letters_of(cast).count()
     held = good == told.replayed == told.dead > 0 and not left
-    text = f"{player.role.dialect}: once its receiver is mended, a replay delivers all {told.dead}"
+    text = f"{player.role.dialect}: once its receiver is fixed, a replay delivers all {told.dead}"
     return Verdict(text, held, f"{told.replayed} replayed, {good} delivered, {left} left in review")
 
 

@@ -15,8 +15,8 @@ from urllib.request import ProxyHandler, build_opener
 import redis
 from django.conf import settings
 
-from deliveries import lanes
 from deliveries.management.doctor.workers import live_workers
+from deliveries.queueing import wakeups
 from webhooks_project.embedded import EmbeddedServerError, GuardedServer, is_alive
 
 PREFERRED_PORT = 8000
@@ -113,7 +113,7 @@ class Worker(Child):
     """A worker of every queue."""
 
     def __init__(self, environment: Mapping[str, str], logs: Path) -> None:
-        queues = ",".join([lanes.QUEUE, settings.CELERY_TASK_DEFAULT_QUEUE])
+        queues = ",".join([wakeups.QUEUE, settings.CELERY_TASK_DEFAULT_QUEUE])
         options = ["-P", "threads", "-c", "4", "-Q", queues, "-n", "demo@%h", "--without-gossip", "--without-mingle"]
         super().__init__("worker", ["celery", "-A", "webhooks_project", "worker", *options], environment, logs)
 

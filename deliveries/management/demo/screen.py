@@ -110,7 +110,10 @@ def directions(cast: Cast, web_url: str, logs: str) -> RenderableType:
         ("Merchant", cast.merchant.public_id),
         ("Logs", logs),
         ("Try", f"{_python()} manage.py publish order.created --merchant {cast.merchant.public_id}"),
-        ("Review", f"{web_url}/admin/deliveries/deadletter/ (the cryptlex receiver is mended now: replay them)"),
+        (
+            "Review",
+            f"{web_url}/admin/webhooks_deliveries/deadletter/ (the cryptlex receiver is fixed now: replay them)",
+        ),
         ("End", "Ctrl-C"),
     ):
         table.add_row(Text(name, "bold"), Text(value, overflow="fold"))

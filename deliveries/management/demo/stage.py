@@ -17,7 +17,7 @@ from rich.live import Live
 
 from deliveries.management.demo import cast as casting
 from deliveries.management.demo import environment, expectations, processes, screen, story
-from deliveries.retry_policy import DEFAULT_POLICY
+from deliveries.retries.policy import DEFAULT_POLICY
 from webhooks_project import embedded
 from webhooks_project.embedded.postgres import EmbeddedPostgres
 
@@ -109,7 +109,7 @@ class Stage:
             signal.signal(signal.SIGINT, before)
 
     def play(self) -> bool:
-        """Publish, watch, mend, replay, judge; print a summary and return whether every expectation held."""
+        """Publish, watch, fix, replay, decide; print a summary and return whether every expectation held."""
         began = time.monotonic()
         with self._live() as redraw:
             told = story.publish_examples(self.cast)

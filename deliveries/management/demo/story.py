@@ -1,4 +1,4 @@
-"""What happens: every event of the documents is published; later a broken receiver is mended, its letters replayed."""
+"""What happens: every event of the documents is published; later a broken receiver is fixed, its letters replayed."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from django.db import transaction
 from django.db.models import QuerySet
 
-from deliveries import review
 from deliveries.management.demo.cast import Cast
 from deliveries.models import DeadLetter, Delivery
-from deliveries.publishing import JsonText, publish
+from deliveries.publishing import publish
+from deliveries.publishing.service import JsonText
+from deliveries.review import manual_actions
 from subscriptions import event_types
 
 PATIENCE = 60.0
@@ -62,7 +63,7 @@ def letters_of(cast: Cast) -> QuerySet[DeadLetter]:
 
 
 def mend_and_replay(cast: Cast, told: Told) -> None:
-    """Mend the receiver that never recovers, and replay what waits in review."""
+    """Fix the receiver that never recovers, and replay what waits in review."""
     told.dead = letters_of(cast).count()
     cast.player("cryptlex").receiver.mend()
-    told.replayed = review.replay_all(letters_of(cast), by="demo", note="The receiver is mended.")
+    told.replayed = manual_actions.replay_all(letters_of(cast), by="demo", note="The receiver is fixed.")

@@ -1,4 +1,4 @@
-"""The doctor: looks at everything the house stands on and says what is wrong and how to mend it.
+"""The doctor: looks at everything the house stands on and says what is wrong and how to fix it.
 
 One module a part of the house; `examine()` asks them all. A check that breaks is a finding, never a traceback.
 """

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from deliveries.management.doctor import database, hints, safety, workers
+from deliveries.management.doctor import database, redis_and_broker, safety, workers
 from deliveries.management.doctor.findings import PROBLEM, Finding, first_line
 
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     safety.django_checks,
     database.database,
-    hints.keys,
-    hints.broker,
+    redis_and_broker.keys,
+    redis_and_broker.broker,
     workers.workers,
     workers.beat,
     safety.encryption_keys,
@@ -27,4 +27,4 @@ def examine() -> Iterator[Finding]:
         except Exception as error:  # noqa: BLE001 - the doctor is for when things are broken in ways nobody foresaw
             name = check.__name__.replace("_", " ")
             text = f"The check broke: {type(error).__name__}: {first_line(error)}."
-            yield Finding(name, PROBLEM, text, "Mend what stands above first; if nothing does, report this.")
+            yield Finding(name, PROBLEM, text, "Fix what stands above first; if nothing does, report this.")

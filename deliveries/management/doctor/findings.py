@@ -14,7 +14,7 @@ PROBLEM: Final = "problem"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the doctor's: what was looked at, how it is, and how to mend it.
+    """One line of the doctor's: what was looked at, how it is, and how to fix it.
 
     A `note` is worth knowing and harms nothing by itself; a `problem` makes the command exit with 1.
     """
@@ -22,7 +22,7 @@ class Finding:
     name: str
     status: Status
     text: str
-    mend: str = ""
+    fix: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the finding for JSON."""

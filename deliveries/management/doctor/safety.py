@@ -37,8 +37,8 @@ def encryption_keys() -> Iterator[Finding]:
         return
     if unreadable:
         text = f"{unreadable} of {looked_at} stored secrets can't be decrypted; their webhooks can't be signed for."
-        mend = "Put the key they were written with back at the end of WEBHOOKS_ENCRYPTION_KEYS, or rotate the secrets."
-        yield Finding("encryption keys", PROBLEM, text, mend)
+        fix = "Put the key they were written with back at the end of WEBHOOKS_ENCRYPTION_KEYS, or rotate the secrets."
+        yield Finding("encryption keys", PROBLEM, text, fix)
         return
     yield Finding("encryption keys", OK, f"{count} in use; {looked_at} stored secrets were decrypted with them.")
 
@@ -63,12 +63,12 @@ def way_out() -> Iterator[Finding]:
     if settings.WEBHOOKS_REQUIRE_HTTPS:
         yield Finding("https", OK, "Required of every webhook.")
     else:
-        mend = "" if settings.DEBUG else "Unset WEBHOOKS_REQUIRE_HTTPS."
-        yield Finding("https", serious, "Not required: data and Shopery's secrets may go in clear.", mend)
+        fix = "" if settings.DEBUG else "Unset WEBHOOKS_REQUIRE_HTTPS."
+        yield Finding("https", serious, "Not required: data and Shopery's secrets may go in clear.", fix)
     inside = [network for network in settings.WEBHOOKS_ALLOWED_NETWORKS if not ip_network(network).is_global]
     if inside:
-        mend = "" if settings.DEBUG else "Unset WEBHOOKS_ALLOWED_NETWORKS, unless merchants' endpoints do stand there."
-        yield Finding("networks", serious, f"Webhooks may call inner networks: {', '.join(inside)}.", mend)
+        fix = "" if settings.DEBUG else "Unset WEBHOOKS_ALLOWED_NETWORKS, unless merchants' endpoints do stand there."
+        yield Finding("networks", serious, f"Webhooks may call inner networks: {', '.join(inside)}.", fix)
     else:
         yield Finding("networks", OK, "Only public addresses may be called.")
 

@@ -10,9 +10,9 @@ import redis
 from celery import current_app
 from django.conf import settings
 
-from deliveries import keys, lanes
 from deliveries.management.doctor.findings import NOTE, OK, PROBLEM, Finding, first_line
-from deliveries.management.doctor.hints import BROKER_ERRORS, TIMEOUT
+from deliveries.management.doctor.redis_and_broker import BROKER_ERRORS, TIMEOUT
+from deliveries.queueing import redis_client, wakeups
 
 PING_TIMEOUT = 2.0
 """Seconds workers have to answer Celery's ping."""
@@ -31,8 +31,8 @@ def live_workers() -> list[str]:
     )
     try:
         seconds, micros = client.time()
-        alive_since = seconds * 1000 + micros // 1000 - lanes.STALE_MS
-        found = client.zrangebyscore(keys.name("workers"), alive_since, "+inf")
+        alive_since = seconds * 1000 + micros // 1000 - wakeups.STALE_MS
+        found = client.zrangebyscore(redis_client.name("workers"), alive_since, "+inf")
         return [str(worker) for worker in found]
     finally:
         client.close()
@@ -58,7 +58,7 @@ def _ping() -> Finding:
     try:
         answers = current_app.control.inspect(timeout=PING_TIMEOUT).ping() or {}
     except BROKER_ERRORS as error:
-        return Finding("celery", PROBLEM, f"The ping can't be sent: {first_line(error)}.", "Mend the broker first.")
+        return Finding("celery", PROBLEM, f"The ping can't be sent: {first_line(error)}.", "Fix the broker first.")
     if not answers:
         text = f"No worker answered Celery's ping within {PING_TIMEOUT:g} s."
         return Finding("celery", PROBLEM, text, "Let workers and this command use the same CELERY_BROKER_URL.")

@@ -65,7 +65,7 @@
       card.querySelector("[data-told]").textContent = now.told;
       card.querySelector("[data-state]").textContent = now.state;
       if (now.is_over) card.dataset.over = "";
-      card.querySelector("[data-hint]").hidden = now.is_over;
+      card.querySelector("[data-wake-up]").hidden = now.is_over;
     }
   };
 

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
 from itertools import pairwise
-from types import SimpleNamespace
 
 import pytest
 from django.db import DatabaseError, connection
@@ -11,13 +9,14 @@ from django.db.models import F, Sum
 from django.test import Client
 from django.utils import timezone
 
-from deliveries import counters, stats
 from deliveries.admin import charts
+from deliveries.db import counters
 from deliveries.models import Counter, Delivery, HourCounter
-from deliveries.stats import Summary
+from deliveries.reporting import stats
+from deliveries.reporting.stats import Summary
 from subscriptions import services
-from tests.desk import Shop, add_counter, add_delivery, make_shop, pause, sign_in
-from tests.factories import make_member, make_merchant, make_user, make_webhook
+from tests.support.desk import Shop, add_counter, add_delivery, make_shop, pause, sign_in
+from tests.support.factories import make_member, make_merchant, make_user, make_webhook
 
 
 @pytest.fixture
@@ -172,31 +171,16 @@ def test_an_attempt_counts_in_its_five_minutes_and_in_its_hour_or_in_neither(sho
     before = [model.objects.aggregate(sum=Sum("count"))["sum"] for model in (Counter, HourCounter)]
     count = counters.Count(shop.merchant.pk, shop.webhook.pk, timezone.now(), "delivered", 5.0)
     with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE deliveries_hourcounter RENAME TO out_of_reach")
+        cursor.execute("ALTER TABLE webhooks_deliveries_hourcounter RENAME TO out_of_reach")
         try:
             with pytest.raises(DatabaseError):
                 counters.add([count])
         finally:
-            cursor.execute("ALTER TABLE out_of_reach RENAME TO deliveries_hourcounter")
+            cursor.execute("ALTER TABLE out_of_reach RENAME TO webhooks_deliveries_hourcounter")
     assert [model.objects.aggregate(sum=Sum("count"))["sum"] for model in (Counter, HourCounter)] == before
     counters.add([count, count])
     after = [model.objects.aggregate(sum=Sum("count"))["sum"] for model in (Counter, HourCounter)]
     assert after == [each + 2 for each in before]
-
-
-@pytest.mark.django_db
-def test_the_migration_sums_the_hours_of_what_was_counted_before(shop: Shop) -> None:
-    for ago in (3, 10, 70, 100_000):
-        add_counter(shop.webhook, ago=ago, count=5)
-    cells = HourCounter.objects.order_by("bucket", "webhook", "result", "band")
-    columns = ("merchant_id", "webhook_id", "bucket", "result", "band", "count", "total_ms")
-    written = list(cells.values_list(*columns))
-    HourCounter.objects.all().delete()
-    migration = import_module("deliveries.migrations.0006_hour_counters")
-    migration.backfill(None, SimpleNamespace(connection=connection))
-    assert list(cells.values_list(*columns)) == written
-    counters.add(counters.Count(*row[:3], row[3], 42.0) for row in written)
-    assert cells.count() == len(written), "what is counted now goes into the same cells"
 
 
 @pytest.mark.parametrize(("value", "top"), [(0, 4), (3, 4), (5, 5), (41, 50), (79, 80), (81, 100), (1001, 2000)])

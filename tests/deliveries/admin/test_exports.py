@@ -12,11 +12,11 @@ from django.test import Client
 
 from deliveries.admin import exports
 from deliveries.models import Delivery
-from tests.desk import Shop, add_delivery, make_shop, sign_in
+from tests.support.desk import Shop, add_delivery, make_shop, sign_in
 
 pytestmark = pytest.mark.django_db
 
-LOG = "/admin/deliveries/delivery/"
+LOG = "/admin/webhooks_deliveries/delivery/"
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import pytest
 from django.http import HttpResponse
 from django.urls import reverse
 
-from deliveries.models import DeadLetter, Delivery, Event, Expunction
+from deliveries.models import DeadLetter, Delivery, Event, ExpungedPayload
 from deliveries.models.events import EXPUNGED
-from tests.desk import Shop, make_shop, sign_in
-from tests.engine import claim_one
-from tests.factories import make_user
+from tests.support.desk import Shop, make_shop, sign_in
+from tests.support.engine import claim_one
+from tests.support.factories import make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -23,7 +23,7 @@ def aster() -> Shop:
 
 
 def address(shop: Shop, name: str = "expunge") -> str:
-    return reverse(f"admin:deliveries_event_{name}", args=[shop.event.pk])
+    return reverse(f"admin:webhooks_deliveries_event_{name}", args=[shop.event.pk])
 
 
 def post(shop: Shop, role: str = "owner", note: str = REASON) -> HttpResponse:
@@ -50,7 +50,7 @@ def test_an_owner_takes_a_payload_out_after_a_page_that_says_what_goes(aster: Sh
 
 def test_the_trace_says_who_and_why_and_the_queue_is_told(aster: Shop) -> None:
     post(aster)
-    trace = Expunction.objects.get(event_id=aster.event.public_id)
+    trace = ExpungedPayload.objects.get(event_id=aster.event.public_id)
     assert (trace.by, trace.note, trace.attempts) == (aster.people["owner"].username, REASON, 1)
     assert DeadLetter.objects.get().resolution == "discarded"
     assert Delivery.objects.get().status == Delivery.Status.DISCARDED

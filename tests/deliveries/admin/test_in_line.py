@@ -6,14 +6,14 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from deliveries.admin import why
+from deliveries.admin import explanations
 from deliveries.admin.backlog import waiting
 from deliveries.models import Delivery
 from deliveries.models.deliveries import HELD
 from subscriptions import services
 from subscriptions.models import Webhook
-from tests.desk import Shop, make_shop, sign_in
-from tests.lines import ordered, send, told
+from tests.support.desk import Shop, make_shop, sign_in
+from tests.support.ordering_groups import ordered, send, told
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -39,16 +39,16 @@ def line(shop: Shop) -> list[Delivery]:
 
 def test_the_page_of_a_held_delivery_leads_to_the_one_it_waits_for(browser: Client, line: list[Delivery]) -> None:
     first, second = line
-    page = browser.get(reverse("admin:deliveries_delivery_change", args=[second.pk])).content.decode()
+    page = browser.get(reverse("admin:webhooks_deliveries_delivery_change", args=[second.pk])).content.decode()
     assert "waits in line" in page
     assert f">{first.public_id}</a>, which is retrying" in page
     assert str(HELD.year) not in page
-    assert str(HELD.year) not in browser.get(reverse("admin:deliveries_delivery_changelist")).content.decode()
+    assert str(HELD.year) not in browser.get(reverse("admin:webhooks_deliveries_delivery_changelist")).content.decode()
 
 
 def test_the_page_of_a_paused_webhooks_delivery_says_what_it_waits_for(browser: Client, line: list[Delivery]) -> None:
     first, _second = line
-    address = reverse("admin:deliveries_delivery_change", args=[first.pk])
+    address = reverse("admin:webhooks_deliveries_delivery_change", args=[first.pk])
     assert "next attempt" in browser.get(address).content.decode()
     services.pause(webhook=first.webhook, by="anna")
     page = browser.get(address).content.decode()
@@ -58,7 +58,9 @@ def test_the_page_of_a_paused_webhooks_delivery_says_what_it_waits_for(browser: 
 
 def test_why_an_event_has_not_arrived_is_the_line_it_stands_in(line: list[Delivery]) -> None:
     first, second = line
-    reasons = {reason.delivery: reason for event in (first.event, second.event) for reason in why.reasons(event)}
+    reasons = {
+        reason.delivery: reason for event in (first.event, second.event) for reason in explanations.reasons(event)
+    }
     reason = reasons[second]
     assert reason.text == f"It waits in line behind {first.public_id}, which is retrying."
     assert reason.when is None
@@ -86,13 +88,14 @@ def test_order_and_expiry_are_chosen_in_the_form(browser: Client, shop: Shop) ->
         "ordering": "resource",
         "expire_after": "24h",
     }
-    browser.post(reverse("admin:subscriptions_webhook_add"), form)
+    browser.post(reverse("admin:webhooks_subscriptions_webhook_add"), form)
     webhook = Webhook.objects.get(name="CRM")
     assert (webhook.ordering, webhook.expire_after) == ("resource", 86_400)
-    page = browser.get(reverse("admin:subscriptions_webhook_change", args=[webhook.pk])).content.decode()
+    page = browser.get(reverse("admin:webhooks_subscriptions_webhook_change", args=[webhook.pk])).content.decode()
     assert 'value="1d"' in page
     browser.post(
-        reverse("admin:subscriptions_webhook_change", args=[webhook.pk]), form | {"ordering": "", "expire_after": ""}
+        reverse("admin:webhooks_subscriptions_webhook_change", args=[webhook.pk]),
+        form | {"ordering": "", "expire_after": ""},
     )
     webhook.refresh_from_db()
     assert (webhook.ordering, webhook.expire_after) == ("", None)
@@ -102,7 +105,7 @@ def test_order_and_expiry_are_chosen_in_the_form(browser: Client, shop: Shop) ->
 def test_an_expiry_that_is_none_is_told_beside_it(given: str, told_of: str, browser: Client, shop: Shop) -> None:
     form = {"merchant": shop.merchant.pk, "url": "https://shop.example.com/h", "dialect": "standard"}
     answer = browser.post(
-        reverse("admin:subscriptions_webhook_add"),
+        reverse("admin:webhooks_subscriptions_webhook_add"),
         form | {"events": ["order.created"], "body_style": "compact", "api_version": "1", "expire_after": given},
     )
     assert told_of in str(answer.context["adminform"].form.errors["expire_after"])

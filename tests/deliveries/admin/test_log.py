@@ -12,14 +12,14 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from deliveries.admin import cursor, search
+from deliveries.admin import keyset_pages, search
 from deliveries.models import Delivery, Event
-from tests.desk import Shop, add_attempt, add_delivery, make_shop, sign_in
-from tests.factories import make_webhook
+from tests.support.desk import Shop, add_attempt, add_delivery, make_shop, sign_in
+from tests.support.factories import make_webhook
 
 pytestmark = pytest.mark.django_db
 
-LOG = "/admin/deliveries/delivery/"
+LOG = "/admin/webhooks_deliveries/delivery/"
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_the_log_has_alvas_columns_and_the_reasons_of_the_retries(shop: Shop, br
 
 def test_the_payload_opens_on_demand(shop: Shop, browser: Client) -> None:
     assert "aster-1045" not in browser.get(LOG).content.decode()
-    address = reverse("admin:deliveries_delivery_payload", args=[shop.delivery.pk])
+    address = reverse("admin:webhooks_deliveries_delivery_payload", args=[shop.delivery.pk])
     assert "aster-1045" in browser.get(address).content.decode()
     stranger = sign_in(make_shop("borage").people["owner"])
     assert stranger.get(address).status_code == 404
@@ -117,7 +117,7 @@ def test_strange_search_terms_find_nothing_and_break_nothing(term: str, browser:
 
 @pytest.fixture
 def long_log(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    from deliveries.admin.log import DeliveryAdmin
+    from deliveries.admin.delivery_log import DeliveryAdmin
 
     monkeypatch.setattr(DeliveryAdmin, "list_per_page", 5)
     made = [add_delivery(shop.webhook).pk for _ in range(16)]
@@ -148,7 +148,7 @@ def test_newer_pages_lead_back(long_log: list[int], browser: Client) -> None:
 def test_a_rare_match_is_reached_by_going_on_and_each_page_reads_a_bounded_number_of_rows(
     long_log: list[int], browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cursor, "SCAN_MAX", 4)
+    monkeypatch.setattr(keyset_pages, "SCAN_MAX", 4)
     Delivery.objects.filter(pk=long_log[-2]).update(status="cancelled")
     pages = walk(browser, "next_url", "?outcome=cancelled")
     assert pages[:3] == [[], [], []]
@@ -166,10 +166,10 @@ def test_a_malformed_cursor_shows_the_first_page(cursor_text: str, long_log: lis
 PAGES = [
     (LOG, 12),
     (LOG + "?outcome=failed&q=aster", 15),
-    ("/admin/deliveries/event/", 10),
-    ("/admin/deliveries/deadletter/", 13),
-    ("/admin/deliveries/attempt/", 10),
-    ("/admin/subscriptions/webhook/", 12),
+    ("/admin/webhooks_deliveries/event/", 10),
+    ("/admin/webhooks_deliveries/deadletter/", 13),
+    ("/admin/webhooks_deliveries/attempt/", 10),
+    ("/admin/webhooks_subscriptions/webhook/", 12),
     ("/admin/", 14),
 ]
 
@@ -194,7 +194,7 @@ def test_a_page_costs_a_bounded_number_of_queries_and_never_counts_the_log(
             assert "LIMIT" in query["sql"], query["sql"]
 
 
-@pytest.mark.parametrize("page", ["deliveries_delivery_change", "deliveries_event_change"])
+@pytest.mark.parametrize("page", ["webhooks_deliveries_delivery_change", "webhooks_deliveries_event_change"])
 def test_a_rows_page_costs_a_bounded_number_of_queries(page: str, shop: Shop, browser: Client) -> None:
     key = shop.event.pk if "event" in page else shop.delivery.pk
     for number in range(10):
@@ -209,7 +209,7 @@ def test_a_rows_page_costs_a_bounded_number_of_queries(page: str, shop: Shop, br
 
 
 def page_of(browser: Client, delivery: Delivery) -> Any:
-    return browser.get(reverse("admin:deliveries_delivery_change", args=[delivery.pk]))
+    return browser.get(reverse("admin:webhooks_deliveries_delivery_change", args=[delivery.pk]))
 
 
 def test_the_page_shows_each_attempt_with_request_answer_timings_and_advice(shop: Shop, browser: Client) -> None:
@@ -235,18 +235,18 @@ def test_curl_masks_the_secret(shop: Shop, browser: Client) -> None:
 
 def test_sending_again_and_cancelling(shop: Shop, browser: Client) -> None:
     waiting = add_delivery(shop.webhook, status="retrying", due_at=timezone.now() + timedelta(hours=1))
-    browser.post(reverse("admin:deliveries_delivery_retry", args=[waiting.pk]))
+    browser.post(reverse("admin:webhooks_deliveries_delivery_retry", args=[waiting.pk]))
     waiting.refresh_from_db()
     assert waiting.due_at is not None
     assert waiting.due_at <= timezone.now()
-    browser.post(reverse("admin:deliveries_delivery_cancel", args=[waiting.pk]))
+    browser.post(reverse("admin:webhooks_deliveries_delivery_cancel", args=[waiting.pk]))
     waiting.refresh_from_db()
     assert waiting.status == "cancelled"
 
 
 def test_what_is_being_sent_cannot_be_sent_again(shop: Shop, browser: Client) -> None:
     busy = add_delivery(shop.webhook, status="sending")
-    answer = browser.post(reverse("admin:deliveries_delivery_retry", args=[busy.pk]), follow=True)
+    answer = browser.post(reverse("admin:webhooks_deliveries_delivery_retry", args=[busy.pk]), follow=True)
     busy.refresh_from_db()
     assert busy.status == "sending"
     assert [str(message.level_tag) for message in answer.context["messages"]] == ["error"]

@@ -11,10 +11,10 @@ from django.utils import timezone
 from deliveries.models import Delivery, Notice
 from deliveries.publishing import publish
 from subscriptions import services
-from subscriptions.admin.plain import wait_words
+from subscriptions.admin.text_settings import wait_words
 from subscriptions.models import ApiKey
-from tests.desk import Shop, make_shop, sign_in
-from tests.factories import make_member, make_merchant
+from tests.support.desk import Shop, make_shop, sign_in
+from tests.support.factories import make_member, make_merchant
 
 pytestmark = pytest.mark.django_db
 
@@ -39,32 +39,32 @@ def text(browser: Client, path: str) -> str:
 
 
 def test_an_empty_list_says_what_will_be_there(newcomer: Client) -> None:
-    page = text(newcomer, "deliveries/delivery/")
+    page = text(newcomer, "webhooks_deliveries/delivery/")
     assert "Each message we send, or try to send, to a webhook will stand here." in page
     assert "yielded" not in page
 
 
 def test_a_search_that_finds_nothing_offers_the_way_back(owner: Client) -> None:
-    page = text(owner, "deliveries/delivery/?q=no-such-order")
+    page = text(owner, "webhooks_deliveries/delivery/?q=no-such-order")
     assert "Nothing matches." in page
     assert 'href="?">Show everything</a>' in page
 
 
 def test_an_empty_queue_says_so_once_and_wears_no_badge(newcomer: Client) -> None:
-    page = text(newcomer, "deliveries/deadletter/")
+    page = text(newcomer, "webhooks_deliveries/deadletter/")
     assert "Nothing waits for you" in page
     assert "Nothing here yet" not in page
     assert "desk-count" not in page
 
 
 def test_a_page_that_is_not_there_leads_back_to_the_dashboard(owner: Client) -> None:
-    answer = owner.get("/admin/subscriptions/webhook/999999/change/")
+    answer = owner.get("/admin/webhooks_subscriptions/webhook/999999/change/")
     assert (answer.status_code, "There is nothing at this address" in answer.content.decode()) == (404, True)
     assert 'href="/admin/"' in answer.content.decode()
 
 
 def test_a_page_above_ones_role_says_who_can_help(shop: Shop) -> None:
-    answer = sign_in(shop.people["viewer"]).get("/admin/subscriptions/webhook/add/")
+    answer = sign_in(shop.people["viewer"]).get("/admin/webhooks_subscriptions/webhook/add/")
     assert (answer.status_code, "Your role does not allow this" in answer.content.decode()) == (403, True)
 
 
@@ -73,18 +73,18 @@ def test_a_notices_page_names_its_kind_in_words(shop: Shop, owner: Client) -> No
     notice = Notice.objects.create(
         merchant=shop.merchant, webhook=shop.webhook, kind="recovered", first_at=now, last_at=now, due_at=now
     )
-    page = text(owner, f"deliveries/notice/{notice.pk}/change/")
+    page = text(owner, f"webhooks_deliveries/notice/{notice.pk}/change/")
     assert "Works again" in page
     assert "&#x27;recovered&#x27;" not in page
 
 
 def test_a_keys_page_tells_what_it_was_named(shop: Shop, owner: Client) -> None:
     key = ApiKey.objects.create(merchant=shop.merchant, name="Label printer", prefix="ak_live_plain", digest="0" * 64)
-    assert "Label printer" in text(owner, f"subscriptions/apikey/{key.pk}/change/")
+    assert "Label printer" in text(owner, f"webhooks_subscriptions/apikey/{key.pk}/change/")
 
 
 def test_a_rotated_secrets_page_tells_the_overlap_in_words(shop: Shop, owner: Client) -> None:
-    answer = owner.post(f"/admin/subscriptions/webhook/{shop.webhook.pk}/do/rotate/", follow=True)
+    answer = owner.post(f"/admin/webhooks_subscriptions/webhook/{shop.webhook.pk}/do/rotate/", follow=True)
     assert "goes on signing for at most 24 hours." in answer.content.decode()
 
 

@@ -13,21 +13,21 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from bench import log_rows
-from deliveries.admin import cursor, search
+from deliveries.admin import keyset_pages, search
 from deliveries.models import Delivery, Event
 from subscriptions.models import Membership
-from tests.desk import sign_in
-from tests.factories import make_member, make_merchant, make_user, make_webhook
+from tests.support.desk import sign_in
+from tests.support.factories import make_member, make_merchant, make_user, make_webhook
 
 pytestmark = [
     pytest.mark.django_db,
 ]
 
 LARGE, QUIET = 20_000, 200
-LONG = {"deliveries_delivery", "deliveries_attempt", "deliveries_event"}
-PREVIEW = "/admin/deliveries/deadletter/all/replay/"
+LONG = {"webhooks_deliveries_delivery", "webhooks_deliveries_attempt", "webhooks_deliveries_event"}
+PREVIEW = "/admin/webhooks_deliveries/deadletter/all/replay/"
 """Counts all that match, since that is the question; with a shop of few letters it reads few rows, too."""
-LOG = "/admin/deliveries/delivery/"
+LOG = "/admin/webhooks_deliveries/delivery/"
 PAGES = [
     "/admin/",
     "/admin/?window=30d",
@@ -37,12 +37,12 @@ PAGES = [
     f"{LOG}?q=nowhere",
     f"{LOG}?event_type=file.created",
     f"{LOG}?answer=5",
-    "/admin/deliveries/event/",
-    "/admin/deliveries/attempt/",
-    "/admin/deliveries/attempt/?result=failed",
-    "/admin/deliveries/deadletter/",
-    "/admin/deliveries/job/",
-    "/admin/subscriptions/webhook/",
+    "/admin/webhooks_deliveries/event/",
+    "/admin/webhooks_deliveries/attempt/",
+    "/admin/webhooks_deliveries/attempt/?result=failed",
+    "/admin/webhooks_deliveries/deadletter/",
+    "/admin/webhooks_deliveries/job/",
+    "/admin/webhooks_subscriptions/webhook/",
     PREVIEW,
     "delivery",
     "event",
@@ -73,7 +73,7 @@ def address(page: str, shop: str) -> str:
     if model is None:
         return page
     row = model._default_manager.filter(merchant__name=shop).earliest("pk")
-    return f"/admin/deliveries/{page}/{row.pk}/change/"
+    return f"/admin/webhooks_deliveries/{page}/{row.pk}/change/"
 
 
 def plans(browser: Client, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -107,7 +107,7 @@ def test_no_page_goes_through_a_long_table_and_no_quiet_shops_page_through_a_bus
     people: dict[str, User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(search, "PAYLOADS_MAX", QUIET)  # as the log is to a long one, so are the bounds
-    monkeypatch.setattr(cursor, "SCAN_MAX", 10 * QUIET)
+    monkeypatch.setattr(keyset_pages, "SCAN_MAX", 10 * QUIET)
     problems = []
     for who, person in people.items():
         browser = sign_in(person)

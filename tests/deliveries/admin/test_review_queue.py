@@ -8,17 +8,17 @@ from django.test import Client, TestCase
 from django.urls import reverse
 from django.utils import timezone
 
-from deliveries import bulk as core
-from deliveries.admin import bulk, letter_groups
+from deliveries.admin import bulk_actions, dead_letter_groups
 from deliveries.admin.navigation import open_letters
 from deliveries.models import DeadLetter, Delivery, Job
+from deliveries.review import bulk_jobs as core
 from subscriptions import services
-from tests.desk import Shop, add_delivery, bury, make_shop, sign_in
-from tests.factories import make_member, make_user, make_webhook
+from tests.support.desk import Shop, add_delivery, make_dead, make_shop, sign_in
+from tests.support.factories import make_member, make_user, make_webhook
 
 pytestmark = pytest.mark.django_db
 
-QUEUE = "/admin/deliveries/deadletter/"
+QUEUE = "/admin/webhooks_deliveries/deadletter/"
 
 
 @pytest.fixture
@@ -35,20 +35,20 @@ def statuses(*letters: DeadLetter) -> list[str]:
     return [Delivery.objects.get(pk=letter.delivery_id).status for letter in letters]
 
 
-def bury_some(shop: Shop, count: int, **how: Any) -> list[DeadLetter]:
-    return [bury(add_delivery(shop.webhook), **how) for _ in range(count)]
+def make_dead_letters(shop: Shop, count: int, **how: Any) -> list[DeadLetter]:
+    return [make_dead(add_delivery(shop.webhook), **how) for _ in range(count)]
 
 
 def test_the_queue_shows_the_oldest_first_and_only_what_waits(shop: Shop, browser: Client) -> None:
-    letters = bury_some(shop, 2)
-    browser.post(reverse("admin:deliveries_deadletter_discard", args=[letters[0].pk]))
+    letters = make_dead_letters(shop, 2)
+    browser.post(reverse("admin:webhooks_deliveries_deadletter_discard", args=[letters[0].pk]))
     changelist = browser.get(QUEUE).context["cl"]
     assert list(changelist.result_list) == [shop.letter, letters[1]]
 
 
 def test_letters_are_grouped_by_webhook_and_error(shop: Shop, browser: Client) -> None:
-    bury_some(shop, 2)
-    bury_some(shop, 3, error="response_timeout", status_code=None)
+    make_dead_letters(shop, 2)
+    make_dead_letters(shop, 3, error="response_timeout", status_code=None)
     groups = browser.get(QUEUE).context["groups"]
     assert [(group.webhook, group.title, group.count) for group in groups] == [
         (shop.webhook, "HTTP 503", 3),
@@ -59,17 +59,17 @@ def test_letters_are_grouped_by_webhook_and_error(shop: Shop, browser: Client) -
 def test_a_person_without_a_merchant_finds_an_empty_queue(shop: Shop) -> None:
     person = make_member(shop.merchant)
     person.memberships.all().delete()
-    assert letter_groups.groups(DeadLetter.objects.filter(merchant_id__in=[])) == []
+    assert dead_letter_groups.groups(DeadLetter.objects.filter(merchant_id__in=[])) == []
     assert sign_in(person).get(QUEUE).status_code in {200, 403}
 
 
 def test_an_empty_queue_is_a_pleasure_to_see(shop: Shop, browser: Client) -> None:
-    browser.post(reverse("admin:deliveries_deadletter_replay", args=[shop.letter.pk]))
+    browser.post(reverse("admin:webhooks_deliveries_deadletter_replay", args=[shop.letter.pk]))
     assert "Nothing waits for you" in browser.get(QUEUE).content.decode()
 
 
 def test_replaying_sends_it_again_and_the_record_names_who_did(shop: Shop, browser: Client) -> None:
-    browser.post(reverse("admin:deliveries_deadletter_replay", args=[shop.letter.pk]))
+    browser.post(reverse("admin:webhooks_deliveries_deadletter_replay", args=[shop.letter.pk]))
     shop.letter.refresh_from_db()
     assert statuses(shop.letter) == ["retrying"]
     assert shop.letter.resolved_by == shop.people["developer"].username
@@ -78,7 +78,7 @@ def test_replaying_sends_it_again_and_the_record_names_who_did(shop: Shop, brows
 
 
 def test_the_selected_are_replayed_discarded_or_taken(shop: Shop, browser: Client) -> None:
-    first, second, third = bury_some(shop, 3)
+    first, second, third = make_dead_letters(shop, 3)
     for action, letter in (("replay_selected", first), ("discard_selected", second), ("take", third)):
         browser.post(QUEUE, {"action": action, "_selected_action": [letter.pk], "index": 0})
     third.refresh_from_db()
@@ -88,7 +88,7 @@ def test_the_selected_are_replayed_discarded_or_taken(shop: Shop, browser: Clien
 
 def test_a_letter_can_be_assigned_to_members_only_and_noted(shop: Shop, browser: Client) -> None:
     stranger = make_shop("borage").people["owner"]
-    page = reverse("admin:deliveries_deadletter_change", args=[shop.letter.pk])
+    page = reverse("admin:webhooks_deliveries_deadletter_change", args=[shop.letter.pk])
     offered = set(browser.get(page).context["adminform"].form.fields["assignee"].queryset)
     assert offered == set(shop.people.values())
     browser.post(page, {"assignee": stranger.pk, "note": "x"})
@@ -97,8 +97,8 @@ def test_a_letter_can_be_assigned_to_members_only_and_noted(shop: Shop, browser:
     assert (shop.letter.assignee, shop.letter.note) == (shop.people["owner"], "Server was down")
 
 
-def test_the_endpoint_can_be_mended_in_place(shop: Shop, browser: Client) -> None:
-    page = reverse("admin:deliveries_deadletter_change", args=[shop.letter.pk])
+def test_the_endpoint_can_be_fixed_in_place(shop: Shop, browser: Client) -> None:
+    page = reverse("admin:webhooks_deliveries_deadletter_change", args=[shop.letter.pk])
     browser.post(page, {"url": "https://new.example.com/hooks", "note": ""})
     shop.webhook.refresh_from_db()
     assert shop.webhook.url == "https://new.example.com/hooks"
@@ -112,7 +112,7 @@ def test_the_endpoint_can_be_mended_in_place(shop: Shop, browser: Client) -> Non
 def run_bulk(browser: Client, what: str, **chosen: Any) -> Job | None:
     """Ask for a bulk decision, let a worker carry its job out, and return the job."""
     before = set(Job.objects.values_list("pk", flat=True))
-    browser.post(reverse("admin:deliveries_deadletter_all", args=[what]), {"note": "mended", **chosen})
+    browser.post(reverse("admin:webhooks_deliveries_deadletter_all", args=[what]), {"note": "fixed", **chosen})
     job = Job.objects.exclude(pk__in=before).first()
     while job is not None and job.status not in {"done", "failed"}:
         Job.objects.filter(pk=job.pk).update(updated_at=timezone.now() - timedelta(minutes=2))
@@ -122,23 +122,23 @@ def run_bulk(browser: Client, what: str, **chosen: Any) -> Job | None:
 
 
 def test_a_bulk_shows_its_count_before_it_does_anything(shop: Shop, browser: Client) -> None:
-    letters = bury_some(shop, 4)
-    page = browser.get(reverse("admin:deliveries_deadletter_all", args=["replay"]), {"error": "http_error"})
+    letters = make_dead_letters(shop, 4)
+    page = browser.get(reverse("admin:webhooks_deliveries_deadletter_all", args=["replay"]), {"error": "http_error"})
     assert page.context["count"] == 5
     assert "Replay 5 of the review queue?" in page.content.decode()
     assert set(statuses(*letters)) == {"dead"}
 
 
 def test_a_bulk_takes_all_that_match_and_nothing_else(shop: Shop, browser: Client) -> None:
-    letters = bury_some(shop, 4)
-    others = bury_some(shop, 2, error="response_timeout", status_code=None)
-    others += bury_some(shop, 1, status_code=500)
+    letters = make_dead_letters(shop, 4)
+    others = make_dead_letters(shop, 2, error="response_timeout", status_code=None)
+    others += make_dead_letters(shop, 1, status_code=500)
     job = run_bulk(browser, "replay", webhook=shop.webhook.pk, error="http_error", status_code=503)
     assert job is not None
     assert (job.status, job.done, job.by) == ("done", 5, shop.people["developer"].username)
     assert set(statuses(*letters)) == {"retrying"}
     assert set(statuses(*others)) == {"dead"}
-    assert set(DeadLetter.objects.filter(resolution="replayed").values_list("note", flat=True)) == {"mended"}
+    assert set(DeadLetter.objects.filter(resolution="replayed").values_list("note", flat=True)) == {"fixed"}
 
 
 def test_a_large_bulk_is_left_to_a_worker_and_its_page_shows_how_far_it_is(
@@ -148,16 +148,16 @@ def test_a_large_bulk_is_left_to_a_worker_and_its_page_shows_how_far_it_is(
     monkeypatch.setattr(core, "AT_ONCE_MAX", 2)
     monkeypatch.setattr(core, "STEP", 2)
     monkeypatch.setattr(core, "_tell", lambda pk, **_: told.append(pk))
-    letters = bury_some(shop, 4)
+    letters = make_dead_letters(shop, 4)
     with TestCase.captureOnCommitCallbacks(execute=True):
-        answer = browser.post(reverse("admin:deliveries_deadletter_all", args=["replay"]))
+        answer = browser.post(reverse("admin:webhooks_deliveries_deadletter_all", args=["replay"]))
     job = Job.objects.latest("pk")
-    assert answer["location"] == reverse("admin:deliveries_job_change", args=[job.pk])
+    assert answer["location"] == reverse("admin:webhooks_deliveries_job_change", args=[job.pk])
     assert told == [job.pk]
     assert set(statuses(*letters)) == {"dead"}
     assert "It waits for a worker" in browser.get(answer["location"]).content.decode()
     core._step(job)
-    look = reverse("admin:deliveries_job_look", args=[job.pk])
+    look = reverse("admin:webhooks_deliveries_job_look", args=[job.pk])
     assert browser.get(look).json()["told"] == "2 of 5 on their way."
     core.run(job.pk)
     now = browser.get(look).json()
@@ -168,9 +168,9 @@ def test_a_large_bulk_is_left_to_a_worker_and_its_page_shows_how_far_it_is(
 def test_a_rate_bounds_what_one_second_takes(shop: Shop, browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[int, float]] = []
     monkeypatch.setattr(core, "_tell", lambda pk, countdown=0.0: told.append((pk, countdown)))
-    bury_some(shop, 24)
+    make_dead_letters(shop, 24)
     with TestCase.captureOnCommitCallbacks(execute=True):
-        browser.post(reverse("admin:deliveries_deadletter_all", args=["replay"]), {"rate": "10"})
+        browser.post(reverse("admin:webhooks_deliveries_deadletter_all", args=["replay"]), {"rate": "10"})
     job = Job.objects.latest("pk")
     done = []
     for _ in range(3):
@@ -186,24 +186,26 @@ def test_a_rate_bounds_what_one_second_takes(shop: Shop, browser: Client, monkey
 
 def test_letters_of_several_merchants_get_a_job_each_up_to_a_bound(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     other, staff = make_shop("borage"), sign_in(make_user(is_superuser=True))
-    monkeypatch.setattr(bulk, "MERCHANTS_MAX", 1)
-    address = reverse("admin:deliveries_deadletter_all", args=["replay"])
+    monkeypatch.setattr(bulk_actions, "MERCHANTS_MAX", 1)
+    address = reverse("admin:webhooks_deliveries_deadletter_all", args=["replay"])
     assert "more than 1 merchants" in staff.post(address).content.decode()
     assert statuses(shop.letter, other.letter) == ["dead", "dead"]
-    monkeypatch.setattr(bulk, "MERCHANTS_MAX", 2)
-    assert staff.post(address)["location"] == reverse("admin:deliveries_job_changelist")
+    monkeypatch.setattr(bulk_actions, "MERCHANTS_MAX", 2)
+    assert staff.post(address)["location"] == reverse("admin:webhooks_deliveries_job_changelist")
     assert statuses(shop.letter, other.letter) == ["retrying", "retrying"]
 
 
 def test_a_discard_without_a_reason_is_asked_for_one(shop: Shop, browser: Client) -> None:
-    answer = browser.post(reverse("admin:deliveries_deadletter_all", args=["discard"]), {"note": " "})
+    answer = browser.post(reverse("admin:webhooks_deliveries_deadletter_all", args=["discard"]), {"note": " "})
     assert "Give a reason" in answer.content.decode()
     assert statuses(shop.letter) == ["dead"]
 
 
 def test_what_dies_after_the_preview_is_not_swept_along(shop: Shop, browser: Client) -> None:
-    until = browser.get(reverse("admin:deliveries_deadletter_all", args=["discard"])).context["chosen"]["until"]
-    late = bury(add_delivery(shop.webhook))
+    until = browser.get(reverse("admin:webhooks_deliveries_deadletter_all", args=["discard"])).context["chosen"][
+        "until"
+    ]
+    late = make_dead(add_delivery(shop.webhook))
     run_bulk(browser, "discard", until=until)
     assert statuses(shop.letter, late) == ["discarded", "dead"]
 
@@ -217,22 +219,22 @@ def test_a_bulk_leaves_letters_of_other_merchants_alone(shop: Shop, browser: Cli
 
 def test_a_bulk_says_how_many_it_leaves_alone_because_their_webhook_is_off(shop: Shop, browser: Client) -> None:
     services.disable(webhook=shop.webhook, reason="test")
-    page = browser.get(reverse("admin:deliveries_deadletter_all", args=["replay"]))
+    page = browser.get(reverse("admin:webhooks_deliveries_deadletter_all", args=["replay"]))
     assert page.context["count"] == 0
     assert "their webhooks are off" in page.content.decode()
 
 
 def test_a_viewer_and_a_malformed_request_decide_nothing(shop: Shop, browser: Client) -> None:
-    address = reverse("admin:deliveries_deadletter_all", args=["discard"])
+    address = reverse("admin:webhooks_deliveries_deadletter_all", args=["discard"])
     assert sign_in(shop.people["viewer"]).post(address).status_code == 403
     assert browser.post(address, {"webhook": "x"}).status_code == 404
-    assert browser.get(reverse("admin:deliveries_deadletter_all", args=["burn"])).status_code == 404
+    assert browser.get(reverse("admin:webhooks_deliveries_deadletter_all", args=["burn"])).status_code == 404
     assert statuses(shop.letter) == ["dead"]
 
 
 def test_the_badge_counts_own_letters(shop: Shop, browser: Client) -> None:
     make_shop("borage")
     make_webhook(shop.merchant)
-    bury_some(shop, 1)
+    make_dead_letters(shop, 1)
     request = browser.get("/admin/").wsgi_request
     assert open_letters(request) == "2"

@@ -16,13 +16,13 @@ from django.test import Client, override_settings
 from django.urls import reverse
 
 from deliveries import dialects
-from deliveries.admin import snippets, trial
+from deliveries.admin import test_send_panel, verification_snippets
 from deliveries.dialects import verification
 from deliveries.models import Attempt
 from deliveries.transport import Outcome, Request
 from subscriptions.selectors import signing_secrets
-from tests.desk import Shop, make_shop, sign_in
-from tests.factories import PLAIN_SECRET, STANDARD_SECRET, make_webhook
+from tests.support.desk import Shop, make_shop, sign_in
+from tests.support.factories import PLAIN_SECRET, STANDARD_SECRET, make_webhook
 
 pytestmark = pytest.mark.django_db
 
@@ -76,7 +76,7 @@ def browser(shop: Shop) -> Client:
 
 
 def test_url(key: Any) -> str:
-    return reverse("admin:subscriptions_webhook_test", args=[key])
+    return reverse("admin:webhooks_subscriptions_webhook_test", args=[key])
 
 
 test_url.__test__ = False  # type: ignore[attr-defined]
@@ -186,7 +186,7 @@ def test_nobody_tests_what_is_not_theirs(shop: Shop, browser: Client, receiver: 
 def test_the_preview_shows_body_headers_and_timetable_without_sending(
     shop: Shop, browser: Client, receiver: Receiver
 ) -> None:
-    address = reverse("admin:subscriptions_webhook_preview", args=[shop.webhook.pk])
+    address = reverse("admin:webhooks_subscriptions_webhook_preview", args=[shop.webhook.pk])
     values = {"url": receiver.url, "dialect": "cryptlex", "retry_policy": "5s, 2m", "sample": "license.created"}
     text = browser.post(address, values).content.decode()
     assert "Webhook-Signature" in text
@@ -197,25 +197,25 @@ def test_the_preview_shows_body_headers_and_timetable_without_sending(
 
 def test_the_preview_masks_a_secret_that_is_sent(shop: Shop, browser: Client) -> None:
     webhook = make_webhook(shop.merchant, url="https://shop.example.com/", dialect="shopery", secret=PLAIN_SECRET)
-    address = reverse("admin:subscriptions_webhook_preview", args=[webhook.pk])
+    address = reverse("admin:webhooks_subscriptions_webhook_preview", args=[webhook.pk])
     text = browser.post(address, {"url": webhook.url, "dialect": "shopery"}).content.decode()
     assert "X-Shopery-Secret: ••••••" in text
     assert PLAIN_SECRET not in text
 
 
 def test_a_slow_answer_gets_a_warning() -> None:
-    tone, text = trial.diagnosis(Outcome(status_code=200, total_ms=4000.0))
+    tone, text = test_send_panel.diagnosis(Outcome(status_code=200, total_ms=4000.0))
     assert (tone, "took 4.00 s" in text) == ("warning", True)
 
 
 @override_settings(WEBHOOKS_SOURCE_IPS=["203.0.113.7"])
 def test_the_page_names_the_addresses_to_allow(shop: Shop, browser: Client) -> None:
-    page = browser.get(reverse("admin:subscriptions_webhook_change", args=[shop.webhook.pk]))
+    page = browser.get(reverse("admin:webhooks_subscriptions_webhook_change", args=[shop.webhook.pk]))
     assert "203.0.113.7" in page.content.decode()
 
 
 def test_the_health_strip_shows_the_last_attempts_oldest_first(shop: Shop, browser: Client) -> None:
-    page = browser.get(reverse("admin:subscriptions_webhook_change", args=[shop.webhook.pk]))
+    page = browser.get(reverse("admin:webhooks_subscriptions_webhook_change", args=[shop.webhook.pk]))
     assert [cell["tone"] for cell in page.context["health"].strip] == ["bad"]
     assert page.context["health"].success == "100 %"
 
@@ -253,7 +253,7 @@ def sample(dialect: str) -> tuple[Request, str]:
     assert signing_secrets([webhook.pk])[webhook.pk] == [secret]
     form = QueryDict(mutable=True)
     form.update({"url": webhook.url, "dialect": dialect})
-    return trial.prepare(form, webhook=webhook, merchant=None).trial.request, secret
+    return test_send_panel.prepare(form, webhook=webhook, merchant=None).trial.request, secret
 
 
 def run(command: list[str], code: str, dialect: str, tmp_path: Path) -> list[bool]:
@@ -261,7 +261,7 @@ def run(command: list[str], code: str, dialect: str, tmp_path: Path) -> list[boo
 
     request, secret = sample(dialect)
     file = tmp_path / "snippet"
-    file.write_text(code.replace("HEADER", snippets.of(dialect).header.lower()))
+    file.write_text(code.replace("HEADER", verification_snippets.of(dialect).header.lower()))
     given = {
         "headers": {name.lower(): value for name, value in request.headers},
         "body": base64.b64encode(request.body).decode(),
@@ -284,10 +284,10 @@ def test_the_node_snippet_accepts_ours_and_refuses_forgeries(dialect: str, tmp_p
     node = shutil.which("node")
     if node is None:
         pytest.skip("node is not on PATH; install nodejs to run the snippet")
-    assert run([node], snippets.of(dialect).node + NODE_HARNESS, dialect, tmp_path) == expected(dialect)
+    assert run([node], verification_snippets.of(dialect).node + NODE_HARNESS, dialect, tmp_path) == expected(dialect)
 
 
 @pytest.mark.parametrize("dialect", dialects.NAMES)
 def test_the_python_snippet_accepts_ours_and_refuses_forgeries(dialect: str, tmp_path: Path) -> None:
-    code = snippets.of(dialect).python + "\nimport base64 as base64_of\n" + PYTHON_HARNESS
+    code = verification_snippets.of(dialect).python + "\nimport base64 as base64_of\n" + PYTHON_HARNESS
     assert run([sys.executable], code, dialect, tmp_path) == expected(dialect)

@@ -4,14 +4,14 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from deliveries import filter_words
-from deliveries.admin import why
+from deliveries.admin import explanations
 from deliveries.models import Event
 from deliveries.publishing import publish
+from deliveries.reporting import filter_explanations
 from subscriptions import services
 from subscriptions.models import Merchant, Webhook
-from tests.desk import make_shop, pause, sign_in
-from tests.factories import make_merchant, make_webhook
+from tests.support.desk import make_shop, pause, sign_in
+from tests.support.factories import make_merchant, make_webhook
 
 
 @pytest.fixture
@@ -27,8 +27,8 @@ def publish_order(merchant: Merchant, total: object = 12) -> Event:
     return event
 
 
-def reason_for(event: Event, webhook: Webhook) -> why.Reason:
-    return next(reason for reason in why.reasons(event) if reason.webhook == webhook)
+def reason_for(event: Event, webhook: Webhook) -> explanations.Reason:
+    return next(reason for reason in explanations.reasons(event) if reason.webhook == webhook)
 
 
 @pytest.mark.django_db
@@ -82,7 +82,7 @@ def test_a_webhook_made_after_the_event_says_so(merchant: Merchant) -> None:
 def test_webhooks_of_other_merchants_are_no_part_of_the_answer(merchant: Merchant) -> None:
     make_webhook(make_merchant())
     mine = make_webhook(merchant)
-    assert [reason.webhook for reason in why.reasons(publish_order(merchant))] == [mine]
+    assert [reason.webhook for reason in explanations.reasons(publish_order(merchant))] == [mine]
 
 
 @pytest.mark.django_db
@@ -90,7 +90,7 @@ def test_the_events_page_carries_the_reasons() -> None:
     shop = make_shop("aster")
     make_webhook(shop.merchant, name="quiet", events=["file.*"])
     event = publish_order(shop.merchant, "aster-77")
-    page = sign_in(shop.people["viewer"]).get(reverse("admin:deliveries_event_change", args=[event.pk]))
+    page = sign_in(shop.people["viewer"]).get(reverse("admin:webhooks_deliveries_event_change", args=[event.pk]))
     text = page.content.decode()
     assert "Not subscribed: it listens to file.*." in text
     assert "aster-77" in text
@@ -111,4 +111,4 @@ def test_the_events_page_carries_the_reasons() -> None:
 )
 def test_a_filter_explains_itself(expression: str, told: str) -> None:
     data = '{"total":12,"currency":"USD","tags":["new"],"flag":false}'
-    assert filter_words.explain(expression, "order.created", data) == told
+    assert filter_explanations.explain(expression, "order.created", data) == told

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from deliveries.models import Delivery
-from tests.api import Client
-from tests.api_fixtures import api, nothing_remembered, other_shop, shop, stranger, webhook
+from tests.support.api import Client
+from tests.support.api_fixtures import api, nothing_remembered, other_shop, shop, stranger, webhook
 
 __all__ = ["api", "nothing_remembered", "other_shop", "shop", "stranger", "webhook"]
 

@@ -23,7 +23,7 @@ django.setup()
 from django.utils import timezone  # noqa: E402 - Django must stand before its models are imported
 
 from deliveries.models import DeadLetter, Delivery, Event, Job  # noqa: E402
-from storefront.models import File  # noqa: E402
+from examples.storefront.models import File  # noqa: E402
 from subscriptions import services  # noqa: E402
 from subscriptions.models import EventType, Merchant, Webhook  # noqa: E402
 
@@ -133,7 +133,7 @@ def settle_event(event: dict[str, Any]) -> None:
 
 
 def settle_webhook(body: dict[str, Any]) -> None:
-    """An address is judged by where it leads, a pattern by the catalogue, a filter or a path by its grammar."""
+    """An address is decided by where it leads, a pattern by the catalogue, a filter or a path by its grammar."""
     if "url" in body:
         body["url"] = f"{RECEIVER}{next(_numbers)}"
     if "events" in body:

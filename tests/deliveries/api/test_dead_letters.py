@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from deliveries.models import DeadLetter, Delivery
-from tests.api import Client, attrs
-from tests.delivery_log import QUEUE, close, ids
+from tests.support.api import Client, attrs
+from tests.support.delivery_log import QUEUE, close, ids
 
 
 def test_the_queue_shows_the_oldest_first_and_a_dead_letter_by_its_deliverys_id(
@@ -25,12 +25,12 @@ def test_the_queue_shows_the_oldest_first_and_a_dead_letter_by_its_deliverys_id(
 def test_a_dead_letter_is_replayed_with_a_note(api: Client, deliveries: list[Delivery]) -> None:
     dead = close(deliveries[0], "dead")
 
-    answer = api.post(f"{QUEUE}/{dead.public_id}/replay", {"note": "Receiver is mended."})
+    answer = api.post(f"{QUEUE}/{dead.public_id}/replay", {"note": "Receiver is fixed."})
 
     assert answer.status_code == 200, answer.content
     assert answer.json()["status"] == "retrying"
     letter = DeadLetter.objects.get()
-    assert (letter.resolution, letter.note) == ("replayed", "Receiver is mended.")
+    assert (letter.resolution, letter.note) == ("replayed", "Receiver is fixed.")
     assert letter.resolved_by.startswith("API key ak_live_")
     assert api.post(f"{QUEUE}/{dead.public_id}/replay").status_code == 404
 

@@ -10,8 +10,8 @@ import pytest
 from django.utils import timezone
 
 from deliveries.models import Attempt, DeadLetter, Delivery
-from tests.api import Client, attrs
-from tests.delivery_log import LOG, QUEUE, close, ids
+from tests.support.api import Client, attrs
+from tests.support.delivery_log import LOG, QUEUE, close, ids
 
 
 def test_the_log_shows_the_newest_first(api: Client, deliveries: list[Delivery]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from deliveries.models import Delivery, Event
-from tests.api import Client, attrs
+from tests.support.api import Client, attrs
 
 PATH = "/api/v1/events"
 ORDER = {"event": "order.created", "data": {"order": {"id": "1045"}}}

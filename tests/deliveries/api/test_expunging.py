@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from rest_framework_simplejwt.tokens import AccessToken
 
-from deliveries.models import Delivery, Event, Expunction
+from deliveries.models import Delivery, Event, ExpungedPayload
 from subscriptions.models import Membership
 from subscriptions.services import NewMerchant
-from tests.api import Client, attrs
-from tests.factories import make_member
+from tests.support.api import Client, attrs
+from tests.support.factories import make_member
 
 pytestmark = pytest.mark.django_db
 
@@ -44,11 +44,11 @@ def test_asked_again_it_succeeds_and_leaves_a_second_trace(api: Client, deliveri
 
     assert twin.json() == first.json()
     assert (again.status_code, again.json()["cancelled"]) == (200, 0)
-    assert Expunction.objects.count() == 2
+    assert ExpungedPayload.objects.count() == 2
 
 
 def test_what_is_being_sent_is_409_and_stays(api: Client, deliveries: list[Delivery]) -> None:
-    Delivery.objects.filter(pk=deliveries[0].pk).update(status="sending", due_at="2100-01-01T00:00:00Z", claim=1)
+    Delivery.objects.filter(pk=deliveries[0].pk).update(status="sending", due_at="2100-01-01T00:00:00Z", claim_token=1)
 
     answer = api.post("/api/v1/events/e-0/expunge", {})
 
@@ -63,7 +63,7 @@ def test_a_member_who_is_no_owner_may_not(shop: NewMerchant, deliveries: list[De
     answer = client.post("/api/v1/events/e-0/expunge", {})
 
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (403, "missing_role")
-    assert not Expunction.objects.exists()
+    assert not ExpungedPayload.objects.exists()
 
 
 @pytest.mark.parametrize(
@@ -76,4 +76,4 @@ def test_a_malformed_request_expunges_nothing(
 
     assert answer.status_code == 422
     assert attr in attrs(answer)
-    assert not Expunction.objects.exists()
+    assert not ExpungedPayload.objects.exists()

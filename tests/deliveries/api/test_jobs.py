@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from deliveries import bulk
 from deliveries.models import DeadLetter, Delivery, Job
-from tests.api import Client
+from deliveries.review import bulk_jobs
+from tests.support.api import Client
 
 QUEUE = "/api/v1/dead-letters"
 
@@ -33,21 +33,21 @@ def dead(api: Client, webhook: dict[str, Any]) -> list[Delivery]:
 def told(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The jobs that a worker was told of; nobody carries them out."""
     found: list[int] = []
-    monkeypatch.setattr(bulk, "_tell", lambda pk, **_: found.append(pk))
-    monkeypatch.setattr(bulk, "AT_ONCE_MAX", 3)
-    monkeypatch.setattr(bulk, "STEP", 2)
+    monkeypatch.setattr(bulk_jobs, "_tell", lambda pk, **_: found.append(pk))
+    monkeypatch.setattr(bulk_jobs, "AT_ONCE_MAX", 3)
+    monkeypatch.setattr(bulk_jobs, "STEP", 2)
     return found
 
 
 def test_a_small_request_is_done_when_it_is_answered(api: Client, dead: list[Delivery]) -> None:
-    answer = api.post(f"{QUEUE}/replay", {"note": "Mended."})
+    answer = api.post(f"{QUEUE}/replay", {"note": "Fixed."})
 
     assert answer.status_code == 200
     job = answer.json()["job"]
-    assert (job["status"], job["total"], job["done"], job["note"]) == ("done", 7, 7, "Mended.")
+    assert (job["status"], job["total"], job["done"], job["note"]) == ("done", 7, 7, "Fixed.")
     assert api.get(f"/api/v1/jobs/{job['id']}").json() == job
     assert api.get("/api/v1/jobs").json()["results"] == [job]
-    assert set(DeadLetter.objects.values_list("resolution", "note")) == {("replayed", "Mended.")}
+    assert set(DeadLetter.objects.values_list("resolution", "note")) == {("replayed", "Fixed.")}
 
 
 def test_a_large_request_is_a_job_that_a_worker_finishes(
@@ -60,7 +60,7 @@ def test_a_large_request_is_a_job_that_a_worker_finishes(
     assert (answer.json()["count"], answer.json()["job"]["status"]) == (7, "queued")
     job = Job.objects.get()
     assert told == [job.pk]
-    bulk.run(job.pk)
+    bulk_jobs.run(job.pk)
     shown = api.get(f"/api/v1/jobs/{job.public_id}").json()
     assert (shown["status"], shown["done"], shown["total"]) == ("done", 7, 7)
     assert Delivery.objects.filter(status="discarded").count() == 7
@@ -71,15 +71,15 @@ def test_a_job_goes_on_where_it_broke_off_and_is_carried_out_by_one(
 ) -> None:
     job = Job.objects.get(public_id=api.post(f"{QUEUE}/replay").json()["job"]["id"])
     Job.objects.update(status="running")
-    bulk._step(job)
+    bulk_jobs._step(job)
     assert (Job.objects.get().done, Job.objects.get().position > 0) == (2, True)
 
-    bulk.run(job.pk)
+    bulk_jobs.run(job.pk)
     assert Job.objects.get().done == 2, "somebody is at it"
     Job.objects.update(updated_at=timezone.now() - timedelta(minutes=2))
     assert api.get(f"/api/v1/jobs/{job.public_id}").json()["done"] == 2
     assert told[-1] == job.pk
-    bulk.run(job.pk)
+    bulk_jobs.run(job.pk)
 
     assert (Job.objects.get().status, Job.objects.get().done) == ("done", 7)
     assert list(Delivery.objects.values_list("status", flat=True)) == ["retrying"] * 7
@@ -92,7 +92,7 @@ def test_what_dies_after_the_request_is_not_selected(api: Client, dead: list[Del
         delivery=dead[0], merchant_id=dead[0].merchant_id, webhook_id=dead[0].webhook_id, reason="Again."
     )
 
-    bulk.run(job.pk)
+    bulk_jobs.run(job.pk)
 
     assert Job.objects.get().done == 6
     assert Delivery.objects.get(pk=dead[0].pk).status == "dead"
@@ -106,9 +106,9 @@ def test_a_job_that_breaks_says_so(
     def broken(_: Job) -> bool:
         raise RuntimeError("disk full")
 
-    monkeypatch.setattr(bulk, "_step", broken)
+    monkeypatch.setattr(bulk_jobs, "_step", broken)
     with pytest.raises(RuntimeError, match="disk full"):
-        bulk.run(job.pk)
+        bulk_jobs.run(job.pk)
 
     shown = api.get(f"/api/v1/jobs/{job.public_id}").json()
     assert (shown["status"], bool(shown["error"]), bool(shown["finished_at"])) == ("failed", True, True)
@@ -117,14 +117,14 @@ def test_a_job_that_breaks_says_so(
 def test_without_a_broker_the_request_is_answered_all_the_same(
     api: Client, dead: list[Delivery], monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:
-    monkeypatch.setattr(bulk, "AT_ONCE_MAX", 3)
-    monkeypatch.setattr(bulk.current_app.conf, "broker_url", "redis://127.0.0.1:1/0")
-    bulk._broker.cache_clear()
+    monkeypatch.setattr(bulk_jobs, "AT_ONCE_MAX", 3)
+    monkeypatch.setattr(bulk_jobs.current_app.conf, "broker_url", "redis://127.0.0.1:1/0")
+    bulk_jobs._broker.cache_clear()
     try:
         with django_capture_on_commit_callbacks(execute=True):
             assert api.post(f"{QUEUE}/replay").status_code == 202
     finally:
-        bulk._broker.cache_clear()
+        bulk_jobs._broker.cache_clear()
     assert Job.objects.get().status == "queued"
 
 

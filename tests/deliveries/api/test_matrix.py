@@ -14,15 +14,15 @@ from django.utils import timezone
 from rest_framework_simplejwt.tokens import AccessToken
 
 from deliveries.models import DeadLetter, Delivery
-from storefront.models import File
+from examples.storefront.models import File
 from subscriptions import services
 from subscriptions.api.base import ApiView, NotFoundView
 from subscriptions.api.permissions import scope_of
 from subscriptions.api.tokens import PublicView
 from subscriptions.models import ApiKey
 from subscriptions.services import NewMerchant
-from tests.api import Client
-from tests.hostile import HostileServer, answers
+from tests.support.api import Client
+from tests.support.hostile import HostileServer, answers
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 ORDER = {"event": "order.created", "data": {}}

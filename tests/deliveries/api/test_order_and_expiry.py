@@ -9,9 +9,9 @@ import pytest
 from deliveries.models import Delivery
 from deliveries.models.deliveries import HELD
 from subscriptions.models import Webhook
-from tests.api import Client, attrs
-from tests.delivery_log import LOG
-from tests.lines import send, told
+from tests.support.api import Client, attrs
+from tests.support.delivery_log import LOG
+from tests.support.ordering_groups import send, told
 
 HOOKS = "/api/v1/webhooks"
 

@@ -11,7 +11,7 @@ import jsonschema_rs
 import pytest
 from django.core.management import call_command
 
-from tests.api import Client
+from tests.support.api import Client
 
 SUCCESSES = ("200", "201", "202", "204")
 

@@ -16,9 +16,9 @@ from django.db import connection
 from rest_framework_simplejwt.tokens import RefreshToken
 
 from subscriptions import services
-from tests import processes
-from tests.factories import make_member
-from tests.hostile import HostileServer, answers
+from tests.support import processes
+from tests.support.factories import make_member
+from tests.support.hostile import HostileServer, answers
 
 HERE = Path(__file__).parent
 EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES", "15")

@@ -9,9 +9,9 @@ import pytest
 
 from deliveries.models import Delivery
 from deliveries.transport import ErrorClass
-from tests.api import Client, attrs
-from tests.hostile import HostileServer, answers, closes
-from tests.receiver import TestReceiver
+from tests.support.api import Client, attrs
+from tests.support.hostile import HostileServer, answers, closes
+from tests.support.receiver import TestReceiver
 
 
 def webhook(api: Client, url: str, **settings: Any) -> dict[str, Any]:

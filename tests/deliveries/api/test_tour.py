@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from subscriptions import services
-from tests.hostile import HostileServer, answers
+from tests.support.hostile import HostileServer, answers
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "api.md"
 STEP = re.compile(

@@ -15,12 +15,12 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
-from deliveries import lanes
 from deliveries.management.doctor import NOTE, OK, PROBLEM, Finding, database, examination, examine, safety, workers
 from deliveries.management.doctor.findings import without_password
+from deliveries.queueing import wakeups
 from subscriptions.catalogue import load_event_types
 from subscriptions.models import EventType
-from tests.factories import make_webhook
+from tests.support.factories import make_webhook
 
 pytestmark = pytest.mark.django_db
 
@@ -52,7 +52,7 @@ def test_a_migrated_database_a_full_catalogue_and_redis_are_in_order(settings):
 
 def test_outside_development_a_redis_without_append_only_file_is_noted(settings):
     settings.EMBEDDED = False
-    assert (found("redis").status, found("redis").mend) == (NOTE, "Set appendonly yes, appendfsync everysec.")
+    assert (found("redis").status, found("redis").fix) == (NOTE, "Set appendonly yes, appendfsync everysec.")
 
 
 def test_without_a_worker_it_exits_1_and_says_how_to_start_one():
@@ -66,23 +66,23 @@ def test_programs_get_one_json_object():
     text, code = run("--json")
     answer = json.loads(text)
     assert (answer["ok"], code) == (False, 1)
-    assert {"name", "status", "text", "mend"} == answer["checks"][0].keys()
+    assert {"name", "status", "text", "fix"} == answer["checks"][0].keys()
     assert {check["status"] for check in answer["checks"]} <= {OK, NOTE, PROBLEM}
 
 
 def test_a_worker_shows_by_its_heartbeat_and_is_gone_when_it_stops():
-    lanes.heartbeat(worker=True)
-    assert workers.live_workers() == [lanes.WORKER_ID]
+    wakeups.heartbeat(worker=True)
+    assert workers.live_workers() == [wakeups.WORKER_ID]
     assert found("worker").status == OK
-    time.sleep(lanes.STALE_MS / 1000 + 0.2)
+    time.sleep(wakeups.STALE_MS / 1000 + 0.2)
     assert workers.live_workers() == []
     assert found("worker").status == PROBLEM
 
 
 def test_a_worker_that_does_not_answer_celery_is_told(monkeypatch):
     monkeypatch.setattr(workers, "PING_TIMEOUT", 0.2)
-    lanes.heartbeat(worker=True)
-    assert "same CELERY_BROKER_URL" in found("celery").mend
+    wakeups.heartbeat(worker=True)
+    assert "same CELERY_BROKER_URL" in found("celery").fix
 
 
 def test_redis_that_is_away_is_told_without_its_password(settings):
@@ -90,7 +90,7 @@ def test_redis_that_is_away_is_told_without_its_password(settings):
     finding = found("redis")
     assert finding.status == PROBLEM
     assert "redis://***@127.0.0.1:1/0 can't be reached" in finding.text
-    assert "REDIS_URL" in finding.mend
+    assert "REDIS_URL" in finding.fix
     assert "hidden" not in run()[0]
     assert found("workers").status == PROBLEM
 
@@ -100,7 +100,7 @@ def test_redis_that_evicts_keys_is_a_problem():
     before = client.config_get("maxmemory-policy")["maxmemory-policy"]
     client.config_set("maxmemory-policy", "allkeys-lru")
     try:
-        assert "noeviction" in found("redis").mend
+        assert "noeviction" in found("redis").fix
     finally:
         client.config_set("maxmemory-policy", before)
         client.close()
@@ -111,15 +111,15 @@ def test_a_broker_that_is_away_is_told(settings):
     finding = found("broker")
     assert finding.status == PROBLEM
     assert "redis://***@127.0.0.1:1/0 can't be reached" in finding.text
-    assert "CELERY_BROKER_URL" in finding.mend
+    assert "CELERY_BROKER_URL" in finding.fix
 
 
 def test_migrations_that_are_missing_are_told():
-    [newest] = MigrationLoader(connection).graph.leaf_nodes("deliveries")
+    [newest] = MigrationLoader(connection).graph.leaf_nodes("webhooks_deliveries")
     MigrationRecorder(connection).record_unapplied(*newest)
     finding = found("migrations")
     assert finding.status == PROBLEM
-    assert "manage.py migrate" in finding.mend
+    assert "manage.py migrate" in finding.fix
 
 
 def test_an_empty_catalogue_is_told():
@@ -138,7 +138,7 @@ def test_secrets_of_a_lost_key_are_counted(settings):
 
 def test_a_key_that_is_none_is_told(settings):
     settings.WEBHOOKS_ENCRYPTION_KEYS = ["nonsense"]
-    assert "WEBHOOKS_ENCRYPTION_KEYS" in found("encryption keys").mend
+    assert "WEBHOOKS_ENCRYPTION_KEYS" in found("encryption keys").fix
 
 
 def test_an_open_way_inside_is_a_problem_in_production_and_a_note_in_development(settings):

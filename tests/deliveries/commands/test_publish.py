@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from deliveries.models import Event
 from subscriptions.catalogue import load_event_types
 from subscriptions.models import EventType
-from tests.factories import make_merchant, make_webhook
+from tests.support.factories import make_merchant, make_webhook
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,7 @@ import requests
 
 from deliveries.management.receiver import Answer, Receiver
 from deliveries.management.receiver.server import BODY_MAX, HEAD_MAX
-from tests.receiver import TestReceiver
+from tests.support.receiver import TestReceiver
 
 
 def talk(receiver: Receiver, raw: bytes) -> bytes:
@@ -104,7 +104,7 @@ def test_a_script_is_played_once_then_it_behaves(receiver):
     assert answers[2].headers["Retry-After"] == "7"
 
 
-def test_mended_it_stops_failing():
+def test_fixed_it_stops_failing():
     with TestReceiver(fail=float("inf")) as receiver:
         assert requests.post(receiver.url, timeout=10).status_code == 503
         receiver.mend()

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deliveries.canonical import dump
 from deliveries.dialects import get
-from tests.receivers.alva_sample import verify_raw_body, verify_webhook
-from tests.receivers.node import NodeScript
-from tests.receivers.samples import COMMON_HEADERS, DATA, as_received, message, node_says
+from deliveries.payloads.canonical_json import dump
+from tests.support.receivers.alva_sample import verify_raw_body, verify_webhook
+from tests.support.receivers.node import NodeScript
+from tests.support.receivers.samples import COMMON_HEADERS, DATA, as_received, message, node_says
 
 SECRET = "alva-secret-0123"
 FIELD = "bfafe78972b0c4ecb5f4959cc8e21d233c173bb353e2e0201932ac551d765faf"

@@ -5,8 +5,8 @@ from datetime import datetime
 import pytest
 
 from deliveries import dialects
-from deliveries.retry import RetryPolicy
-from tests.receivers.samples import as_received, message
+from deliveries.recording.decisions import RetryPolicy
+from tests.support.receivers.samples import as_received, message
 
 SIGNATURE_NAMES = {
     "standard": "webhook-signature",

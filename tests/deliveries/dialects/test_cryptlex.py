@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from deliveries.dialects import get
-from tests.receivers.node import NodeScript
-from tests.receivers.samples import COMMON_HEADERS, DATA, message, node_says
+from tests.support.receivers.node import NodeScript
+from tests.support.receivers.samples import COMMON_HEADERS, DATA, message, node_says
 
 SECRET = "cryptlex-token"
 cryptlex = get("cryptlex")

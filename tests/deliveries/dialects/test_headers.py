@@ -5,7 +5,7 @@ import pytest
 from deliveries.dialects import check_custom_headers, get, merge_headers
 from deliveries.dialects.headers import is_reserved
 from deliveries.transport.outcome import MANAGED_HEADERS, Request
-from tests.receivers.samples import message
+from tests.support.receivers.samples import message
 
 ENCODED = get("alva").encode(message(), ["twelve chars"])
 

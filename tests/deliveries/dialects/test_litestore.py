@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deliveries.canonical import dump
 from deliveries.dialects import get
-from tests.receivers.node import NodeScript
-from tests.receivers.samples import COMMON_HEADERS, DATA, EVENT_ID, message, node_says
+from deliveries.payloads.canonical_json import dump
+from tests.support.receivers.node import NodeScript
+from tests.support.receivers.samples import COMMON_HEADERS, DATA, EVENT_ID, message, node_says
 
 SECRET = "your-webhook-secret"
 litestore = get("litestore")

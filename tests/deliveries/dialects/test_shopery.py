@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from deliveries.dialects import get
-from tests.receivers.node import NodeScript
-from tests.receivers.samples import COMMON_HEADERS, DATA, message, node_says
+from tests.support.receivers.node import NodeScript
+from tests.support.receivers.samples import COMMON_HEADERS, DATA, message, node_says
 
 SECRET = "our awesome secret"
 shopery = get("shopery")

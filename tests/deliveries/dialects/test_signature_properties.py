@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
 from deliveries import dialects
-from deliveries.canonical import canonical_object
 from deliveries.dialects.base import Encoded
 from deliveries.dialects.verification import SignatureError, verify
-from tests.json_strategies import documents, lively
-from tests.receivers.node import NodeScript
-from tests.receivers.samples import as_received, message, node_says
+from deliveries.payloads.canonical_json import canonical_object
+from tests.support.json_strategies import documents, lively
+from tests.support.receivers.node import NodeScript
+from tests.support.receivers.samples import as_received, message, node_says
 
 WAYS = {"standard": "standard", "alva": "alva raw", "litestore": "litestore raw", "cryptlex": "cryptlex"}
 """Dialects that sign the body, and the way of tests/receivers/verify.js that verifies it raw."""

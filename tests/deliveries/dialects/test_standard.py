@@ -7,8 +7,8 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from deliveries.dialects import get
-from tests.receivers.node import NodeScript
-from tests.receivers.samples import COMMON_HEADERS, DATA, as_received, message, node_says
+from tests.support.receivers.node import NodeScript
+from tests.support.receivers.samples import COMMON_HEADERS, DATA, as_received, message, node_says
 
 OLD = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 NEW = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"

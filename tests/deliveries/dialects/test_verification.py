@@ -9,7 +9,7 @@ import pytest
 from deliveries import dialects
 from deliveries.dialects.base import BodyStyle, Encoded
 from deliveries.dialects.verification import TOLERANCE, VERIFIERS, SignatureError, verify
-from tests.receivers.samples import message
+from tests.support.receivers.samples import message
 
 SENT_AT = message().sent_at.timestamp()
 SECRETS = dict.fromkeys(dialects.NAMES, "the right secret") | {

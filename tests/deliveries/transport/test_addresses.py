@@ -8,7 +8,7 @@ import pytest
 
 from deliveries.transport import AddressPolicy, AddressRefused, ErrorClass, Transport, UrlRefused, check_url
 from tests.deliveries.transport.conftest import resolving_to, send
-from tests.forbidden import ADDRESSES, HOSTS, as_host, watched_sockets
+from tests.support.forbidden import ADDRESSES, HOSTS, as_host, watched_sockets
 
 POLICY = AddressPolicy()
 PUBLIC = "93.184.216.34"
@@ -61,7 +61,7 @@ def test_no_packet_leaves_for_a_public_name_with_a_refused_address(kind: str, ad
     outcome = send(Transport(POLICY, lookup=resolving_to(address)), "https://rebound.example/")
     assert outcome.error is ErrorClass.ADDRESS_REFUSED
     assert "rebound.example resolves to" in outcome.detail
-    assert not outcome.permanent  # names can be mended without touching the webhook
+    assert not outcome.permanent  # names can be fixed without touching the webhook
     assert outcome.dns_ms is not None
     assert reached == []
 

@@ -8,7 +8,7 @@ import pytest
 
 from deliveries.transport import ErrorClass, Transport
 from tests.deliveries.transport.conftest import LOOPBACK, Authority, Post, send
-from tests.hostile import Connection, HostileServer, black_hole, drips, hangs, never_reads, repeats, says
+from tests.support.hostile import Connection, HostileServer, black_hole, drips, hangs, never_reads, repeats, says
 
 OK = b"HTTP/1.1 200 OK\r\n"
 TOTAL = 0.6

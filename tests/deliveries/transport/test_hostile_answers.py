@@ -8,7 +8,7 @@ from deliveries.transport import READ_BYTES, ErrorClass
 from deliveries.transport.outcome import KEEP_HEADER_BYTES, KEEP_HEADERS
 from deliveries.transport.wire import BODY_WIRE_BYTES, HEAD_BYTES
 from tests.deliveries.transport.conftest import Post
-from tests.hostile import Connection, HostileServer, answers, closes, repeats, resets, says
+from tests.support.hostile import Connection, HostileServer, answers, closes, repeats, resets, says
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
@@ -131,8 +131,8 @@ def test_ten_gigabytes_are_not_read(post: Post, first: bytes):
         (OK, b"X: " + b"A" * 60_000 + b"\r\n"),
         (OK + b"X: ", b"A" * 65536),
         (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
-        (b"", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"),
-        (b"HTTP/1.1 103 Early Hints\r\n", b"X: " + b"A" * 1000 + b"\r\n"),
+        (b"", b"HTTP/1.1 103 Early Wake-ups\r\nLink: </a>\r\n\r\n"),
+        (b"HTTP/1.1 103 Early Wake-ups\r\n", b"X: " + b"A" * 1000 + b"\r\n"),
     ],
     ids=["headers", "large headers", "one header", "100", "103", "headers of 103"],
 )
@@ -145,7 +145,9 @@ def test_endless_heads_are_cut_off(post: Post, first: bytes, block: bytes):
 
 def test_ten_interim_answers_are_patience_enough(post: Post):
     for count, expected in ((10, None), (11, ErrorClass.INVALID_RESPONSE)):
-        with HostileServer(says(b"HTTP/1.1 103 Hints\r\n\r\n" * count + OK + b"Content-Length: 0\r\n\r\n")) as server:
+        with HostileServer(
+            says(b"HTTP/1.1 103 Wake-ups\r\n\r\n" * count + OK + b"Content-Length: 0\r\n\r\n")
+        ) as server:
             assert post(server.url).error is expected
 
 

@@ -9,7 +9,7 @@ import pytest
 from deliveries.transport import ErrorClass, Transport, connections
 from deliveries.transport import client as transport_client
 from tests.deliveries.transport.conftest import LOOPBACK, Post, send
-from tests.hostile import Connection, HostileServer, answers, closes_after
+from tests.support.hostile import Connection, HostileServer, answers, closes_after
 
 
 def test_a_second_send_uses_the_kept_connection(post: Post):

@@ -12,7 +12,7 @@ from deliveries.transport import AddressPolicy, ErrorClass, Transport
 from deliveries.transport.outcome import Fault
 from deliveries.transport.resolver import Resolver
 from tests.deliveries.transport.conftest import LOOPBACK, send
-from tests.hostile import HostileServer, answers, black_hole
+from tests.support.hostile import HostileServer, answers, black_hole
 
 
 def answer(*addresses: str):

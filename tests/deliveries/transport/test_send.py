@@ -9,7 +9,7 @@ import pytest
 
 from deliveries.transport import KEEP_BYTES, READ_BYTES, ErrorClass, Request, Transport
 from tests.deliveries.transport.conftest import LOOPBACK, Authority, Post, send
-from tests.hostile import Connection, HostileServer, answers, says
+from tests.support.hostile import Connection, HostileServer, answers, says
 
 
 def test_the_request_is_a_post_of_the_exact_bytes_with_a_content_length(post: Post):
@@ -193,7 +193,7 @@ def test_compressed_bodies_are_kept_as_they_are(post: Post):
 
 def test_interim_answers_are_skipped(post: Post):
     interim = (
-        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Wake-ups\r\nLink: </a>\r\n\r\n"
     )
     with HostileServer(says(interim + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")) as server:
         outcome = post(server.url)

@@ -7,7 +7,7 @@ import pytest
 
 from deliveries.transport import ErrorClass, Outcome, Transport
 from tests.deliveries.transport.conftest import LOOPBACK, Authority, send
-from tests.hostile import Connection, HostileServer, answers, says
+from tests.support.hostile import Connection, HostileServer, answers, says
 
 
 def lookup(host: str, port: int):

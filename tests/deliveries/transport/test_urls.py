@@ -1,4 +1,4 @@
-"""What `check_url` accepts and refuses at save time, and that every refusal names the mend."""
+"""What `check_url` accepts and refuses at save time, and that every refusal names the fix."""
 
 import threading
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.faults.stage import Stage
-from tests.processes import GRACE, Process, Web, is_ready
+from tests.support.processes import GRACE, Process, Web, is_ready
 
 CLAIM_GRACE = 2
 WORKER = {"WEBHOOKS_CLAIM_GRACE": CLAIM_GRACE}

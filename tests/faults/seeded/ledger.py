@@ -8,8 +8,8 @@ from typing import Any
 
 from django.db import connection
 
-from deliveries.interruptions import OVERTAKEN
 from deliveries.models import Attempt, DeadLetter, Delivery, Event
+from deliveries.queueing.orphans import OVERTAKEN
 from tests.faults.seeded import order
 from tests.faults.seeded.manners import RETRY_AFTER, Request
 from tests.faults.seeded.round import DELAYS, ORDERINGS, TIMEOUT, WEBHOOKS, Round
@@ -24,7 +24,7 @@ LATE = 5.0
 STORIES = 2
 
 
-_COLUMNS = ("id", "webhook__url", "event__public_id", "status", "attempt_count", "webhook__ordering", "order_key")
+_COLUMNS = ("id", "webhook__url", "event__public_id", "status", "attempt_count", "webhook__ordering", "ordering_group")
 
 
 class Ledger:

@@ -20,8 +20,8 @@ def check(ledger: Ledger) -> None:
     """Fail unless each line's deliveries came one after the other, and each publisher's in the order it was told."""
     lines: dict[tuple[str, str], list[Key]] = defaultdict(list)
     for key, row in sorted(ledger.deliveries.items(), key=lambda item: item[1]["id"]):
-        if row["order_key"] is not None and ledger.seen[key]:
-            lines[key[0], row["order_key"]].append(key)
+        if row["ordering_group"] is not None and ledger.seen[key]:
+            lines[key[0], row["ordering_group"]].append(key)
     for line in lines.values():
         _check_one_after_the_other(ledger, line)
         for publisher in (set(ledger.played.published), set(ledger.played.poster.at_once)):

@@ -1,4 +1,4 @@
-"""A round: the processes, two publishers, seeded receivers, and the happenings of a schedule carried out on them."""
+"""A round: the processes, two publishers, seeded receivers, and the occurrences of a schedule carried out on them."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pathlib import Path
 
 import psycopg
 
-from deliveries import review
 from deliveries.models import Delivery
-from tests.factories import make_api_key
+from deliveries.review import manual_actions
 from tests.faults.poster import Poster
 from tests.faults.publisher import ORDERED
 from tests.faults.seeded.fleet import Fleet
 from tests.faults.seeded.manners import SeededReceiver
-from tests.faults.seeded.schedule import Happening
+from tests.faults.seeded.schedule import Occurrence
 from tests.faults.stage import Key, Stage
-from tests.processes import Process, halted
+from tests.support.factories import make_api_key
+from tests.support.processes import Process, halted
 
 WEBHOOKS = 12
-"""So many that no lane's few places (one while its receiver gives no answer) hold the round up."""
+"""So many that no webhook's few places (one while its receiver gives no answer) hold the round up."""
 ORDERINGS = ("webhook", "resource")
 """Of two more webhooks, that keep an order. One delivery after the other takes its time: they hear less."""
 ORDERED_EVERY = 4
@@ -30,11 +30,11 @@ ORDERED_EVERY = 4
 DELAYS = [0.5, 0.5, 0.5, 1, 1]
 TIMEOUT = 1.0
 DRAIN = 90.0
-"""Seconds after the last happening within which nothing may be open any more; generous, for machines that are busy."""
+"""Seconds after the last occurrence within which nothing may be open any more; generous, for machines that are busy."""
 
 
 class Round:
-    """Carries happenings out and keeps the publisher's side of the ledger.
+    """Carries occurrences out and keeps the publisher's side of the ledger.
 
     Attributes:
         accepted, refused: What `publish` or the REST API said of the events: how many of the refused were stored all
@@ -71,14 +71,14 @@ class Round:
         self._ordered: list[list[str]] = []
         self._count = self._publications = 0
 
-    def run(self, happenings: list[Happening]) -> None:
+    def run(self, occurrences: list[Occurrence]) -> None:
         """Carry out, then wait until nothing is open any more."""
         self.publisher.wait_until_it_reads()
         self.fleet.wait_until_ready()
         began = self._passed("starting")
-        for happening in happenings:
-            time.sleep(max(0.0, began + happening.at - time.monotonic()))
-            self._carry_out(happening)
+        for occurrence in occurrences:
+            time.sleep(max(0.0, began + occurrence.at - time.monotonic()))
+            self._carry_out(occurrence)
         self._collect()
         deadline = self._passed("playing") + DRAIN
         while self._open():
@@ -102,14 +102,14 @@ class Round:
     def _discard_heads(self) -> None:
         """See to the dead letters that whole lines wait behind, as a person would."""
         for delivery in Delivery.objects.filter(status="dead").exclude(webhook__ordering=""):
-            review.discard(delivery=delivery, by="test")
+            manual_actions.discard(delivery=delivery, by="test")
 
-    def _carry_out(self, happening: Happening) -> None:
-        match happening.what.split():
+    def _carry_out(self, occurrence: Occurrence) -> None:
+        match occurrence.what.split():
             case ["publish" | "post" as way, *batch]:
-                self._publish(way, int(happening.size), batch=bool(batch))
+                self._publish(way, int(occurrence.size), batch=bool(batch))
             case ["kill" | "end" as how, "a", "worker"]:
-                place = int(happening.size * 10) % len(self.fleet.workers)
+                place = int(occurrence.size * 10) % len(self.fleet.workers)
                 self.fleet.replace_worker(place, Process.kill if how == "kill" else self.fleet.tell_to_end)
                 self._expose()
             case ["kill" | "end" as how, "web"]:
@@ -120,11 +120,11 @@ class Round:
                 self.stage.flush()
             case ["stop" | "kill" as how, "redis"]:
                 self.stage.valkey.end(signal.SIGTERM if how == "stop" else signal.SIGKILL)
-                time.sleep(happening.size)
+                time.sleep(occurrence.size)
                 self.stage.valkey.resume()
             case ["stall", "redis"]:
                 with halted(self.stage.valkey.pid):
-                    time.sleep(happening.size)
+                    time.sleep(occurrence.size)
             case ["restart", "postgresql", mode]:
                 self._expose()
                 self.stage.postgres.restart(mode)  # type: ignore[arg-type]
@@ -136,9 +136,9 @@ class Round:
                 )
                 self._expose()
             case ["hold", "a", "lock"]:  # as a disk that stalls
-                self._on_the_database("BEGIN; LOCK TABLE deliveries_attempt", hold=happening.size)
+                self._on_the_database("BEGIN; LOCK TABLE webhooks_deliveries_attempt", hold=occurrence.size)
             case _:
-                raise AssertionError(f"nobody knows how to {happening.what}")
+                raise AssertionError(f"nobody knows how to {occurrence.what}")
 
     def _publish(self, way: str, count: int, *, batch: bool) -> None:
         kind = "e" if self._publications % ORDERED_EVERY else "o"

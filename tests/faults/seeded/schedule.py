@@ -42,7 +42,7 @@ KINDS = {
 
 
 @dataclass(frozen=True, order=True)
-class Happening:
+class Occurrence:
     """At second `at` of a round, `what` happens. `size`: events, seconds of an outage, or which worker."""
 
     at: float
@@ -53,21 +53,21 @@ class Happening:
         return f"{self.at:.1f} s {self.what} ({self.size:g})"
 
 
-def make(seed: int) -> list[Happening]:
-    """Return a round's happenings in order; the same for the same seed."""
+def make(seed: int) -> list[Occurrence]:
+    """Return a round's occurrences in order; the same for the same seed."""
     dice = random.Random(seed)
-    happenings = [
-        Happening(number * PUBLISH_EVERY, dice.choice(WAYS), dice.randint(*PUBLISHED))
+    occurrences = [
+        Occurrence(number * PUBLISH_EVERY, dice.choice(WAYS), dice.randint(*PUBLISHED))
         for number in range(int(LENGTH / PUBLISH_EVERY))
     ]
     for kind in dice.choices(list(KINDS), list(KINDS.values()), k=dice.randint(*FAULTS)):
-        happenings.append(Happening(dice.uniform(0.5, LENGTH), kind, round(dice.uniform(0.3, 2.0), 1)))
-    return sorted(happenings)
+        occurrences.append(Occurrence(dice.uniform(0.5, LENGTH), kind, round(dice.uniform(0.3, 2.0), 1)))
+    return sorted(occurrences)
 
 
-def faults(happenings: list[Happening]) -> list[Happening]:
+def faults(occurrences: list[Occurrence]) -> list[Occurrence]:
     """Return what breaks in a round."""
-    return [each for each in happenings if each.what in KINDS]
+    return [each for each in occurrences if each.what in KINDS]
 
 
 def skews(seed: int) -> Iterator[float]:

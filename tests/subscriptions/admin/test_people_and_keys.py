@@ -9,12 +9,12 @@ from django.urls import reverse
 
 from subscriptions import selectors
 from subscriptions.models import ApiKey, Membership, Merchant
-from tests.desk import Shop, make_shop, sign_in
-from tests.factories import make_user
+from tests.support.desk import Shop, make_shop, sign_in
+from tests.support.factories import make_user
 
 pytestmark = pytest.mark.django_db
 
-KEYS, MEMBERS = "/admin/subscriptions/apikey/", "/admin/subscriptions/membership/"
+KEYS, MEMBERS = "/admin/webhooks_subscriptions/apikey/", "/admin/webhooks_subscriptions/membership/"
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_a_revoked_key_is_refused_and_stays_listed(shop: Shop, owner: Client) ->
     answer = owner.post(f"{KEYS}add/", {"merchant": shop.merchant.pk, "name": "backend", "scopes": ["read"]})
     text = owner.get(answer["Location"]).context["secrets"]["API key"]
     key = ApiKey.objects.get(name="backend")
-    owner.post(reverse("admin:subscriptions_apikey_revoke", args=[key.pk]))
+    owner.post(reverse("admin:webhooks_subscriptions_apikey_revoke", args=[key.pk]))
     assert selectors.authenticate_key(text) is None
     assert "revoked" in owner.get(KEYS).content.decode()
 
@@ -128,7 +128,7 @@ def test_only_owners_invite(role: str, shop: Shop) -> None:
 
 def test_an_owner_changes_where_notices_go(shop: Shop, owner: Client) -> None:
     values = {"name": "Aster", "email": "ops@aster.example", "domain": "aster.example"}
-    owner.post(f"/admin/subscriptions/merchant/{shop.merchant.pk}/change/", values)
+    owner.post(f"/admin/webhooks_subscriptions/merchant/{shop.merchant.pk}/change/", values)
     shop.merchant.refresh_from_db()
     assert (shop.merchant.name, shop.merchant.email) == ("Aster", "ops@aster.example")
 
@@ -136,11 +136,11 @@ def test_an_owner_changes_where_notices_go(shop: Shop, owner: Client) -> None:
 def test_staff_create_a_merchant_with_its_first_owner(shop: Shop) -> None:
     staff = sign_in(make_user(is_superuser=True))
     values = {"name": "Cedar", "email": "cedar@mail.example", "domain": "cedar.example"}
-    answer = staff.post("/admin/subscriptions/merchant/add/", values)
+    answer = staff.post("/admin/webhooks_subscriptions/merchant/add/", values)
     secrets = staff.get(answer["Location"]).context["secrets"]
     assert set(secrets) == {"User name", "Password", "API key"}
     assert Merchant.objects.get(name="Cedar").memberships.get().role == "owner"
-    assert sign_in(shop.people["owner"]).get("/admin/subscriptions/merchant/add/").status_code == 403
+    assert sign_in(shop.people["owner"]).get("/admin/webhooks_subscriptions/merchant/add/").status_code == 403
 
 
 def test_accounts_are_the_staffs_business(shop: Shop, owner: Client) -> None:

@@ -9,11 +9,11 @@ from django.test import Client
 from django.urls import reverse
 
 from deliveries.models import DeadLetter, Delivery
-from subscriptions.admin.deeds import WithDeeds
+from subscriptions.admin.row_actions import WithRowActions
 from subscriptions.admin.scoping import MerchantScoped, is_scoped_filter
 from subscriptions.models import Merchant, Webhook
-from tests.desk import Shop, make_row, make_shop, sign_in
-from tests.factories import make_user
+from tests.support.desk import Shop, make_row, make_shop, sign_in
+from tests.support.factories import make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -90,16 +90,18 @@ def test_posting_to_another_merchants_row_answers_404_and_changes_nothing(model:
     assert model.objects.filter(pk=row.pk).values().get() == before
 
 
-DEEDS = [
+ROW_ACTIONS = [
     (model, each)
     for model in MODELS
-    if isinstance(admin.site._registry[model], WithDeeds)
-    for each in type(admin.site._registry[model]).all_deeds()
+    if isinstance(admin.site._registry[model], WithRowActions)
+    for each in type(admin.site._registry[model]).all_row_actions()
 ]
 
 
-@pytest.mark.parametrize(("model", "each"), DEEDS, ids=lambda part: getattr(part, "name", None) or part._meta.label)
-def test_a_deed_on_another_merchants_row_answers_404(model: Any, each: Any, shops: tuple[Shop, Shop]) -> None:
+@pytest.mark.parametrize(
+    ("model", "each"), ROW_ACTIONS, ids=lambda part: getattr(part, "name", None) or part._meta.label
+)
+def test_a_row_actions_on_another_merchants_row_answers_404(model: Any, each: Any, shops: tuple[Shop, Shop]) -> None:
     aster, borage = shops
     row = row_of(borage, model)
     before = model.objects.filter(pk=row.pk).values().get()
@@ -107,8 +109,12 @@ def test_a_deed_on_another_merchants_row_answers_404(model: Any, each: Any, shop
     assert model.objects.filter(pk=row.pk).values().get() == before
 
 
-@pytest.mark.parametrize(("model", "each"), DEEDS, ids=lambda part: getattr(part, "name", None) or part._meta.label)
-def test_a_viewer_can_do_no_deed_and_a_get_never_does_one(model: Any, each: Any, shops: tuple[Shop, Shop]) -> None:
+@pytest.mark.parametrize(
+    ("model", "each"), ROW_ACTIONS, ids=lambda part: getattr(part, "name", None) or part._meta.label
+)
+def test_a_viewer_can_do_no_row_actions_and_a_get_never_does_one(
+    model: Any, each: Any, shops: tuple[Shop, Shop]
+) -> None:
     aster, _borage = shops
     row = row_of(aster, model)
     before = model.objects.filter(pk=row.pk).values().get()

@@ -85,6 +85,6 @@ def test_with_redis_away_people_sign_in(settings: Any) -> None:
 
 def test_there_is_one_door_only() -> None:
     """Every address of the admin leads strangers to the page that counts."""
-    answer = Client().get(reverse("admin:subscriptions_webhook_changelist"))
+    answer = Client().get(reverse("admin:webhooks_subscriptions_webhook_changelist"))
     assert answer.headers["Location"].startswith("/admin/login/?")
     assert reverse("admin:login") == "/admin/login/"

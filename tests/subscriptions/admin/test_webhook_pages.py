@@ -10,8 +10,8 @@ from django.urls import reverse
 
 from subscriptions import selectors
 from subscriptions.models import Webhook
-from tests.desk import Shop, make_shop, sign_in
-from tests.factories import PLAIN_SECRET
+from tests.support.desk import Shop, make_shop, sign_in
+from tests.support.factories import PLAIN_SECRET
 
 pytestmark = pytest.mark.django_db
 
@@ -39,7 +39,7 @@ def browser(shop: Shop) -> Client:
 
 
 def url(page: str, *args: Any) -> str:
-    return reverse(f"admin:subscriptions_webhook_{page}", args=args)
+    return reverse(f"admin:webhooks_subscriptions_webhook_{page}", args=args)
 
 
 def create(browser: Client, shop: Shop, **changes: Any) -> Any:

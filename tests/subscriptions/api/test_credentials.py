@@ -13,7 +13,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 from subscriptions import services
 from subscriptions.models import ApiKey, Membership
 from subscriptions.services import NewMerchant
-from tests.api import Client, attrs
+from tests.support.api import Client, attrs
 
 PATH = "/api/v1/webhooks"
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from deliveries.models import Event
 from subscriptions.models import IdempotencyKey, Webhook
-from tests.api import Client
+from tests.support.api import Client
 
 EVENTS = "/api/v1/events"
 ORDER = {"event": "order.created", "data": {"order": {"id": "1045"}}}
@@ -59,7 +59,7 @@ def test_a_secret_in_the_answer_is_kept_encrypted(api: Client) -> None:
     assert first == second
     assert Webhook.objects.count() == 1
     with connection.cursor() as cursor:
-        cursor.execute("SELECT answer FROM subscriptions_idempotencykey")
+        cursor.execute("SELECT answer FROM webhooks_subscriptions_idempotencykey")
         [(stored,)] = cursor.fetchall()
     assert first["secret"] not in stored
     assert first["id"] not in stored

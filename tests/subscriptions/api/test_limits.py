@@ -15,7 +15,7 @@ from django.conf import settings as django_settings
 from subscriptions.api import limits
 from subscriptions.models import ApiRates
 from subscriptions.services import NewMerchant
-from tests.api import Client
+from tests.support.api import Client
 
 PATH = "/api/v1/webhooks"
 

@@ -9,7 +9,7 @@ import pytest
 from subscriptions import selectors
 from subscriptions.models import Webhook
 from subscriptions.services import NewMerchant
-from tests.api import Client, attrs
+from tests.support.api import Client, attrs
 
 PATH = "/api/v1/webhooks"
 URL = "http://127.0.0.1:9/hook"

@@ -1,0 +1,192 @@
+"""The delivery log: what was sent where, what came back, and why it is tried again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Prefetch, QuerySet, prefetch_related_objects
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import path
+from django.urls.resolvers import URLPattern
+from unfold.decorators import display
+from unfold.sections import TemplateSection
+
+from deliveries.admin import delivery_log_filters, delivery_page, exports, labels, payload_display, search
+from deliveries.admin.keyset_pages import CursorAdmin
+from deliveries.models import Attempt, Delivery
+from deliveries.review import manual_actions
+from subscriptions import ids
+from subscriptions.admin import local_times
+from subscriptions.admin.row_actions import WithRowActions, row_action
+from subscriptions.admin.scoping import DEVELOPER, OwnRowsFilter, name_of
+
+ATTEMPTS_SHOWN = 25
+"""The most attempts of a delivery that an opened row lists."""
+
+
+class RowDetails(TemplateSection):
+    """What opens below a row: each attempt with its reason, and the payload."""
+
+    template_name = "desk/log_row.html"
+
+    def get_context_data(self, request: HttpRequest, instance: Delivery) -> dict[str, Any]:
+        """Return the attempts the page has read already."""
+        return {"attempts": list(instance.attempts.all())[:ATTEMPTS_SHOWN], "delivery": instance}
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(WithRowActions, CursorAdmin):
+    """Alva's columns in the row, Cryptlex's (sent, answered, reason of the retry) below it."""
+
+    needs = {"change": DEVELOPER}
+    list_display = ["when", "kind", "endpoint", "outcome", "http", "took", "tried", "merchant"]
+    list_display_links = ["when"]
+    list_select_related = ["webhook", "merchant"]
+    list_sections = [RowDetails]
+    list_filter = [
+        delivery_log_filters.OutcomeFilter,
+        delivery_log_filters.WhenFilter,
+        ("webhook", OwnRowsFilter),
+        delivery_log_filters.EventTypeFilter,
+        delivery_log_filters.AnswerFilter,
+        delivery_log_filters.ErrorFilter,
+        ("created_at", delivery_log_filters.RangeFilter),
+        ("merchant", OwnRowsFilter),
+    ]
+    search_fields = ["public_id"]
+    search_help_text = "An id, a resource's id, or any text of the payload such as an order number"
+    actions = ["send_again"]
+    change_list_template = "desk/log.html"
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A log is read, not edited."""
+        return False
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        """Tell whether the person may send something again."""
+        return self.may(request, "change")
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
+        """Find by an id of a delivery or event, a resource's id, or text of the payload."""
+        term = search.clean(search_term)
+        if not term:
+            return queryset, False
+        if term.startswith(ids.DELIVERY + "_"):
+            return queryset.filter(public_id=term), False
+        return queryset.filter(event_id__in=search.among(self, request, term)), False
+
+    def read_along(self, rows: list[Any]) -> None:
+        """Read the attempts of the page's deliveries in one query, without bodies and headers."""
+        columns = ["delivery", "number", "result", "started_at", "answered_at", "status_code", "error", "decision"]
+        prefetch_related_objects(rows, Prefetch("attempts", Attempt.objects.only(*columns, "total_ms").order_by("id")))
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the payload of a row and the export of the list."""
+        own, wrap = "webhooks_deliveries_delivery", self.admin_site.admin_view
+        return [
+            path("export/<str:kind>/", wrap(self.export), name=f"{own}_export"),
+            path("<path:object_id>/payload/", wrap(self.payload), name=f"{own}_payload"),
+            *super().get_urls(),
+        ]
+
+    def change_view(self, request: HttpRequest, object_id: str, *_: Any, **__: Any) -> HttpResponse:
+        """Show one delivery: its timeline, each request and answer."""
+        delivery = self.get_object(request, object_id)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": delivery.event_type,
+            "opts": self.opts,
+            "row_actions": self.row_actions_for(request, delivery),
+            **delivery_page.context(delivery),
+        }
+        return TemplateResponse(request, "desk/delivery.html", context)
+
+    def payload(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show the event's data, for the opened row."""
+        delivery = self.get_object(request, object_id)
+        return TemplateResponse(request, "desk/payload.html", {"payload": payload_display.pretty(delivery.event.data)})
+
+    def export(self, request: HttpRequest, kind: str) -> Any:
+        """Stream the log as it is filtered, as CSV or JSON lines."""
+        return exports.log(self.get_changelist_instance(request), kind)
+
+    # --- row_actions --------------------------------------------------------------------------------------------------
+
+    @row_action(
+        "Send again now",
+        icon="replay",
+        when=lambda row: row.status not in {Delivery.Status.SENDING, Delivery.Status.PENDING},
+        refusals=(manual_actions.Conflict,),
+    )
+    def retry(self, request: HttpRequest, delivery: Delivery) -> str:
+        """Send it once more, at once."""
+        if manual_actions.retry(delivery=delivery, by=name_of(request)).is_held:
+            return "It took its place in line. Its page says what it waits for."
+        return "On its way. Reload in a moment to see the answer."
+
+    @row_action(
+        "Cancel",
+        icon="cancel",
+        confirm="It won't be sent any more.",
+        danger=True,
+        when=lambda row: row.status in {Delivery.Status.PENDING, Delivery.Status.RETRYING},
+        refusals=(manual_actions.Conflict,),
+    )
+    def cancel(self, request: HttpRequest, delivery: Delivery) -> str:
+        """Give it up."""
+        manual_actions.cancel(delivery=delivery, by=name_of(request))
+        return "Cancelled."
+
+    @admin.action(description="Send again now", permissions=["retry"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Send the selected deliveries once more."""
+        sent = refused = 0
+        for delivery in self.changeable(request, queryset):
+            try:
+                manual_actions.retry(delivery=delivery, by=name_of(request))
+                sent += 1
+            except manual_actions.Conflict:
+                refused += 1
+        told = f"{sent} on their way." + (f" {refused} are being sent already, or wait in line." if refused else "")
+        self.message_user(request, told)
+
+    # --- columns ------------------------------------------------------------------------------------------------
+
+    @display(description="Time")
+    def when(self, row: Delivery) -> str:
+        """Return when the event reached the webhook's webhook."""
+        return local_times.moment(row.created_at)
+
+    @display(description="Event type")
+    def kind(self, row: Delivery) -> str:
+        """Return the event's name."""
+        return row.event_type
+
+    @display(description="Endpoint URL")
+    def endpoint(self, row: Delivery) -> str:
+        """Return where it goes."""
+        return row.webhook.url
+
+    @display(description="Outcome", label=labels.TONES)
+    def outcome(self, row: Delivery) -> tuple[str, str]:
+        """Return where it stands."""
+        return row.status, row.get_status_display()
+
+    @display(description="HTTP status")
+    def http(self, row: Delivery) -> str:
+        """Return the last answer, or why there was none."""
+        if row.last_status_code:
+            return str(row.last_status_code)
+        return labels.error_title(row.last_error) if row.last_error else local_times.DASH
+
+    @display(description="Response time")
+    def took(self, row: Delivery) -> str:
+        """Return how long the last attempt took."""
+        return labels.milliseconds(row.response_ms)
+
+    @display(description="Retries")
+    def tried(self, row: Delivery) -> int:
+        """Return how many attempts followed the first."""
+        return max(0, row.attempt_count - 1)

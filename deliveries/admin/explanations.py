@@ -1,0 +1,28 @@
+"""Why an event reached a webhook, or did not, as the desk shows it: with a label and a colour."""
+
+from __future__ import annotations
+
+from deliveries.admin import labels
+from deliveries.models import Delivery, Event
+from deliveries.reporting import explanations
+
+
+class Reason(explanations.Reason):
+    """A reason with what a badge needs."""
+
+    @property
+    def state(self) -> str:
+        """The badge's word."""
+        if self.delivery is None:
+            return self.status.replace("_", " ").capitalize()
+        return str(Delivery.Status(self.status).label)
+
+    @property
+    def tone(self) -> str:
+        """The badge's colour."""
+        return labels.TONES.get(self.status, "default")
+
+
+def reasons(event: Event) -> list[Reason]:
+    """Return a reason for each webhook of the event's merchant, those it went to first."""
+    return [Reason(**vars(reason)) for reason in explanations.reasons(event)]

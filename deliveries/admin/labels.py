@@ -1,0 +1,107 @@
+"""Plain words for states and errors: what a merchant reads, and what they can do about it."""
+
+from __future__ import annotations
+
+from deliveries.transport import ErrorClass
+from subscriptions.admin.local_times import DASH
+
+ERRORS: dict[str, tuple[str, str]] = {
+    ErrorClass.DNS_FAILED: (
+        "Host name not found",
+        "Check the spelling of the host in the URL, and that its DNS record exists.",
+    ),
+    ErrorClass.DNS_TIMEOUT: (
+        "Host name not resolved in time",
+        "Your DNS servers answered too slowly. Ask whoever runs them; often it passes by itself.",
+    ),
+    ErrorClass.ADDRESS_REFUSED: (
+        "Address not allowed",
+        "The URL leads to a private or reserved address. Use one that is reachable from the public internet.",
+    ),
+    ErrorClass.CONNECT_REFUSED: (
+        "Connection refused",
+        "Nothing listens at that port. Start your server, or correct the port in the URL.",
+    ),
+    ErrorClass.CONNECT_TIMEOUT: (
+        "No connection in time",
+        "A firewall may drop our requests. Allow our source addresses, shown on the webhook's page.",
+    ),
+    ErrorClass.UNREACHABLE: ("Network unreachable", "No route leads to your server. Check its address and network."),
+    ErrorClass.TLS_FAILED: (
+        "Certificate or TLS problem",
+        "Renew the certificate, include its intermediate certificates, and check that it names this host.",
+    ),
+    ErrorClass.RESPONSE_TIMEOUT: (
+        "No answer in time",
+        "Answer first and work afterwards: put the message into a queue and answer 200 at once.",
+    ),
+    ErrorClass.CONNECTION_RESET: (
+        "Connection closed without an answer",
+        "Your server or a proxy before it hung up. Its error log says why.",
+    ),
+    ErrorClass.INVALID_RESPONSE: (
+        "Not an HTTP answer",
+        "Check that the port speaks HTTP, and https where the URL does.",
+    ),
+    ErrorClass.REDIRECT: ("Redirect", "We don't follow redirects. Put the final address into the URL."),
+    ErrorClass.HTTP_ERROR: ("Error status", "Your server answered, but not with 2xx. Its error log says why."),
+    ErrorClass.INTERRUPTED: (
+        "Interrupted on our side",
+        "Our worker stopped in the middle; the message may have arrived. It is sent again: drop duplicates by id.",
+    ),
+    ErrorClass.INTERNAL: ("Our fault", "The request could not be made on our side. Tell the platform's staff."),
+}
+
+STATUS_ADVICE: dict[int, str] = {
+    400: "Your server could not read the message. Compare the body below with what your code expects.",
+    401: "Your server rejected the signature. Check that it uses this webhook's present secret and the raw body.",
+    403: "Your server refused us. A firewall or a signature check with an old secret are the usual causes.",
+    404: "Nothing answers at this path. Correct the URL, or deploy the route.",
+    405: "The address exists but takes no POST. Webhooks are sent as POST.",
+    408: "Your server gave up waiting for the request.",
+    410: "Your server says that the address is gone for good; the webhook was switched off.",
+    413: "The message is too large for your server. Raise its limit for request bodies, or send only some fields.",
+    415: "Your server refuses application/json.",
+    422: "Your server could read the message but refuses its content.",
+    429: "Your server asks us to slow down. Set “Requests a second” on the webhook.",
+    500: "Your code failed. Its error log has the reason.",
+    502: "A proxy before your server got no good answer from it.",
+    503: "Your server is overloaded or in maintenance.",
+    504: "A proxy before your server waited too long for it.",
+}
+
+TONES: dict[str, str] = {
+    "delivered": "success",
+    "pending": "info",
+    "sending": "info",
+    "retrying": "warning",
+    "dead": "danger",
+    "discarded": "default",
+    "skipped": "default",
+    "cancelled": "default",
+}
+
+
+def error_title(error: str) -> str:
+    """Return the error in two or three words."""
+    return ERRORS.get(error, (error.replace("_", " ").capitalize(), ""))[0]
+
+
+def advice(error: str, status_code: int | None) -> str:
+    """Return what the receiver's side can do about it; empty when nothing needs doing."""
+    if not error:
+        return ""
+    if status_code and error in {ErrorClass.HTTP_ERROR, ErrorClass.REDIRECT}:
+        if 300 <= status_code < 400:
+            return ERRORS[ErrorClass.REDIRECT][1]
+        return STATUS_ADVICE.get(status_code, ERRORS[ErrorClass.HTTP_ERROR][1])
+    return ERRORS.get(error, ("", ""))[1]
+
+
+def milliseconds(value: float | None) -> str:
+    """Write a duration: `12 ms`, `1.25 s`; a dash for None."""
+    if value is None:
+        return DASH
+    if value < 10:
+        return f"{value:.1f} ms"
+    return f"{value:.0f} ms" if value < 1000 else f"{value / 1000:.2f} s"

@@ -1,0 +1,49 @@
+"""What an attempt sent, made again: the log keeps a digest of each body, which proves it equal."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from deliveries.dialects import Message
+from deliveries.models import Attempt, Delivery
+from deliveries.queueing.webhook_settings import target_of_webhook
+from deliveries.sending.rendering import request_of
+from subscriptions.selectors import signing_secrets
+
+
+@dataclass(frozen=True)
+class Body:
+    """A request's body. `is_exact`: its digest is the one in the log, so these bytes were sent."""
+
+    text: str
+    is_exact: bool
+
+
+def bodies(delivery: Delivery, attempts: Sequence[Attempt]) -> dict[int, Body]:
+    """Return the body of each attempt by its primary key; none where the webhook's present settings allow no request.
+
+    Two queries, however many attempts.
+    """
+    webhook, event = delivery.webhook, delivery.event
+    target = target_of_webhook(webhook, signing_secrets([webhook.pk])[webhook.pk])
+    message = Message(
+        event_id=event.public_id,
+        event=event.type,
+        occurred_at=event.occurred_at,
+        data=event.data,
+        shop=target.domain,
+        api_version=target.api_version,
+        attempt=1,
+        sent_at=event.occurred_at,
+        body_style=target.body_style,
+    )
+    found = {}
+    for attempt in attempts:
+        try:
+            body = request_of(replace(message, attempt=attempt.number, sent_at=attempt.started_at), target).body
+        except ValueError:
+            continue
+        found[attempt.pk] = Body(body.decode(), hashlib.sha256(body).hexdigest() == attempt.request_digest)
+    return found

@@ -1,0 +1,123 @@
+"""Trying a webhook out: what a sample event looks like on the wire, and what the receiver answers to it.
+
+Works on what stands in the form, saved or not; `deliveries.sending.test_sends` makes and sends the sample.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.http import QueryDict
+
+from deliveries import dialects
+from deliveries.admin import labels, payload_display
+from deliveries.queueing.webhook_settings import target_of_webhook
+from deliveries.recording.decisions import RetryPolicy
+from deliveries.sending import test_sends
+from deliveries.transport import ErrorClass, Outcome
+from subscriptions import validators, webhook_rules
+from subscriptions.admin import text_settings
+from subscriptions.models import Merchant, Webhook
+from subscriptions.selectors import event_type_named, signing_secrets
+
+SLOW_MS = 3000.0
+"""An answer slower than this gets a word of warning."""
+
+SENDS_SECRET = frozenset({"shopery"})
+"""Dialects whose header is the secret itself."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A sample of what stands in the form. `secret_is_own`: it is signed with the webhook's secret or the one typed."""
+
+    trial: test_sends.Trial
+    secret_is_own: bool
+
+    @property
+    def headers(self) -> str:
+        """Return the request's headers, a line each, secrets masked."""
+        return payload_display.as_lines(self.trial.headers)
+
+    @property
+    def body(self) -> str:
+        """Return the exact body."""
+        return self.trial.request.body.decode()
+
+    @property
+    def policy(self) -> str:
+        """Return the retry policy in words."""
+        target = self.trial.target
+        own = target.retry_policy
+        policy = RetryPolicy.from_dict(own) if own else dialects.get(target.dialect).default_policy
+        text = policy.describe()
+        return text[:1].upper() + text[1:] + "."
+
+
+def prepare(form: QueryDict, *, webhook: Webhook | None, merchant: Merchant | None) -> Draft:
+    """Return the sample request that the form's values make. Raises ValidationError naming what is wrong there."""
+    entry = event_type_named(form.get("sample") or "order.created")
+    if entry is None:
+        raise ValidationError({"sample": ["Choose an event of the catalogue."]})
+    draft = _draft(form, webhook, merchant)
+    typed = form.get("secret") or ""
+    if typed:
+        validators.check_secret(draft.dialect, typed)
+    known = [typed] if typed else _own_secrets(draft, webhook)
+    secrets = known or [webhook_rules.rules().make_secret(draft.dialect)]
+    return Draft(test_sends.prepare(entry, target_of_webhook(draft, secrets)), secret_is_own=bool(known))
+
+
+def diagnosis(outcome: Outcome) -> tuple[str, str]:
+    """Return a tone and what the answer means, in plain words."""
+    took = labels.milliseconds(outcome.total_ms)
+    if not outcome.delivered:
+        what = labels.advice(str(outcome.error or ErrorClass.HTTP_ERROR), outcome.status_code)
+        return "danger", f"{outcome.detail} {what}".strip()
+    if (outcome.total_ms or 0) > SLOW_MS:
+        return "warning", (
+            f"It works, but your server took {took}. Answer first and do the work afterwards: an answer that comes "
+            "after the timeout counts as a failure, and the event is sent again."
+        )
+    if outcome.status_code != 200:
+        return "success", (
+            f"It works: your server answered {outcome.status_code} in {took}. Any 2xx counts as delivered; some "
+            "platforms' documents ask for exactly 200."
+        )
+    return "success", f"It works: your server answered 200 in {took}."
+
+
+def _own_secrets(draft: Webhook, webhook: Webhook | None) -> list[str]:
+    """Return the saved webhook's secrets, unless a test could carry them to an address they were not meant for."""
+    if webhook is None:
+        return []
+    is_elsewhere = (draft.url, draft.dialect) != (webhook.url, webhook.dialect)
+    return [] if draft.dialect in SENDS_SECRET and is_elsewhere else signing_secrets([webhook.pk])[webhook.pk]
+
+
+def _draft(form: QueryDict, webhook: Webhook | None, merchant: Merchant | None) -> Webhook:
+    """Return an unsaved webhook with the form's values over the saved one's."""
+    owner = webhook.merchant if webhook else merchant
+    if owner is None:
+        raise ValidationError({"merchant": ["Choose the merchant first."]})
+    values: dict[str, Any] = {
+        "url": form.get("url", ""),
+        "dialect": form.get("dialect", "standard"),
+        "body_style": form.get("body_style") or Webhook.BodyStyle.COMPACT.value,
+        "api_version": form.get("api_version") or "2024-01",
+        "headers": _read("headers", text_settings.headers_of, form.get("headers", "")),
+        "fields": text_settings.words_of(form.get("chosen_fields", "")),
+        "retry_policy": _read("retry_policy", text_settings.policy_of, form.get("retry_policy", "")),
+        "timeout": _read("timeout", lambda text: float(text) if text else None, form.get("timeout", "")),
+    }
+    cleaned = validators.clean_webhook(values, dialect=values["dialect"])
+    return Webhook(merchant=owner, public_id=webhook.public_id if webhook else "", **cleaned)
+
+
+def _read(field: str, parse: Any, text: str) -> Any:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise ValidationError({field: [str(error)]}) from error

@@ -1,0 +1,61 @@
+"""How a webhook fares: the strip of its last attempts, and the figures of the last day. Three queries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.urls import reverse
+
+from deliveries.admin.labels import error_title, milliseconds
+from deliveries.models import Attempt, WebhookState
+from deliveries.reporting import stats
+from subscriptions.admin.local_times import DASH
+from subscriptions.admin.scoping import only
+from subscriptions.models import Webhook
+
+STRIP = 50
+_TONES = {"delivered": "good", "failed": "bad", "interrupted": "fair"}
+
+
+@dataclass
+class Health:
+    """What the webhook's page shows; `strip` has the oldest attempt first."""
+
+    strip: list[dict[str, Any]]
+    success: str
+    tone: str
+    typical: str
+    failures: int
+    failing_since: datetime | None
+    last_success_at: datetime | None
+
+
+def of(webhook: Webhook) -> Health:
+    """Return the health of one webhook."""
+    columns = ["id", "delivery_id", "result", "status_code", "error", "started_at", "total_ms"]
+    own = only(Attempt.objects.only(*columns), "webhook_id", webhook.pk)
+    attempts = list(own.order_by("webhook_id", "-id")[:STRIP])
+    day = stats.summary(webhook=webhook, window=timedelta(hours=24))
+    state = WebhookState.objects.filter(webhook=webhook).first()
+    rate = day.success_rate
+    return Health(
+        strip=[_cell(attempt) for attempt in reversed(attempts)],
+        success=DASH if rate is None else f"{min(rate * 100, 99.9) if rate < 1 else 100:.4g} %",
+        tone="" if rate is None else "success" if rate >= 0.99 else "warning" if rate >= 0.9 else "danger",
+        typical=f"{milliseconds(day.response_ms(0.5))} / {milliseconds(day.response_ms(0.95))}",
+        failures=state.failures if state else 0,
+        failing_since=state.failing_since if state else None,
+        last_success_at=state.last_success_at if state else None,
+    )
+
+
+def _cell(attempt: Attempt) -> dict[str, Any]:
+    answer = str(attempt.status_code or error_title(attempt.error) or attempt.result)
+    page = reverse("admin:webhooks_deliveries_delivery_change", args=[attempt.delivery_id])
+    return {
+        "tone": _TONES.get(attempt.result, "fair"),
+        "title": f"{answer}, {milliseconds(attempt.total_ms)}, {attempt.started_at:%-d %b %H:%M:%S} UTC",
+        "url": f"{page}#attempt-{attempt.pk}",
+    }

@@ -1,0 +1,66 @@
+"""Redis (wake-ups and locks) and the broker (wake-ups): without them deliveries are late, never lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import redis
+from celery import current_app
+from django.conf import settings
+from kombu.exceptions import KombuError
+
+from deliveries.management.doctor.findings import NOTE, OK, PROBLEM, Finding, first_line, without_password
+
+TIMEOUT = 3
+"""Seconds an answer may take."""
+
+BROKER_ERRORS = (KombuError, redis.RedisError, OSError)
+
+
+def keys() -> Iterator[Finding]:
+    """Look at Redis: there, and set up so that it evicts nothing."""
+    where = without_password(settings.REDIS_URL)
+    client = redis.Redis.from_url(
+        settings.REDIS_URL, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, decode_responses=True
+    )
+    try:
+        client.ping()
+        config = _config(client)
+    except (redis.RedisError, OSError, ValueError) as error:
+        fix = "Start Redis or Valkey, or correct REDIS_URL. `make demo` and `make run` start one of their own."
+        yield Finding("redis", PROBLEM, f"{where} can't be reached: {first_line(error)}.", fix)
+        return
+    finally:
+        client.close()
+    policy = config.get("maxmemory-policy", "noeviction")
+    if policy != "noeviction":
+        text = f"{where} answers, but evicts keys when full (maxmemory-policy {policy})."
+        yield Finding("redis", PROBLEM, text, "Set maxmemory-policy noeviction: an evicted queue is a lost wake-up.")
+    elif config.get("appendonly") == "no" and not settings.EMBEDDED:
+        text = (
+            f"{where} answers; without an append-only file a restart loses its wake-ups, and the sweep finds the rest."
+        )
+        yield Finding("redis", NOTE, text, "Set appendonly yes, appendfsync everysec.")
+    else:
+        yield Finding("redis", OK, f"{where} answers.")
+
+
+def _config(client: redis.Redis) -> dict[str, str]:
+    try:
+        found = client.config_get("maxmemory-policy") | client.config_get("appendonly")
+    except redis.ResponseError:  # hosted Redis forbids CONFIG; then the host answers for it
+        return {}
+    return {str(name): str(value) for name, value in found.items()}
+
+
+def broker() -> Iterator[Finding]:
+    """Look at the broker."""
+    url = without_password(current_app.conf.broker_url)
+    try:
+        with current_app.connection_for_write(connect_timeout=TIMEOUT) as connection:
+            connection.ensure_connection(max_retries=1, timeout=TIMEOUT)
+    except BROKER_ERRORS as error:
+        fix = "Start it, or correct CELERY_BROKER_URL (REDIS_URL where that is unset)."
+        yield Finding("broker", PROBLEM, f"{url} can't be reached: {first_line(error)}.", fix)
+        return
+    yield Finding("broker", OK, f"{url} answers.")

@@ -1,0 +1,1 @@
+"""Event data: canonical JSON, filters, chosen fields. Pure; knows no models."""

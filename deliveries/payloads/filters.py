@@ -1,0 +1,152 @@
+"""What a webhook's filter lets through, and which fields it asked for; JMESPath over the event."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import jmespath
+import structlog
+from jmespath.exceptions import JMESPathError
+
+from deliveries.payloads import canonical_json
+from subscriptions.validators.settings import FIELDS_MAX, FILTER_MAX
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+EXPRESSION_NODES_MAX = 200
+"""Steps a filter may take."""
+EXPRESSION_DEPTH_MAX = 40
+"""Levels of nesting."""
+EXPRESSION_GROWTH_MAX = 3
+"""Lists or objects a filter may build: each can double the work, and a filter runs inside whoever publishes."""
+
+_GROWING = frozenset({"multi_select_list", "multi_select_dict", "flatten"})
+
+
+@lru_cache(maxsize=2000)
+def _compiled(expression: str) -> Any:
+    """Return the parsed filter. Raises ValueError for one that doesn't parse or that could take too much."""
+    try:
+        compiled = jmespath.compile(expression)
+    except JMESPathError as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"The filter doesn't parse: {reason}. A filter reads like data.order.currency == 'EUR'."
+        ) from None
+    except RecursionError:
+        raise ValueError("The filter is nested too deeply. Write it flatter.") from None
+    _check_cost(compiled.parsed)
+    return compiled
+
+
+def _check_cost(tree: dict[str, Any]) -> None:
+    nodes = growing = 0
+    level = [tree]
+    for _depth in range(EXPRESSION_DEPTH_MAX):
+        nodes += len(level)
+        growing += sum(1 for node in level if node["type"] in _GROWING)
+        level = [child for node in level for child in node.get("children", ()) if isinstance(child, dict)]
+    if level or nodes > EXPRESSION_NODES_MAX:
+        raise ValueError(
+            f"The filter takes too many steps; at most {EXPRESSION_NODES_MAX}, {EXPRESSION_DEPTH_MAX} deep."
+        )
+    if growing > EXPRESSION_GROWTH_MAX:
+        raise ValueError(
+            f"The filter builds more than {EXPRESSION_GROWTH_MAX} lists or objects. Compare fields instead."
+        )
+
+
+def check_expression(expression: str) -> None:
+    """Refuse a filter that doesn't parse or could take too much. Raises ValueError with the place and an example."""
+    if len(expression) > FILTER_MAX:
+        raise ValueError(f"The filter has {len(expression)} characters; at most {FILTER_MAX} are allowed.")
+    _compiled(expression)
+
+
+def check_field_paths(fields: list[str]) -> None:
+    """Refuse a list of fields that isn't dotted paths into the data. Raises ValueError naming the wrong one."""
+    if not isinstance(fields, list) or len(fields) > FIELDS_MAX:
+        raise ValueError(f"Fields are a list of at most {FIELDS_MAX} paths such as order.id.")
+    for path in fields:
+        if not isinstance(path, str) or not path or any(not step for step in path.split(".")):
+            raise ValueError(f"{path!r} is not a field; a path reads like order.customer.email.")
+
+
+class Reading:
+    """An event's data as filters and field lists see it: parsed once, each question answered once.
+
+    An event may go to a thousand webhooks, most of them with the same few filters and fields.
+    """
+
+    def __init__(self, event_type: str, data: str) -> None:
+        self._event_type = event_type
+        self._data = data
+        self._answers: dict[Any, Any] = {}
+
+    def accepts(self, expression: str) -> tuple[bool, str]:
+        """Tell whether the filter lets the event through, and if not, the reason as a sentence.
+
+        The filter sees `{"event": name, "data": …}`. What JMESPath calls false (false, null, empty) filters the event
+        out. A filter that fails on an event (a type it doesn't expect) lets it through: sending too much beats losing.
+        """
+        return self._once(expression, lambda: self._accepts(expression))
+
+    def digest(self, fields: Sequence[str]) -> str | None:
+        """Return the SHA-256 of the chosen fields in hex; None when the event has none of them."""
+        return self._once(tuple(fields), lambda: self._digest(fields))
+
+    def _once(self, question: Any, ask: Callable[[], T]) -> T:
+        if question not in self._answers:
+            self._answers[question] = ask()
+        answer: T = self._answers[question]
+        return answer
+
+    def _accepts(self, expression: str) -> tuple[bool, str]:
+        document = self._once(None, lambda: {"event": self._event_type, "data": json.loads(self._data)})
+        try:
+            result = _compiled(expression).search(document)
+        except Exception as error:  # noqa: BLE001 - JMESPath lets Python's own errors through, of any kind
+            log.info("filter_failed", event_type=self._event_type, error=type(error).__name__)
+            return True, ""
+        if result or (result == 0 and not isinstance(result, bool)):
+            return True, ""
+        return False, f"Filtered out: the filter {expression!r} is {json.dumps(result)} for this event."
+
+    def _digest(self, fields: Sequence[str]) -> str | None:
+        chosen = project(self._data, list(fields))
+        return None if chosen == "{}" else hashlib.sha256(chosen.encode()).hexdigest()
+
+
+def accepts(expression: str, event_type: str, data: str) -> tuple[bool, str]:
+    """Ask a single question of a single event; see Reading.accepts."""
+    return Reading(event_type, data).accepts(expression)
+
+
+def project(data: str, fields: list[str]) -> str:
+    """Return the canonical text of `data` with only the chosen dotted paths; paths that lead nowhere are left out."""
+    source = json.loads(data)
+    chosen: dict[str, Any] = {}
+    for path in fields:
+        _copy(source, chosen, path.split("."))
+    return canonical_json.canonical(json.dumps(chosen))
+
+
+def _copy(source: Any, target: dict[str, Any], steps: list[str]) -> None:
+    """Copy the value at the end of a path, if the source has one there."""
+    value = source
+    for step in steps:
+        if not isinstance(value, dict) or step not in value:
+            return
+        value = value[step]
+    for step in steps[:-1]:
+        source = source[step]
+        target = target.setdefault(step, {})
+        if target is source:  # a wider path already chose the whole of it
+            return
+    target[steps[-1]] = value

@@ -1,0 +1,5 @@
+"""From what a caller publishes to stored events and deliveries, in the caller's transaction."""
+
+from deliveries.publishing.service import JsonText, NewEvent, Published, publish, publish_many
+
+__all__ = ["JsonText", "NewEvent", "Published", "publish", "publish_many"]

@@ -1,0 +1,124 @@
+"""Fan-out to webhooks whose filter, chosen fields, order or state need a decision: a delivery each, or why not."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from deliveries.db import counters
+from deliveries.db.arrays import columns, literal
+from deliveries.db.counters import SKIPPED, Count
+from deliveries.db.engine_session import fetch
+from deliveries.db.statements import load
+from deliveries.models import Delivery
+from deliveries.payloads.filters import Reading
+from deliveries.publishing import debounce
+from deliveries.publishing.debounce import Candidate, Key
+from deliveries.publishing.signals import StoredEvent
+from deliveries.queueing import ordering
+from deliveries.queueing.ordering import OrderingGroup
+
+_SQL = load(__file__, "publishing.sql")
+_COLUMNS = ("merchant_id", "webhook_id", "event_id", "event_type", "ordering_group", "status", "reason")
+
+INSERT_CHUNK = 10_000
+"""Deliveries inserted by one statement: a thousand events to a thousand webhooks are not one document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What was decided: for each event how many deliveries are sent, the webhooks that get some, and their groups."""
+
+    sent: list[int]
+    webhooks: set[int]
+    groups: set[OrderingGroup]
+
+
+@dataclass(slots=True)
+class _Planned:
+    """A delivery to be; with a reason it is skipped. `match`: what the statement `webhooks` tells of the webhook."""
+
+    event: StoredEvent
+    reading: Reading
+    match: Any
+    reason: str
+
+
+def decide(events: Sequence[tuple[StoredEvent, Sequence[int]]]) -> Decided:
+    """Store the deliveries of events to these webhooks (keys), inside the transaction that stored the events."""
+    webhooks = _webhooks({pk for _event, webhook_ids in events for pk in webhook_ids})
+    planned = [
+        _Planned(event, reading, webhook, _reason_to_skip(webhook, reading))
+        for event, webhook_ids in events
+        for reading in (Reading(event.type, event.data),)
+        for webhook in (webhooks[pk] for pk in sorted(webhook_ids) if pk in webhooks)
+    ]
+    for position in debounce.repeated(_candidates(planned)):
+        planned[position].reason = debounce.REASON
+    _store(planned)
+    sent = [each for each in planned if not each.reason]
+    counts = Counter(each.event.pk for each in sent)
+    return Decided(
+        [counts[event.pk] for event, _webhook_ids in events],
+        {each.match.id for each in sent},
+        {group for each in sent if (group := _group(each))},
+    )
+
+
+def _webhooks(ids: set[int]) -> dict[int, Any]:
+    rows = fetch(_SQL["webhooks"], {"ids": literal(sorted(ids))})
+    return {row.id: row._replace(fields=_parsed(row.fields)) for row in rows}
+
+
+def _parsed(value: Any) -> Any:
+    """Return a JSON column: Django's connection gives its text."""
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def _reason_to_skip(webhook: Any, reading: Reading) -> str:
+    if not webhook.is_enabled:
+        why = f": {webhook.disabled_reason.rstrip('.')}" if webhook.disabled_reason else ""
+        return f"The webhook was disabled when the event was published{why}."
+    return reading.accepts(webhook.filter)[1] if webhook.filter else ""
+
+
+def _group(each: _Planned) -> OrderingGroup | None:
+    key = ordering.key_of(each.match.ordering, each.event.resource_id)
+    return None if key is None else OrderingGroup(each.match.id, key)
+
+
+def _candidates(planned: Sequence[_Planned]) -> list[Candidate]:
+    """Return what may repeat the event before it: deliveries to webhooks that chose fields."""
+    return [
+        Candidate(position, Key(each.match.id, each.event.type, each.event.resource_id), digest)
+        for position, each in enumerate(planned)
+        if each.match.fields and not each.reason and (digest := each.reading.digest(each.match.fields))
+    ]
+
+
+def _store(planned: Sequence[_Planned]) -> None:
+    rows = [
+        (
+            each.event.merchant_id,
+            each.match.id,
+            each.event.pk,
+            each.event.type,
+            ordering.key_of(each.match.ordering, each.event.resource_id),
+            (Delivery.Status.SKIPPED if each.reason else Delivery.Status.PENDING).value,
+            each.reason,
+        )
+        for each in planned
+    ]
+    for first in range(0, len(rows), INSERT_CHUNK):
+        fetch(_SQL["decided"], columns(_COLUMNS, rows[first : first + INSERT_CHUNK]))
+    now = timezone.now()
+    skipped = [Count(each.event.merchant_id, each.match.id, now, SKIPPED) for each in planned if each.reason]
+    if skipped:
+        # After the commit: a counter is shared by all publishers, who must not wait for each other's transactions.
+        transaction.on_commit(lambda: counters.add(skipped), robust=True)

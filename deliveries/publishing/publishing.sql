@@ -1,0 +1,61 @@
+-- name: publish
+-- Stores events, and the deliveries that need no Python: those of enabled webhooks without filter, chosen fields and
+-- order. The others come back in `others`; a second statement stores what is decided about them. Both must stand or
+-- fall together: outside a transaction (in_transaction false) an event that has others is put off, it comes back with
+-- id null and nothing of it is stored. An id that the merchant published before stores nothing and doesn't come back.
+-- Served by subscription_match and event_once_a_merchant.
+WITH input AS MATERIALIZED (
+    SELECT * FROM unnest(
+        %(public_id)s::text[], %(merchant_id)s::bigint[], %(type)s::text[], %(data)s::text[], %(size)s::int[],
+        %(resource_id)s::text[], %(occurred_at)s::timestamptz[], %(patterns)s::text[]
+    ) WITH ORDINALITY AS i(public_id, merchant_id, type, data, size, resource_id, occurred_at, patterns, nth)
+), matched AS MATERIALIZED (
+    SELECT DISTINCT i.nth, i.merchant_id, i.public_id, w.id AS webhook_id,
+        w.is_enabled AND w.filter = '' AND w.fields = '[]' AND w.ordering = '' AS is_plain
+    FROM input i
+    JOIN webhooks_subscriptions_subscription s ON s.merchant_id = i.merchant_id AND s.ended_at IS NULL
+        AND s.pattern = ANY (string_to_array(i.patterns, ' '))
+    JOIN webhooks_subscriptions_webhook w ON w.id = s.webhook_id AND w.deleted_at IS NULL
+), put_off AS MATERIALIZED (
+    SELECT DISTINCT nth FROM matched WHERE NOT is_plain AND NOT %(in_transaction)s
+), stored AS (
+    INSERT INTO webhooks_deliveries_event (public_id, merchant_id, type, data, size, resource_id, occurred_at, created_at)
+    SELECT public_id, merchant_id, type, data, size, resource_id, occurred_at, now()
+    FROM input WHERE nth NOT IN (SELECT nth FROM put_off) ORDER BY nth
+    ON CONFLICT (merchant_id, public_id) DO NOTHING
+    RETURNING id, merchant_id, public_id, type, created_at
+), delivery AS (
+    INSERT INTO webhooks_deliveries_delivery
+        (merchant_id, webhook_id, event_id, event_type, status, reason, due_at, created_at)
+    SELECT m.merchant_id, m.webhook_id, e.id, e.type, 'pending', '', now(), now()
+    FROM stored e JOIN matched m ON m.merchant_id = e.merchant_id AND m.public_id = e.public_id
+    WHERE m.is_plain
+    ORDER BY e.id, m.webhook_id
+)
+SELECT i.nth - 1 AS position, e.id, e.created_at,
+    ARRAY(SELECT m.webhook_id FROM matched m WHERE m.nth = i.nth AND m.is_plain) AS plain,
+    ARRAY(SELECT m.webhook_id FROM matched m WHERE m.nth = i.nth AND NOT m.is_plain) AS others
+FROM input i LEFT JOIN stored e ON e.merchant_id = i.merchant_id AND e.public_id = i.public_id
+WHERE e.id IS NOT NULL OR i.nth IN (SELECT nth FROM put_off)
+
+-- name: take_turns
+-- Lets a merchant's batches that carry ids of their own go one after the other: two that hold the same ids in another
+-- order would wait for each other's rows and deadlock, and sorting the rows would change the events' order.
+SELECT pg_advisory_xact_lock(%(space)s, (%(merchant_id)s %% 2147483647)::int)
+
+-- name: webhooks
+-- What decides whether webhooks get an event.
+SELECT id, is_enabled, disabled_reason, filter, fields, ordering FROM webhooks_subscriptions_webhook
+WHERE id = ANY (%(ids)s::bigint[])
+
+-- name: decided
+-- Stores deliveries that Python decided about: skipped ones with their reason, others due, or held in their group.
+INSERT INTO webhooks_deliveries_delivery
+    (merchant_id, webhook_id, event_id, event_type, ordering_group, status, reason, due_at, closed_at, created_at)
+SELECT r.*,
+    CASE WHEN r.status = 'pending' THEN CASE WHEN r.ordering_group IS NULL THEN now() ELSE '9999-01-01 00:00:00+00' END END,
+    CASE WHEN r.status <> 'pending' THEN now() END, now()
+FROM unnest(
+    %(merchant_id)s::bigint[], %(webhook_id)s::bigint[], %(event_id)s::bigint[], %(event_type)s::text[],
+    %(ordering_group)s::text[], %(status)s::text[], %(reason)s::text[]
+) AS r(merchant_id, webhook_id, event_id, event_type, ordering_group, status, reason)

@@ -1,0 +1,1 @@
+"""What is due, and whose it is: wake-ups in Redis, claims in the database."""

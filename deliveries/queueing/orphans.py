@@ -1,0 +1,112 @@
+"""Orphaned attempts: claims whose worker died. The log says so, and a payload that kills workers comes to an end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, QuerySet
+
+from deliveries.db import counters, dead_letters
+from deliveries.db.arrays import literal
+from deliveries.db.counters import Count
+from deliveries.db.dead_letters import DeadDelivery
+from deliveries.db.engine_session import fetch
+from deliveries.db.statements import load
+from deliveries.models import Attempt, Delivery
+from deliveries.queueing import expiry, ordering
+
+_SQL = load(__file__, "orphans.sql")
+CHUNK = 1000
+"""Claims taken back at a time."""
+
+DETAIL = (
+    "The worker that was sending this died or lost the database before the answer was recorded; "
+    "the request may have reached the endpoint. It is sent again under the same message id."
+)
+OVERTAKEN = (
+    "It was being sent again when the success of an earlier attempt, delayed by an outage, was recorded; "
+    "the request may have reached the endpoint."
+)
+ABANDONED = (
+    "The worker that was sending this died or lost the database before the answer was recorded; "
+    "the request may have reached the endpoint. It is not sent again."
+)
+LAST = "Its worker died {times} times in a row while sending it; it waits for review."
+
+
+def take_back(webhook_ids: Sequence[int]) -> None:
+    """Make claims of these webhooks that ran out due again, each with an orphaned attempt in the log.
+
+    It costs none of the policy's attempts, but WEBHOOKS_ORPHANED_ATTEMPTS_MAX in a row end in review. What is too old
+    by now is closed instead. One transaction.
+    """
+    with transaction.atomic():
+        rows = fetch(_SQL["take_back"], {"webhook_ids": literal(webhook_ids), "limit": CHUNK})
+        if not rows:
+            return
+        last = LAST.format(times=settings.WEBHOOKS_ORPHANED_ATTEMPTS_MAX)
+        worn_out = [row for row in rows if row.orphaned_attempts >= settings.WEBHOOKS_ORPHANED_ATTEMPTS_MAX]
+        ended = {row.id for row in worn_out}
+        expired = expiry.reasons(row for row in rows if row.id not in ended)
+        decisions = {**expired, **dict.fromkeys(ended, last)}
+        Attempt.objects.bulk_create(
+            Attempt(
+                delivery_id=row.id,
+                webhook_id=row.webhook_id,
+                number=row.attempt_count,
+                result=Attempt.Result.INTERRUPTED,
+                started_at=row.claimed_at or row.was_due,
+                error="interrupted",
+                detail=DETAIL,
+                decision=decisions.get(row.id, "It is sent again now."),
+                url=row.url,
+            )
+            for row in rows
+        )
+        counters.add(Count(row.merchant_id, row.webhook_id, row.now, "interrupted") for row in rows)
+        if worn_out:
+            dead_letters.give_up([DeadDelivery(row.id, last, "interrupted", None) for row in worn_out])
+        expiry.cancel(expired)
+        groups = ordering.groups_of((row.webhook_id, row.ordering_group) for row in rows if row.id in decisions)
+        transaction.on_commit(lambda: ordering.move_on(groups, wake=False), robust=True)
+
+
+def log_overtaken(delivery_ids: Sequence[int]) -> None:
+    """Log the attempt under way for deliveries that a late success has just closed, and end its claim.
+
+    Its worker finds the delivery closed, and logs the outcome if it lives to have one; if it dies, nobody would claim
+    the row again to notice. Inside the recorder's transaction.
+    """
+    rows = Delivery.objects.filter(pk__in=delivery_ids)
+    _log_unanswered(rows, OVERTAKEN, "It is delivered: an earlier attempt's success was recorded late.")
+
+
+def log_abandoned(delivery_ids: Sequence[int], decision: str) -> None:
+    """Log the attempt under way for those of the deliveries that are still in state `sending`, and end its claim.
+
+    For whoever has locked them and closes them next, their claims having run out: nobody would claim them again to
+    notice that they may have been sent. `decision`: why they are closed, as a sentence.
+    """
+    _log_unanswered(Delivery.objects.filter(pk__in=delivery_ids, status=Delivery.Status.SENDING), ABANDONED, decision)
+
+
+def _log_unanswered(deliveries: QuerySet[Delivery], detail: str, decision: str) -> None:
+    rows = list(deliveries.select_related("webhook").order_by("pk"))
+    Attempt.objects.bulk_create(
+        Attempt(
+            delivery=row,
+            webhook=row.webhook,
+            number=row.attempt_count + 1,
+            result=Attempt.Result.INTERRUPTED,
+            started_at=row.claimed_at or row.created_at,
+            error="interrupted",
+            detail=detail,
+            decision=decision,
+            url=row.webhook.url,
+        )
+        for row in rows
+    )
+    ended = Delivery.objects.filter(pk__in=[row.pk for row in rows])
+    ended.update(claim_token=None, attempt_count=F("attempt_count") + 1)

@@ -1,0 +1,242 @@
+"""Wake-ups: which webhooks are ready, in Redis, and the Celery tasks that bring a dispatcher on duty.
+
+A lost entry or message delays a delivery by a sweep; the database is authoritative. Nothing here raises for an absent
+Redis or broker unless it says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Any, TypeVar
+
+import redis
+from celery import current_app
+from kombu import Connection
+from kombu.exceptions import KombuError
+from kombu.pools import producers
+
+from deliveries.queueing import redis_client, redis_scripts
+
+QUEUE = "deliveries"
+"""The Celery queue of the task `deliver`."""
+TASK = "deliveries.deliver"
+
+STALE_MS = 1500
+"""A dispatcher or worker without a heartbeat for so many milliseconds does not count. Being wrong costs a task."""
+CALL_LIFE_MS = 2000
+"""Milliseconds for which an enqueued task counts as a dispatcher to come."""
+TASKS_MAX = 100
+"""Celery tasks enqueued by one wake-up at most; further webhooks share them."""
+RECORDER = "recorder"
+"""The name of the recorder's thread."""
+WAKE_CHUNK = 5000
+"""Webhooks marked ready in one call, so that a sweep over very many doesn't hold Redis up."""
+PUBLISH_TIMEOUT = 0.5
+"""Seconds the broker may take to accept a task."""
+COUNTDOWN_CUSHION = 0.05
+"""Seconds a countdown adds to a delay, so that a clock slightly ahead finds the row due."""
+
+WORKER_ID = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Ready webhooks popped for a dispatcher; `left`: how many more are ready."""
+
+    webhooks: list[int]
+    left: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FleetState:
+    """What Redis knows of the fleet: webhooks ready, dispatchers on duty, worker processes alive."""
+
+    ready: int
+    dispatchers: int
+    workers: int
+
+
+def wake(webhook_ids: Iterable[int]) -> None:
+    """Mark webhooks ready and see that a dispatcher looks at them.
+
+    A dispatcher on duty hears the bell. Where none is on duty, a Celery task is enqueued for each webhook that was not
+    ready yet, TASKS_MAX at most.
+    """
+    every = list(dict.fromkeys(webhook_ids))
+    for first in range(0, len(every), WAKE_CHUNK):
+        ids = every[first : first + WAKE_CHUNK]
+        arguments = [STALE_MS, CALL_LIFE_MS, secrets.token_hex(6), TASKS_MAX, *ids]
+        calls = _run("WAKE", _key_names("ready", "bell", "dispatchers", "called"), arguments, default=0)
+        for nth in range(calls):
+            if not _enqueue(ids[nth::calls]):
+                break
+
+
+def call_another() -> None:
+    """Enqueue a task for one more dispatcher if a worker process has none: there is more ready than one can take."""
+    arguments = [STALE_MS, CALL_LIFE_MS, secrets.token_hex(6)]
+    if _run("CALL", _key_names("dispatchers", "called", "workers"), arguments, default=0):
+        _enqueue([])
+
+
+def call_successor() -> None:
+    """Enqueue a task for a dispatcher that follows this one, whoever else is on duty."""
+    _enqueue([])
+
+
+def wake_later(webhook_ids: Iterable[int], delay: float) -> None:
+    """Enqueue one countdown wake-up for webhooks that have something due in `delay` seconds."""
+    ids = list(dict.fromkeys(webhook_ids))
+    if ids:
+        _enqueue(ids, countdown=delay + COUNTDOWN_CUSHION)
+
+
+def arrive(dispatcher_id: str | None, webhook_ids: Sequence[int]) -> None:
+    """Note that a task has arrived: its webhooks are ready, its dispatcher is on duty.
+
+    None where the process has a dispatcher on duty already: that one is rung for.
+    Raises redis.RedisError when Redis is away.
+    """
+    _evaluate("ARRIVE", _key_names("ready", "bell", "dispatchers", "called"), [dispatcher_id or "", *webhook_ids])
+
+
+def take(dispatcher_id: str, limit: int) -> Taken:
+    """Pop up to `limit` ready webhooks and renew the heartbeat. Raises redis.RedisError when Redis is away."""
+    left, *ids = _evaluate("TAKE", _key_names("ready", "bell", "dispatchers"), [dispatcher_id, limit])
+    return Taken([int(pk) for pk in ids], int(left))
+
+
+def wait_for_bell(seconds: float) -> None:
+    """Wait until the bell rings, for up to `seconds` (BELL_WAIT_MAX at most).
+
+    Raises redis.RedisError when Redis is away.
+    """
+    redis_client.waiting_client().blpop(
+        [redis_client.name("bell")], timeout=max(0.01, min(seconds, redis_client.BELL_WAIT_MAX))
+    )
+
+
+def give_back(webhook_ids: Sequence[int]) -> None:
+    """Put webhooks back among the ready ones, for the dispatcher that takes next."""
+    if webhook_ids:
+        _run("GIVE_BACK", _key_names("ready", "bell"), list(webhook_ids), default=0)
+
+
+def leave(dispatcher_id: str) -> bool:
+    """Go off duty, then look once more: True when webhooks are ready that nobody else may have been rung for."""
+    return bool(_run("LEAVE", _key_names("ready", "dispatchers"), [dispatcher_id], default=0))
+
+
+def heartbeat(*, dispatcher_ids: Sequence[str] = (), worker: bool) -> None:
+    """Say that this worker process and its dispatcher are alive."""
+    arguments = [WORKER_ID if worker else "", *dispatcher_ids]
+    _run("HEARTBEAT", _key_names("dispatchers", "workers"), arguments, default=0)
+
+
+def state() -> FleetState | None:
+    """Return what Redis knows of the fleet; None when Redis is away."""
+
+    def ask() -> FleetState:
+        seconds, microseconds = redis_client.client().time()
+        since = seconds * 1000 + microseconds // 1000 - STALE_MS
+        with redis_client.client().pipeline(transaction=False) as pipeline:
+            pipeline.scard(redis_client.name("ready"))
+            pipeline.zcount(redis_client.name("dispatchers"), since, "+inf")
+            pipeline.zcount(redis_client.name("workers"), since, "+inf")
+            return FleetState(*pipeline.execute())
+
+    return _attempt(ask, default=None)
+
+
+def try_again() -> None:
+    """Ask Redis whether it is back although the breaker is open; for the scheduler, whose thread nobody waits for."""
+    if redis_client.breaker.is_open:
+        with contextlib.suppress(redis.RedisError):
+            redis_client.client().ping()
+            redis_client.breaker.close()
+            redis_client.broker_breaker.close()  # mostly the same server; if not, the next wake-up opens it again
+
+
+def lead(seconds: float) -> bool:
+    """Try to be the leading scheduler for the next `seconds`; who leads goes on leading. False when Redis is away."""
+    client, leader = redis_client.client(), redis_client.name("leader")
+    milliseconds = int(seconds * 1000)
+
+    def ask() -> bool:
+        if client.set(leader, WORKER_ID, nx=True, px=milliseconds):
+            return True
+        return client.get(leader) == WORKER_ID and bool(client.pexpire(leader, milliseconds))
+
+    return _attempt(ask, default=False)
+
+
+def _key_names(*suffixes: str) -> list[str]:
+    return [redis_client.name(suffix) for suffix in suffixes]
+
+
+@cache
+def _script(name: str) -> Any:
+    return redis_client.client().register_script(getattr(redis_scripts, name))
+
+
+def _evaluate(name: str, names: Sequence[str], arguments: Sequence[Any]) -> Any:
+    return _script(name)(keys=names, args=arguments)
+
+
+def _attempt(ask: Callable[[], T], *, default: T) -> T:
+    if redis_client.breaker.is_open:
+        return default
+    try:
+        return ask()
+    except redis.RedisError as error:
+        redis_client.breaker.open(error)
+        return default
+
+
+def _run(name: str, names: Sequence[str], arguments: Sequence[Any], *, default: Any) -> Any:
+    return _attempt(lambda: _evaluate(name, names, arguments), default=default)
+
+
+@lru_cache(maxsize=1)
+def _broker() -> Connection:
+    """Return a broker connection that gives up within PUBLISH_TIMEOUT; Celery's own would retry for minutes."""
+    connection = current_app.connection_for_write(connect_timeout=PUBLISH_TIMEOUT)
+    connection.transport_options = {
+        **(connection.transport_options or {}),
+        "socket_timeout": PUBLISH_TIMEOUT,
+        "socket_connect_timeout": PUBLISH_TIMEOUT,
+        "max_retries": 1,
+        "interval_start": 0,
+        "interval_step": 0,
+    }
+    return connection
+
+
+def _enqueue(webhook_ids: Sequence[int], *, countdown: float | None = None) -> bool:
+    """Enqueue a task `deliver`; False when the broker is away, now or a moment ago."""
+    if redis_client.broker_breaker.is_open:
+        return False
+    task = current_app.tasks[TASK]
+    options: dict[str, Any] = {"args": [list(webhook_ids)], "queue": QUEUE, "countdown": countdown}
+    if current_app.conf.task_always_eager:
+        # Eagerly there is no later: what is due later waits for a worker or the next wake-up. And the recorder must not
+        # dispatch itself: the publisher's dispatcher, which waits for it, takes the webhooks.
+        if countdown is None and threading.current_thread().name != RECORDER:
+            task.apply_async(**options)
+        return True
+    try:
+        with producers[_broker()].acquire(block=True, timeout=PUBLISH_TIMEOUT) as producer:
+            task.apply_async(producer=producer, retry=False, **options)
+    except (KombuError, OSError, redis.RedisError) as error:
+        redis_client.broker_breaker.open(error)
+        return False
+    return True

@@ -1,0 +1,79 @@
+"""What happens to open deliveries when their webhook changes: deleted cancels, disabled skips, resumed wakes."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.dispatch import receiver
+
+from deliveries.models import Delivery
+from deliveries.models.debounce import LastSent
+from deliveries.queueing import orphans, wakeups
+from subscriptions.models import Webhook
+from subscriptions.signals import webhook_changed
+
+DELETED = "The webhook was deleted before this could be delivered."
+DISABLED = "The webhook was disabled before this could be delivered."
+
+CHUNK = 2_000
+"""Deliveries closed by one statement, which is also what the transaction of the change closes itself."""
+PATIENCE = 5.0
+"""Seconds for which whoever made the change goes on closing after its commit; what is left then is the sweep's."""
+
+
+@receiver(webhook_changed)
+def on_webhook_changed(webhook: Webhook, action: str, **_kwargs: Any) -> None:
+    """Close or wake a webhook's open deliveries, in the transaction of the change."""
+    if action in {"deleted", "disabled"}:
+        if close_open(webhook.pk) == CHUNK:
+            transaction.on_commit(lambda: _close_the_rest(webhook.pk), robust=True)
+    elif action in {"resumed", "enabled", "updated"}:
+        if action == "enabled":
+            LastSent.objects.forget([webhook.pk])  # whatever close_open had to pass over
+        transaction.on_commit(lambda: wakeups.wake([webhook.pk]), robust=True)
+
+
+def close_open(webhook_id: int) -> int:
+    """Close what is open for a webhook that is deleted (cancelled) or disabled (skipped), CHUNK rows at most.
+
+    Returns how many it closed. A row that is being sent keeps its claim: its outcome decides, and the sweep closes what
+    the outcome leaves open. One whose claim ran out may have been sent, and the log says so. Rows that somebody has
+    locked are passed over, so nobody waits and nobody deadlocks.
+    """
+    with transaction.atomic():
+        webhook = Webhook.objects.filter(pk=webhook_id).first()
+        if webhook is None or (webhook.is_enabled and webhook.deleted_at is None):
+            return 0
+        LastSent.objects.forget([webhook_id], wait=False)  # a recorder may be here, which waits for no publisher
+        gone = webhook.deleted_at is not None
+        why = f" {webhook.disabled_reason}" if webhook.disabled_reason and not gone else ""
+        reason = DELETED if gone else DISABLED + why
+        keys = _next_chunk(webhook_id)
+        orphans.log_abandoned(keys, reason)
+        return Delivery.objects.filter(pk__in=keys).update(
+            status=Delivery.Status.CANCELLED if gone else Delivery.Status.SKIPPED,
+            reason=reason,
+            due_at=None,
+            claim_token=None,
+            closed_at=Now(),
+        )
+
+
+def _next_chunk(webhook_id: int) -> list[int]:
+    """Lock and return the next rows to close, the last due first: what is due shows the sweep that some are left."""
+    waiting = Delivery.objects.filter(webhook_id=webhook_id, due_at__isnull=False).filter(
+        ~Q(status=Delivery.Status.SENDING) | Q(due_at__lte=Now())
+    )
+    rows = waiting.select_for_update(skip_locked=True, no_key=True, of=("self",)).order_by("-due_at", "-pk")
+    return list(rows.values_list("pk", flat=True)[:CHUNK])
+
+
+def _close_the_rest(webhook_id: int) -> None:
+    """Close a long backlog in transactions of their own, so that claims and recorders never wait for one long one."""
+    until = time.monotonic() + PATIENCE
+    while close_open(webhook_id) == CHUNK and time.monotonic() < until:
+        pass

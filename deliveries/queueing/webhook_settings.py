@@ -1,0 +1,130 @@
+"""A webhook as the engine sees it: everything that sending to it takes."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+
+from deliveries import dialects
+from deliveries.db.arrays import literal
+from deliveries.db.engine_session import fetch
+from deliveries.db.sessions import clock
+from deliveries.db.statements import load
+from deliveries.dialects import BodyStyle
+from subscriptions import encryption
+from subscriptions.models import Webhook
+
+UNKNOWN_TIMEOUT = 10.0
+"""Seconds; what a claim assumes of a dialect it doesn't know."""
+KNOWN_MAX = 50_000
+"""Webhooks whose settings a process keeps."""
+
+_SQL = load(__file__, "webhook_settings.sql")
+
+
+@dataclass(slots=True)
+class Target:
+    """What sending to a webhook takes: URL, policy, secrets. Never changes; another version is another object.
+
+    `sealed`: its secrets, encrypted, oldest first, each with the time until which it signs (None: for ever).
+    `rotated_at`: when its newest secret was made, if it isn't its first.
+    """
+
+    webhook_id: int
+    merchant_id: int
+    merchant: str
+    domain: str
+    webhook: str
+    url: str
+    dialect: str
+    body_style: BodyStyle
+    api_version: str
+    headers: dict[str, str]
+    retry_policy: dict[str, Any] | None
+    timeout: float
+    cap: int
+    fields: list[str]
+    sealed: list[tuple[str, datetime | None]]
+    rotated_at: datetime | None = None
+    _opened: list[tuple[str, datetime | None]] = field(default_factory=list)
+
+    @property
+    def secrets(self) -> list[str]:
+        """The active secrets, oldest first. Raises UndecryptableSecret, for this webhook's deliveries alone."""
+        if len(self._opened) < len(self.sealed):
+            self._opened = [(encryption.decrypt(value), until) for value, until in self.sealed]
+        now = clock.at(time.monotonic())
+        return [value for value, until in self._opened if until is None or until > now]
+
+
+_known: dict[int, tuple[str, Target]] = {}
+"""Webhook key → version and settings, as this process read them last."""
+
+
+def current(versions: Mapping[int, str]) -> dict[int, Target]:
+    """Return the settings of webhooks (key → version, as a claim returns it); one query for those not known yet."""
+    wanted = [pk for pk, version in versions.items() if pk not in _known or _known[pk][0] != version]
+    if wanted:
+        if len(_known) > KNOWN_MAX:
+            _known.clear()
+        for row in fetch(_SQL["settings"], {"ids": literal(wanted)}):
+            _known[row.id] = (row.version, _target(row))
+    return {pk: _known[pk][1] for pk in versions}
+
+
+def _target(row: Any) -> Target:
+    return Target(
+        webhook_id=row.id,
+        merchant_id=row.merchant_id,
+        merchant=row.merchant,
+        domain=row.domain,
+        webhook=row.webhook,
+        url=row.url,
+        dialect=row.dialect,
+        body_style=row.body_style,
+        api_version=row.api_version,
+        headers=_parsed(row.headers) or {},
+        retry_policy=_parsed(row.retry_policy),
+        timeout=row.timeout or _default_timeout(row.dialect),
+        cap=row.max_in_flight or settings.WEBHOOKS_MAX_IN_FLIGHT,
+        fields=_parsed(row.fields) or [],
+        sealed=list(zip(row.sealed, row.expires_at, strict=True)),
+        rotated_at=row.rotated_at,
+    )
+
+
+def target_of_webhook(webhook: Webhook, secrets: Iterable[str]) -> Target:
+    """Return the Target of a webhook outside a claim, saved or not, with these secrets: for tests and previews."""
+    return Target(
+        webhook_id=webhook.pk,
+        merchant_id=webhook.merchant_id,
+        merchant=webhook.merchant.public_id,
+        domain=webhook.merchant.domain,
+        webhook=webhook.public_id,
+        url=webhook.url,
+        dialect=webhook.dialect,
+        body_style="python" if webhook.body_style == Webhook.BodyStyle.PYTHON else "compact",
+        api_version=webhook.api_version,
+        headers=webhook.headers,
+        retry_policy=webhook.retry_policy,
+        timeout=webhook.timeout or _default_timeout(webhook.dialect),
+        cap=webhook.in_flight_cap,
+        fields=webhook.fields,
+        sealed=[(encryption.encrypt(secret), None) for secret in secrets],
+    )
+
+
+def _default_timeout(dialect: str) -> float:
+    """Return the dialect's timeout in seconds. One that this release doesn't know fails at rendering, visibly."""
+    return dialects.get(dialect).timeout if dialect in dialects.NAMES else UNKNOWN_TIMEOUT
+
+
+def _parsed(value: Any) -> Any:
+    """Return a JSON column that a raw cursor gave as text."""
+    return json.loads(value) if isinstance(value, str) else value

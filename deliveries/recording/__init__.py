@@ -1,0 +1,1 @@
+"""From an outcome to a decision, and both into the database."""

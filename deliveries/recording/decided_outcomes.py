@@ -1,0 +1,63 @@
+"""From outcome to decision: what follows an attempt, and when, in the database's time. No statements."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from http import HTTPStatus
+
+from deliveries import dialects
+from deliveries.db.sessions import clock
+from deliveries.recording import decisions
+from deliveries.recording.decisions import Dead, Decision, Delivered, Retry, RetryPolicy
+from deliveries.sending.sender import Sent
+
+ROTATED = "The webhook's secret was rotated on {:%d %B %Y at %H:%M} UTC: does the endpoint know the one in force?"
+OVERRULED = "It ended after the delivery had been taken over or closed, so nothing followed from it."
+_STATUS = {Delivered: "delivered", Retry: "retrying", Dead: "dead"}
+_UNAUTHORIZED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+
+
+@dataclass(slots=True)
+class DecidedOutcome:
+    """An outcome with the decision that follows, in the database's time."""
+
+    sent: Sent
+    decision: Decision
+    started_at: datetime
+    answered_at: datetime
+    next_at: datetime | None
+
+    @property
+    def delivery_id(self) -> int:
+        """The delivery's key."""
+        return self.sent.row.delivery_id
+
+    @property
+    def status(self) -> str:
+        """The status the delivery takes on by it."""
+        return _STATUS[type(self.decision)]
+
+    def overrule(self) -> None:
+        """Let nothing follow: the claim it was sent under is no longer in force, and it is no success."""
+        self.decision = replace(self.decision, reason=OVERRULED)
+        self.next_at = None
+
+
+def decide_outcome(sent: Sent) -> DecidedOutcome:
+    """Decide what follows an outcome, and when, by the database's clock."""
+    row = sent.row
+    decision = decisions.decide(_policy(sent), sent.outcome, row.tries + 1)
+    if sent.outcome.status_code in _UNAUTHORIZED and row.target.rotated_at:
+        decision = replace(decision, reason=f"{decision.reason} {ROTATED.format(row.target.rotated_at)}")
+    started_at, answered_at = clock.at(sent.started), clock.at(sent.finished)
+    next_at = answered_at + timedelta(seconds=decision.delay) if isinstance(decision, Retry) else None
+    return DecidedOutcome(sent, decision, started_at, answered_at, next_at)
+
+
+def _policy(sent: Sent) -> RetryPolicy:
+    stored = sent.row.target.retry_policy
+    if stored:
+        return RetryPolicy.from_dict(stored)
+    name = sent.row.target.dialect
+    return dialects.get(name).default_policy if name in dialects.NAMES else decisions.DEFAULT_POLICY

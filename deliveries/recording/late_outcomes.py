@@ -1,0 +1,96 @@
+"""Late outcomes, whose claim is no longer in force: they are logged, a success counts, a failure changes nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from django.db import transaction
+
+from deliveries.db import dead_letters
+from deliveries.db.arrays import columns
+from deliveries.db.engine_session import fetch
+from deliveries.db.statements import load
+from deliveries.models import Delivery
+from deliveries.queueing import ordering, orphans
+from deliveries.queueing.ordering import OrderingGroup
+from deliveries.recording import attempt_log
+from deliveries.recording.decided_outcomes import DecidedOutcome
+from deliveries.recording.decisions import Dead
+
+_SQL = load(__file__, "outcomes.sql")
+_COLUMNS = (
+    "delivery_id", "token", "status", "next_at", "reason", "status_code", "error", "answered_at", "total_ms",
+)  # fmt: skip
+
+
+def write(late: Sequence[DecidedOutcome]) -> set[OrderingGroup]:
+    """Write late outcomes in one transaction; return the ordering groups of what they closed.
+
+    State and counters have taken note of them already, with the chunk they came in.
+    """
+    with transaction.atomic():
+        moved, groups = _move(late)
+        for each in late:
+            if each.delivery_id not in moved:  # only the log takes note of it
+                rows = Delivery.objects.filter(pk=each.delivery_id, attempt_count__lt=each.sent.row.attempt)
+                rows.update(attempt_count=each.sent.row.attempt)
+        if overtaken := [pk for pk, claim in moved.items() if claim is not None]:
+            orphans.log_overtaken(overtaken)
+        attempts = [attempt_log.line(each) for each in late if Delivery.objects.filter(pk=each.delivery_id).exists()]
+        if attempts:
+            fetch(_SQL["log_attempts"], columns(attempt_log.COLUMNS, attempts))
+        dead_letters.open_dead_letters(
+            [each.delivery_id for each in late if isinstance(each.decision, Dead) and each.delivery_id in moved]
+        )
+    return groups
+
+
+def _move(late: Sequence[DecidedOutcome]) -> tuple[dict[int, int | None], set[OrderingGroup]]:
+    """Move the deliveries on, and overrule the failures whose claim is no longer in force.
+
+    Returns the keys of those that moved, with the claim of another that is sending them, and the ordering groups of
+    those that are closed now.
+    """
+    moved: dict[int, int | None] = {}
+    closed: set[OrderingGroup] = set()
+    for wave in _waves(late):
+        rows = fetch(_SQL["move_late"], columns(_COLUMNS, [_values(each) for each in wave]))
+        closed |= ordering.groups_of((row.webhook_id, row.ordering_group) for row in rows if row.is_closed)
+        now_moved = {row.id: row.claim_token for row in rows}
+        moved |= now_moved
+        for each in wave:
+            if each.delivery_id not in now_moved and not each.sent.outcome.delivered:
+                each.overrule()
+    return moved, closed
+
+
+def _waves(late: Sequence[DecidedOutcome]) -> list[list[DecidedOutcome]]:
+    """Split them so that each part names a delivery once: of two outcomes, one statement would take either.
+
+    A delivery comes twice where a process stood still for longer than a claim lasts, and claimed it anew: the late
+    outcome and the present one meet here. Successes go first, so that none of them is followed by another attempt.
+    """
+    waves: list[list[DecidedOutcome]] = []
+    named: Counter[int] = Counter()
+    for each in sorted(late, key=lambda each: (each.delivery_id, not each.sent.outcome.delivered)):
+        if named[each.delivery_id] == len(waves):
+            waves.append([])
+        waves[named[each.delivery_id]].append(each)
+        named[each.delivery_id] += 1
+    return waves
+
+
+def _values(each: DecidedOutcome) -> tuple[object, ...]:
+    outcome = each.sent.outcome
+    return (
+        each.delivery_id,
+        each.sent.row.token,
+        each.status,
+        each.next_at,
+        each.decision.reason,
+        outcome.status_code,
+        str(outcome.error or ""),
+        each.answered_at,
+        outcome.total_ms,
+    )

@@ -1,0 +1,121 @@
+"""What a chunk of outcomes does to the database, in one statement, and what follows from it."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+
+from deliveries.db import counters
+from deliveries.db.arrays import columns
+from deliveries.db.engine_session import fetch
+from deliveries.db.sessions import borrowed
+from deliveries.db.statements import load
+from deliveries.models import Attempt, Delivery
+from deliveries.queueing import claims, ordering
+from deliveries.queueing.ordering import OrderingGroup
+from deliveries.queueing.wakeups import WORKER_ID
+from deliveries.recording import attempt_log, late_outcomes, webhook_state
+from deliveries.recording.decided_outcomes import DecidedOutcome, decide_outcome
+from deliveries.recording.decisions import Dead, Retry
+from deliveries.sending.sender import Sent
+from subscriptions import services
+from subscriptions.models import Webhook
+
+_SQL = load(__file__, "outcomes.sql")
+_COLUMNS = ("token", "status", "reason", *attempt_log.COLUMNS)
+
+
+@dataclass(slots=True)
+class Recorded:
+    """What follows from a chunk: webhooks with more due now, and countdown wake-ups, seconds → webhook ids."""
+
+    still_due: list[int] = field(default_factory=list)
+    countdowns: dict[float, list[int]] = field(default_factory=dict)
+
+
+def record(chunk: Sequence[Sent], *, again: bool = False) -> Recorded:
+    """Write a chunk of outcomes.
+
+    The claim token is the fence: under a stale token the attempt is still logged, a success still closes an open
+    delivery, and a failure changes nothing (see `late_outcomes`). `again`: writing it failed before; the commit may
+    have gone through all the same, its answer lost with the connection.
+    """
+    decided = [decide_outcome(sent) for sent in sorted(chunk, key=lambda sent: sent.row.delivery_id)]
+    with borrowed():
+        groups = _closed_groups(decided) if again and _is_written(decided[0].sent) else _write(decided)
+        ordering.move_on(groups, wake=False)  # after the commit; what it lets go is among the webhooks below
+        # Asked after the commit: a dispatcher that looked before it found these webhooks at their cap.
+        still_due = claims.still_due(sorted({each.sent.row.target.webhook_id for each in decided}))
+    return Recorded(still_due, _countdowns(decided))
+
+
+def _is_written(sent: Sent) -> bool:
+    """Tell whether an attempt stands in the log; its chunk then does, for they share a statement.
+
+    A delivery's attempts of one number by one worker are one: it never claims a row whose outcome it has in hand.
+    """
+    mine = Attempt.objects.filter(delivery_id=sent.row.delivery_id, number=sent.row.attempt, worker=WORKER_ID)
+    return mine.exists()
+
+
+def _closed_groups(decided: Sequence[DecidedOutcome]) -> set[OrderingGroup]:
+    """Return the ordering groups of what a chunk closed whose commit went through unheard."""
+    closed = Delivery.objects.filter(pk__in=[each.delivery_id for each in decided], due_at=None)
+    return ordering.groups_of(closed.values_list("webhook_id", "ordering_group"))
+
+
+def _write(decided: Sequence[DecidedOutcome]) -> set[OrderingGroup]:
+    """Write the chunk; return the ordering groups of what it closed."""
+    times = Counter(each.delivery_id for each in decided)
+    once = [each for each in decided if times[each.delivery_id] == 1]  # of two outcomes a statement would take either
+    moved = fetch(_SQL["record"], _parameters(once, decided))
+    keys = {row.id for row in moved}
+    groups = ordering.groups_of((row.webhook_id, row.ordering_group) for row in moved if row.is_closed)
+    in_force = {id(each) for each in once if each.delivery_id in keys}
+    if late := [each for each in decided if id(each) not in in_force]:
+        groups |= late_outcomes.write(late)
+    _disable_gone(decided)
+    return groups
+
+
+def _parameters(once: Sequence[DecidedOutcome], decided: Sequence[DecidedOutcome]) -> dict[str, str]:
+    rows = [(each.sent.row.token, each.status, each.decision.reason, *attempt_log.line(each)) for each in once]
+    return {
+        **columns(_COLUMNS, rows),
+        **webhook_state.arrays(decided),
+        **counters.cell_arrays(list(webhook_state.counts(decided))),
+    }
+
+
+def _disable_gone(decided: Sequence[DecidedOutcome]) -> None:
+    gone = {
+        each.sent.row.target.webhook_id
+        for each in decided
+        if isinstance(each.decision, Dead) and each.decision.disable_webhook
+    }
+    if not gone:
+        return
+    for webhook in Webhook.objects.filter(pk__in=gone, is_enabled=True):
+        with contextlib.suppress(ValidationError):  # deleted at this very moment
+            services.disable(webhook=webhook, reason="The endpoint answered 410 Gone.")
+
+
+def _countdowns(decided: Sequence[DecidedOutcome]) -> dict[float, list[int]]:
+    """Return one countdown for each delay of the chunk, seconds → webhooks; jittered delays share a quarter second.
+
+    It runs from the time of recording, so it is never early for any outcome of the chunk and late by no more than the
+    chunk took. Delays past the horizon are left to the sweep: Redis would deliver them again and again (docs/adr/0003).
+    """
+    groups: dict[float, set[int]] = {}
+    for each in decided:
+        if each.next_at is None or not isinstance(each.decision, Retry):
+            continue
+        if each.decision.delay <= settings.WEBHOOKS_COUNTDOWN_HORIZON:
+            groups.setdefault(math.ceil(each.decision.delay * 4) / 4, set()).add(each.sent.row.target.webhook_id)
+    return {delay: sorted(ids) for delay, ids in groups.items()}

@@ -1,0 +1,139 @@
+"""Recording: one recorder a process writes outcomes in chunks, over all webhooks, one commit each."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+import structlog
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+
+from deliveries.queueing import wakeups
+from deliveries.recording import outcomes
+from deliveries.sending.sender import Sent
+
+log = structlog.get_logger(__name__)
+
+RETRY_AFTER = (0.1, 0.2, 0.5)
+"""Seconds between tries to write a chunk while the database is away; the last repeats."""
+BEHIND_SECONDS = 1.0
+BEHIND_CHUNKS = 10
+"""An outcome that waits so long, or so many chunks of them, hold claims back until the database has caught up."""
+SINGLE_TRIES = 2
+"""How often an outcome that fails on its own account is tried before it is given up."""
+
+
+class Recorder:
+    """Collects outcomes and writes them when a chunk is full, WEBHOOKS_RECORD_WAIT has passed, or nothing else is open.
+
+    While the database is away the outcomes stay in memory and `blocked` is set: nothing more is claimed.
+    """
+
+    def __init__(self, nothing_open: Callable[[], bool], progressed: Callable[[], None]) -> None:
+        self._nothing_open = nothing_open
+        self._progressed = progressed
+        self._queue: deque[Sent] = deque()
+        self._arrived = threading.Condition()
+        self._writing = 0
+        self.blocked = False
+        self._thread: threading.Thread | None = None
+        self._stop = False
+
+    @property
+    def pending(self) -> int:
+        """How many outcomes are not yet written."""
+        return len(self._queue) + self._writing
+
+    @property
+    def behind(self) -> bool:
+        """Tell whether outcomes wait too long or too many: more claims would run out before they are recorded."""
+        with self._arrived:
+            waits = time.monotonic() - self._queue[0].finished if self._queue else 0.0
+        return waits > BEHIND_SECONDS or self.pending > BEHIND_CHUNKS * settings.WEBHOOKS_RECORD_CHUNK
+
+    def put(self, sent: Sent) -> None:
+        """Take an outcome; called on sending threads."""
+        with self._arrived:
+            self._queue.append(sent)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name=wakeups.RECORDER, daemon=True)
+                self._thread.start()
+            self._arrived.notify()
+
+    def nudge(self) -> None:
+        """Look again: a send has finished, perhaps the last one."""
+        with self._arrived:
+            self._arrived.notify()
+
+    def drain(self, seconds: float) -> bool:
+        """Wait until all is written. True when it is."""
+        self._stop = True
+        deadline = time.monotonic() + seconds
+        while self.pending and time.monotonic() < deadline:
+            with self._arrived:
+                self._arrived.notify()
+            time.sleep(0.01)
+        return not self.pending
+
+    def _run(self) -> None:
+        while True:
+            chunk = self._next_chunk()
+            if chunk:
+                self._write(chunk)
+
+    def _next_chunk(self) -> list[Sent]:
+        with self._arrived:
+            while not self._queue:
+                self._arrived.wait()
+            until = time.monotonic() + settings.WEBHOOKS_RECORD_WAIT
+            while len(self._queue) < settings.WEBHOOKS_RECORD_CHUNK and not self._stop and not self._nothing_open():
+                left = until - time.monotonic()
+                if left <= 0:
+                    break
+                self._arrived.wait(left)
+            self._writing = min(len(self._queue), settings.WEBHOOKS_RECORD_CHUNK)  # first: `pending` is never 0 between
+            return [self._queue.popleft() for _ in range(self._writing)]
+
+    def _write(self, chunk: list[Sent]) -> None:
+        tries = 0
+        while True:
+            try:
+                recorded = outcomes.record(chunk, again=tries > 0)
+                break
+            except (OperationalError, InterfaceError) as error:
+                self.blocked = True
+                log.warning("record_failed", outcomes=len(chunk), error=str(error)[:200])
+                time.sleep(RETRY_AFTER[min(tries, len(RETRY_AFTER) - 1)])
+                tries += 1
+            except Exception:
+                if len(chunk) > 1:
+                    self._write_singly(chunk)
+                    return
+                tries += 1
+                if tries > SINGLE_TRIES:
+                    log.exception("outcome_lost", delivery=chunk[0].row.public_id)
+                    self._done(1)
+                    return
+        try:
+            wakeups.wake(
+                recorded.still_due
+            )  # before the news is told: a dispatcher that waits for it looks at the webhooks next
+            for delay, webhook_ids in recorded.countdowns.items():
+                wakeups.wake_later(webhook_ids, delay)
+        except Exception:
+            log.exception("hint_failed")  # wake-ups only: the sweep finds these webhooks; this thread must go on
+        self._done(len(chunk))
+
+    def _write_singly(self, chunk: list[Sent]) -> None:
+        """Keep one bad outcome (its delivery was purged, say) from holding up the others; its claim runs out."""
+        for sent in chunk:
+            self._write([sent])
+
+    def _done(self, count: int) -> None:
+        # After an outage the outcomes in hand are written first: their claims have run out and would be sent again.
+        self.blocked = self.blocked and bool(self._queue)
+        self._writing -= count
+        self._progressed()

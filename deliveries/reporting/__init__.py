@@ -1,0 +1,1 @@
+"""What people and programs read about deliveries: figures, metrics, explanations."""

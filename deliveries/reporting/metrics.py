@@ -1,0 +1,97 @@
+"""What the fleet looks like now, for Prometheus: read at each scrape from counters, the open rows' index and Redis.
+
+Every number is the whole installation's, so any web process may be asked; nothing here reads the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from django.db.models import Count, F, Max
+from django.db.models.functions import Now
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from deliveries.db.counters import ATTEMPTS, SKIPPED
+from deliveries.models import DeadLetter, Delivery
+from deliveries.models.deliveries import HELD
+from deliveries.queueing import wakeups
+from deliveries.reporting import stats
+
+WINDOW = timedelta(hours=1)
+"""What a scrape sums up, so that its cost doesn't grow with the age of the installation."""
+QUANTILES = (0.5, 0.95, 0.99)
+
+
+def exposition() -> bytes:
+    """Return all metrics in Prometheus' text format 0.0.4. Raises DatabaseError when the database is away."""
+    registry = CollectorRegistry()
+    registry.register(_Installation())
+    return generate_latest(registry)
+
+
+class _Installation(Collector):
+    def collect(self) -> Iterator[Metric]:
+        """Yield the installation's metrics."""
+        yield from _backlog()
+        yield from _attempts()
+        yield from _fleet()
+
+
+def _backlog() -> Iterator[Metric]:
+    states = Delivery.objects.filter(due_at__isnull=False).values("status").annotate(count=Count("id")).order_by()
+    open_rows = GaugeMetricFamily("webhooks_open_deliveries", "Deliveries not yet closed.", labels=["status"])
+    found = {row["status"]: row["count"] for row in states}
+    for status in Delivery.OPEN:
+        open_rows.add_metric([status.value], found.get(status.value, 0))
+    yield open_rows
+    yield GaugeMetricFamily(
+        "webhooks_held_deliveries",
+        "Open deliveries that wait in line behind another (webhooks in strict order).",
+        value=Delivery.objects.filter(due_at=HELD).count(),
+    )
+    late = Delivery.objects.filter(due_at__lte=Now()).aggregate(oldest=Max(Now() - F("due_at")))["oldest"]
+    yield GaugeMetricFamily(
+        "webhooks_oldest_due_seconds",
+        "How long the oldest due delivery has waited; held ones of paused webhooks included.",
+        value=late.total_seconds() if late else 0.0,
+    )
+    yield GaugeMetricFamily(
+        "webhooks_dead_letters",
+        "Deliveries waiting for review.",
+        value=DeadLetter.objects.filter(resolved_at=None).count(),
+    )
+
+
+def _attempts() -> Iterator[Metric]:
+    last = stats.summary(window=WINDOW)
+    attempts = GaugeMetricFamily("webhooks_attempts_last_hour", "Attempts and skipped deliveries.", labels=["result"])
+    for result in (*ATTEMPTS, SKIPPED):
+        attempts.add_metric([result], last.counts.get(result, 0))
+    yield attempts
+    response = GaugeMetricFamily("webhooks_response_seconds", "Request to answer, last hour.", labels=["quantile"])
+    lateness = GaugeMetricFamily(
+        "webhooks_lateness_seconds", "Due to sent, first attempts, last hour.", labels=["quantile"]
+    )
+    for share in QUANTILES:
+        for family, ms in ((response, last.response_ms(share)), (lateness, last.lateness_ms(share))):
+            if ms is not None:
+                family.add_metric([str(share)], ms / 1000)
+    yield from (response, lateness)
+
+
+def _fleet() -> Iterator[Metric]:
+    state = wakeups.state()
+    figures = (0, 0, 0) if state is None else (state.ready, state.dispatchers, state.workers)
+    families = (
+        ("webhooks_ready_webhooks", "Webhooks marked ready."),
+        ("webhooks_dispatchers", "Dispatchers on duty."),
+        ("webhooks_workers", "Worker processes with a recent heartbeat."),
+    )
+    for (name, text), value in zip(families, figures, strict=True):
+        yield GaugeMetricFamily(name, text, value=value)
+    yield GaugeMetricFamily(
+        "webhooks_redis_up", "Whether Redis answers this web process.", value=int(state is not None)
+    )

@@ -1,0 +1,201 @@
+"""Carrying jobs out: small ones within their request, the others by a worker, in steps that can be taken up again.
+
+The desk and the API start them alike. A job with a rate makes one step a message and asks for the next a second later.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any, Final
+
+import structlog
+from celery import current_app, shared_task
+from django.db import transaction
+from django.db.models import F, Max, Q, QuerySet
+from django.utils import timezone
+from kombu import Connection
+from kombu.exceptions import KombuError
+from kombu.pools import producers
+from redis import RedisError
+
+from deliveries.models import Job
+from deliveries.review import manual_actions, selection
+from subscriptions.models import Merchant
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE_MAX: Final = 200
+"""Rows up to which a job is carried out within its request."""
+STEP: Final = 500
+"""Rows after which the progress is written."""
+STALLED_AFTER: Final = timedelta(seconds=60)
+"""When a job without progress is taken up again: its worker died, or its wake-up was lost."""
+PACE: Final = timedelta(seconds=1)
+"""Between two steps of a job with a rate."""
+_SEND_TIMEOUT: Final = 0.5
+
+_ACTIONS: Final = {Job.Kind.REPLAY: manual_actions.replay_all, Job.Kind.DISCARD: manual_actions.discard_all}
+
+
+class Overtaken(Exception):
+    """Somebody else has taken the job up and is further on."""
+
+
+def count(rows: QuerySet[Any], kind: str) -> int:
+    """Return how many of the rows a job of this kind would change."""
+    return _ACTIONS[Job.Kind(kind)](rows, by="", dry_run=True)
+
+
+def start(
+    merchant: Merchant,
+    *,
+    kind: str,
+    source: str,
+    chosen: dict[str, Any],
+    by: str,
+    note: str,
+    rate: int = 0,
+    until: int | None = None,
+) -> Job:
+    """Make a job; carry it out now when it is small, else tell a worker on commit.
+
+    Small is what has few rows to walk; of many, it may be that few can be changed, but the walk is as long.
+
+    Args:
+        merchant: Whose rows.
+        kind: Of Job.Kind.
+        source: Of Job.Source: what `chosen` selects from.
+        chosen: Filters, see `selection.rows`.
+        by: Who asked: a person or a key.
+        note: Why; kept with each dead letter.
+        rate: Rows a second; 0 is as fast as it goes.
+        until: The last row (primary key) there was when the person looked; what came since is left out.
+    """
+    rows = selection.rows(merchant, source, chosen)
+    rows = rows if until is None else rows.filter(pk__lte=until)
+    job = Job.objects.create(
+        merchant=merchant,
+        kind=kind,
+        source=source,
+        selection=chosen,
+        by=by[:150],
+        note=note,
+        rate=rate,
+        total=count(rows, kind),
+        last=rows.aggregate(last=Max("pk"))["last"] or 0,
+    )
+    at_once = rate or AT_ONCE_MAX
+    if not job.total:
+        Job.objects.filter(pk=job.pk).update(status=Job.Status.DONE, finished_at=timezone.now())
+    elif job.total <= at_once and len(rows.order_by("pk").values_list("pk", flat=True)[: at_once + 1]) <= at_once:
+        run(job.pk)
+    else:
+        transaction.on_commit(lambda: _tell(job.pk), robust=True)
+    job.refresh_from_db()
+    return job
+
+
+def run(pk: int) -> None:
+    """Carry a job out from where it stands, unless somebody else is at it; with a rate, one step of it."""
+    job = _taken(pk)
+    if job is None:
+        return
+    try:
+        goes_on = _step(job)
+        while goes_on and not _is_paced(job):
+            goes_on = _step(job)
+    except Overtaken:
+        return
+    except Exception:
+        ended = {"status": Job.Status.FAILED, "error": "It broke off; the log of the process tells why. Start it anew."}
+        Job.objects.filter(pk=pk).update(**ended, finished_at=timezone.now())
+        raise
+    if goes_on:
+        Job.objects.filter(pk=pk).update(status=Job.Status.QUEUED)
+        _tell(pk, countdown=PACE.total_seconds())
+    else:
+        Job.objects.filter(pk=pk).update(status=Job.Status.DONE, finished_at=timezone.now())
+
+
+def _taken(pk: int) -> Job | None:
+    now = timezone.now()
+    # Half the pace: a doubled message doesn't double the rate, and a clock a little behind doesn't stop the job.
+    at_pace = Q(rate=0) | Q(position=0) | Q(updated_at__lte=now - PACE / 2)
+    free = Q(at_pace, status=Job.Status.QUEUED) | Q(status=Job.Status.RUNNING, updated_at__lt=now - STALLED_AFTER)
+    if not Job.objects.filter(free, pk=pk).update(status=Job.Status.RUNNING, updated_at=now):
+        return None
+    return Job.objects.select_related("merchant").get(pk=pk)
+
+
+def _is_paced(job: Job) -> bool:
+    # Without a worker (eager tasks) nobody could send the next step later.
+    return bool(job.rate) and not current_app.conf.task_always_eager
+
+
+def _step(job: Job) -> bool:
+    """Work the next rows and write how far it is; False when none are left.
+
+    Both in one transaction: a replay that was sent and closed again must not be replayed once more by whoever takes
+    the job up. Raises Overtaken when somebody has.
+    """
+    size = min(job.rate or STEP, STEP)
+    with transaction.atomic():
+        mine = Job.objects.select_for_update(no_key=True).filter(pk=job.pk, position=job.position)
+        if mine.first() is None:
+            raise Overtaken
+        rows = selection.rows(job.merchant, job.source, job.selection).order_by("pk")
+        keys = list(rows.filter(pk__gt=job.position, pk__lte=job.last).values_list("pk", flat=True)[:size])
+        if not keys:
+            return False
+        chosen = rows.model._default_manager.filter(pk__in=keys)
+        changed = _ACTIONS[Job.Kind(job.kind)](chosen, by=job.by, note=job.note)
+        _note_progress(job, keys[-1], changed)
+    job.position = keys[-1]
+    return len(keys) == size
+
+
+def _note_progress(job: Job, position: int, changed: int) -> None:
+    Job.objects.filter(pk=job.pk).update(done=F("done") + changed, position=position, updated_at=timezone.now())
+
+
+def wake_stalled(jobs: QuerySet[Job]) -> int:
+    """Tell workers of those jobs that make no progress; returns how many. Reading a job does this for it."""
+    still = [Job.Status.QUEUED, Job.Status.RUNNING]
+    stalled = jobs.filter(status__in=still, updated_at__lt=timezone.now() - STALLED_AFTER)
+    found = list(stalled.values_list("pk", flat=True)[:STEP])
+    for pk in found:
+        _tell(pk)
+    return len(found)
+
+
+@shared_task(name="deliveries.run_job", ignore_result=True)
+def run_job(pk: int) -> None:
+    """Carry a job out."""
+    run(pk)
+
+
+@lru_cache(maxsize=1)
+def _broker() -> Connection:
+    connection = current_app.connection_for_write(connect_timeout=_SEND_TIMEOUT)
+    connection.transport_options = {
+        **(connection.transport_options or {}),
+        "socket_timeout": _SEND_TIMEOUT,
+        "socket_connect_timeout": _SEND_TIMEOUT,
+        "max_retries": 1,
+        "interval_start": 0,
+        "interval_step": 0,
+    }
+    return connection
+
+
+def _tell(pk: int, *, countdown: float = 0) -> None:
+    """Enqueue a wake-up; without a broker the job waits until somebody asks for it again."""
+    if current_app.conf.task_always_eager:
+        run_job.apply_async(args=(pk,))
+        return
+    try:
+        with producers[_broker()].acquire(block=True, timeout=_SEND_TIMEOUT) as producer:
+            run_job.apply_async(args=(pk,), producer=producer, retry=False, countdown=countdown)
+    except (KombuError, OSError, RedisError) as error:
+        log.warning("job_not_told", job=pk, error=str(error)[:200])

@@ -1,0 +1,1 @@
+"""From a claimed delivery to an outcome: rendering, signing, the guarded exit."""

@@ -1,0 +1,52 @@
+"""From a delivery to the exact request: fields, dialect, custom headers. No network, no database."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from django.conf import settings
+
+from deliveries import dialects
+from deliveries.dialects import Message, merge_headers
+from deliveries.payloads import filters
+from deliveries.queueing.claims import Claimed
+from deliveries.queueing.webhook_settings import Target
+from deliveries.transport import Request
+
+
+def render(row: Claimed, data: str, sent_at: datetime) -> Request:
+    """Return the signed request of this attempt; `data` is canonical text.
+
+    Raises ValueError when the webhook's settings don't allow one.
+    """
+    message = Message(
+        event_id=row.event_id,
+        event=row.event_type,
+        occurred_at=row.occurred_at,
+        data=data,
+        shop=row.target.domain,
+        api_version=row.target.api_version,
+        attempt=row.attempt,
+        sent_at=sent_at,
+        body_style=row.target.body_style,
+    )
+    return request_of(message, row.target)
+
+
+def request_of(message: Message, target: Target) -> Request:
+    """Return the signed request of any message to a webhook: deliveries and tests leave the same way."""
+    if target.fields:
+        message = replace(message, data=filters.project(message.data, target.fields))
+    dialect = dialects.get(target.dialect)
+    encoded = dialect.encode(message, target.secrets)
+    if len(encoded.body) > settings.WEBHOOKS_BODY_MAX:  # escapes of the python style, or a resolver's data
+        raise ValueError(f"the body has {len(encoded.body)} bytes; at most {settings.WEBHOOKS_BODY_MAX} are sent.")
+    headers = merge_headers(encoded, target.headers)
+    return Request(
+        url=target.url,
+        headers=headers,
+        body=encoded.body,
+        connect_timeout=min(dialect.connect_timeout, target.timeout),
+        total_timeout=target.timeout,
+    )

@@ -1,0 +1,57 @@
+"""What a webhook may look like, answered from dialects, transport, retry policies and filters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from deliveries import dialects
+from deliveries.payloads import filters
+from deliveries.retries.policy import RetryPolicy
+from deliveries.sending.process_transport import address_policy
+from deliveries.transport import check_url
+from subscriptions import webhook_rules
+
+
+class Rules:
+    """Implements `subscriptions.webhook_rules.WireRules`; each check raises ValueError with the fix."""
+
+    def dialects(self) -> list[tuple[str, str]]:
+        """Return (name, label) of every dialect."""
+        return list(dialects.CHOICES)
+
+    def check_url(self, url: str) -> None:
+        """Refuse a URL that must not be called, or whose name leads now where it must not.
+
+        A name that can't be looked up passes: the merchant may set it up later, and our name servers may be in trouble.
+        """
+        check_url(url, address_policy(), resolve=True, must_exist=False)
+
+    def check_secret(self, dialect: str, secret: str) -> None:
+        """Refuse a secret the dialect can't sign with."""
+        dialects.get(dialect).check_secret(secret)
+
+    def make_secret(self, dialect: str) -> str:
+        """Return a fresh secret for the dialect."""
+        return dialects.get(dialect).make_secret()
+
+    def check_policy(self, policy: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the retry policy in its stored form."""
+        return RetryPolicy.from_dict(policy).to_dict()
+
+    def check_headers(self, headers: Mapping[str, str]) -> None:
+        """Refuse custom headers that are malformed or ours."""
+        dialects.check_custom_headers(headers)
+
+    def check_filter(self, expression: str) -> None:
+        """Refuse a filter that doesn't parse."""
+        filters.check_expression(expression)
+
+    def check_fields(self, fields: list[str]) -> None:
+        """Refuse field paths that don't parse."""
+        filters.check_field_paths(fields)
+
+
+def install() -> None:
+    """Put these rules in force."""
+    webhook_rules.register(Rules())

@@ -1,0 +1,1 @@
+"""The worker process: Celery tasks, the dispatcher, the scheduler, start and stop."""

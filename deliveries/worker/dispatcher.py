@@ -1,0 +1,168 @@
+"""The dispatcher: on duty in a worker process, it takes ready webhooks, claims what is due, and hands it to the sender.
+
+A Celery task brings it on duty. It waits for the bell, not for sends, and goes off duty after IDLE seconds without
+work, at the end of its slice (a successor is enqueued then), or when the worker stops (docs/adr/0021).
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+
+import redis
+import structlog
+from celery import current_app
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError
+
+from deliveries.queueing import claims, wakeups
+from deliveries.worker.engine import Engine, engine
+
+log = structlog.get_logger(__name__)
+
+IDLE = 30.0
+"""Seconds without anything ready after which a dispatcher goes off duty."""
+SLICE = 60.0
+"""Seconds on duty after which a dispatcher hands over to a successor, so that other tasks get its thread."""
+CLAIM_GAP = 0.004
+"""Seconds between two claims while there is traffic: what arrives meanwhile shares the next statement."""
+CLAIM_WEBHOOKS = 100
+"""Webhooks of one claim."""
+PAUSE = 0.05
+"""Seconds a dispatcher waits for room, or for a webhook that another claim holds."""
+FULL = 0.2
+"""Seconds without room for a single row after which another process is called to help."""
+DATABASE_REST = 0.5
+"""Seconds a dispatcher rests after the database failed it."""
+CLAIM_BYTES_MIN = 2 * 1024**2
+"""Bytes that must be free below WEBHOOKS_LOADED_BYTES for a claim, so that a batch is never cut to a single body."""
+
+
+def work(webhook_ids: Sequence[int]) -> None:
+    """Go on duty for an arrived task, unless this process has a dispatcher on duty: that one sees the webhooks."""
+    process = engine()
+    if process.stopping:
+        wakeups.wake(webhook_ids)  # another worker's to do
+        return
+    dispatcher_id = secrets.token_hex(8)
+    try:
+        if not process.go_on_duty(dispatcher_id):
+            wakeups.arrive(None, webhook_ids)
+            return
+        wakeups.arrive(dispatcher_id, webhook_ids)
+        _stay_on_duty(process, dispatcher_id)
+    except redis.RedisError as error:
+        log.warning("dispatcher_lost_redis", error=str(error)[:200])  # the sweep finds its webhooks when Redis is back
+    finally:
+        if process.dispatcher_id == dispatcher_id:
+            process.go_off_duty()
+            if wakeups.leave(dispatcher_id) or process.hands_over:
+                wakeups.call_successor()
+            process.hands_over = False
+
+
+def _stay_on_duty(process: Engine, dispatcher_id: str) -> None:
+    slice_ends = time.monotonic() + SLICE
+    had_room = idle_since = time.monotonic()
+    claimed_at = 0.0
+    while not process.stopping:
+        now = time.monotonic()
+        if now > slice_ends:
+            process.hands_over = True
+            return
+        if not _room(process)[0]:
+            if now - had_room > FULL:
+                wakeups.call_another()
+                had_room = now  # asked again after as long
+            process.wait_for_progress(PAUSE)
+            continue
+        had_room = now
+        if claimed_at + CLAIM_GAP > now:
+            time.sleep(claimed_at + CLAIM_GAP - now)
+        free, max_bytes = _room(process)
+        taken = wakeups.take(dispatcher_id, max(1, min(CLAIM_WEBHOOKS, free)))
+        if taken.webhooks:
+            claimed_at = idle_since = time.monotonic()
+            if taken.left:
+                wakeups.call_another()
+            _dispatch(process, taken.webhooks, free, max_bytes)
+        elif not _await_work(process, idle_since):
+            return
+
+
+def _await_work(process: Engine, idle_since: float) -> bool:
+    """Wait for the bell; False when it is time to go off duty."""
+    if current_app.conf.task_always_eager:  # stay while outcomes are to come, no longer: the caller waits
+        if not _ready_now():
+            if not process.busy:
+                return False
+            process.wait_for_progress(PAUSE)
+        return True
+    if time.monotonic() - idle_since > IDLE and not process.busy:
+        return False
+    wakeups.wait_for_bell(1.0)
+    return True
+
+
+def _ready_now() -> bool:
+    state = wakeups.state()
+    return state is not None and state.ready > 0
+
+
+def _room(process: Engine) -> tuple[int, int]:
+    """Return how many rows and bytes may be claimed now; no rows while outcomes can't be recorded, or not soon."""
+    if process.recorder.blocked or process.recorder.behind:
+        return 0, 0
+    left = settings.WEBHOOKS_LOADED_BYTES - process.sender.loaded_bytes
+    if left < min(CLAIM_BYTES_MIN, settings.WEBHOOKS_LOADED_BYTES):
+        return 0, 0
+    return process.sender.free(), min(settings.WEBHOOKS_CLAIM_BYTES, left)
+
+
+def _dispatch(process: Engine, webhook_ids: Sequence[int], free: int, max_bytes: int) -> None:
+    """Claim what is due for these webhooks and submit it."""
+    try:
+        batch = claims.claim(webhook_ids, limit=free, max_bytes=max_bytes)
+    except (DatabaseError, InterfaceError) as error:
+        log.warning("claim_failed", webhooks=len(webhook_ids), error=str(error)[:200])
+        wakeups.give_back(webhook_ids)
+        process.wait_for_progress(DATABASE_REST)
+        return
+    wakeups.give_back(webhook_ids if batch.full else batch.busy)
+    if batch.busy and not batch.rows:
+        process.wait_for_progress(
+            PAUSE
+        )  # whoever holds those webhooks needs a moment; if it hangs, don't spin beside it
+    for webhook_id, seconds in batch.throttled.items():
+        wakeups.wake_later([webhook_id], seconds)
+    rows, held = _one_poison_candidate(process, batch.rows)
+    process.sender.submit(rows)
+    if held:
+        _hold(held)
+
+
+def _hold(rows: list[claims.Claimed]) -> None:
+    """Give poison candidates back for a moment. If that fails, their claims run out."""
+    try:
+        claims.release(rows, delay=PAUSE)
+    except (DatabaseError, InterfaceError) as error:
+        log.warning("release_failed", error=str(error)[:200])
+        return
+    wakeups.wake_later({row.target.webhook_id for row in rows}, PAUSE)
+
+
+def _one_poison_candidate(
+    process: Engine, rows: list[claims.Claimed]
+) -> tuple[list[claims.Claimed], list[claims.Claimed]]:
+    """Split off all but one of the deliveries whose worker died twice while sending them.
+
+    One at a time a process, so that a payload that kills workers doesn't take the same companions along each time:
+    they would reach review with it.
+    """
+    candidates = [row for row in rows if row.is_poison_candidate]
+    if not candidates:
+        return rows, []
+    kept = [] if process.sender.has_poison_candidate() else candidates[:1]
+    held = [row for row in candidates if row not in kept]
+    return [row for row in rows if not row.is_poison_candidate] + kept, held

@@ -1,0 +1,53 @@
+"""Start and stop of a worker process: the scheduler starts with it; what is open is finished at its end."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+import structlog
+from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
+
+from deliveries.queueing import wakeups
+from deliveries.worker.engine import engine
+from deliveries.worker.scheduler import Scheduler
+
+log = structlog.get_logger(__name__)
+
+GRACE = 25.0
+"""Seconds to finish what is open: less than the 30 s that every process file grants."""
+
+GC_THRESHOLD = 20_000
+"""New objects between collections of the young generation; the default of 700 comes around several times a claim."""
+
+_schedulers: list[Scheduler] = []
+
+
+def connect() -> None:
+    """Connect to Celery's signals; called once when the app is ready."""
+    worker_ready.connect(_start, dispatch_uid="deliveries.worker")
+    worker_shutting_down.connect(_stop_claiming, dispatch_uid="deliveries.worker")
+    worker_shutdown.connect(_finish, dispatch_uid="deliveries.worker")
+
+
+def _start(sender: Any, **_kwargs: Any) -> None:
+    # What was loaded so far stays: a full collection would stop the sending threads to walk it all again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD, 20, 20)
+    queues = frozenset(sender.app.amqp.queues.consume_from)
+    scheduler = Scheduler(works=wakeups.QUEUE in queues)
+    _schedulers.append(scheduler)
+    scheduler.start()
+    log.info("worker_ready", queues=sorted(queues), worker=wakeups.WORKER_ID)
+
+
+def _stop_claiming(**_kwargs: Any) -> None:
+    engine().begin_stop()
+
+
+def _finish(**_kwargs: Any) -> None:
+    finished = engine().stop(GRACE)
+    for scheduler in _schedulers:
+        scheduler.stop()
+    log.info("worker_stopped", finished=finished)

@@ -1,0 +1,77 @@
+"""Housekeeping's side of the door: what beat calls on the queue `housekeeping`; the logic lies beside it.
+
+The schedule stands in `webhooks_project.settings.periodic`. Nothing that must be on time hangs on it: late calls tell
+late and purge late, doubled ones find the row locked or the work done.
+"""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+from celery import shared_task
+from django.core.management import call_command
+
+from deliveries.db.sessions import borrowed
+from deliveries.maintenance import retention
+from deliveries.models import Job
+from deliveries.notifications import mail, watcher
+from deliveries.review.bulk_jobs import wake_stalled
+from deliveries.worker import probes
+
+log = structlog.get_logger(__name__)
+
+PURGE_SLICE = 60.0
+"""Seconds after which a purge leaves the queue to others; the next call goes on."""
+REST = 0.05
+"""Seconds between batches: recorders waiting for the disk come first."""
+
+
+@shared_task(name="deliveries.tell", ignore_result=True)
+def tell() -> None:
+    """Look what is new at the webhooks, and mail the notices that are due."""
+    with borrowed():
+        seen = watcher.look()
+        sent = mail.send_due()
+    if seen or sent:
+        log.info("told", notices=seen, mails=sent)
+
+
+@shared_task(name="deliveries.probe", ignore_result=True)
+def probe_paused() -> None:
+    """Try webhooks that we paused with one delivery each, where it is time."""
+    with borrowed():
+        resumed = probes.conclude()
+        sent = probes.send()
+    if resumed or sent:
+        log.info("probed", sent=sent, resumed=resumed)
+
+
+@shared_task(name="deliveries.resume_jobs", ignore_result=True)
+def resume_jobs() -> None:
+    """Take up bulk jobs whose worker died or whose wake-up was lost."""
+    with borrowed():
+        wake_stalled(Job.objects.all())
+
+
+@shared_task(name="deliveries.purge", ignore_result=True)
+def purge() -> None:
+    """Purge what is old, for PURGE_SLICE seconds at most."""
+    until = time.monotonic() + PURGE_SLICE
+    with borrowed():
+        for kind in retention.kinds():
+            purged = 0
+            for step in retention.purge(kind):
+                purged += step.purged
+                if time.monotonic() > until:
+                    break
+                time.sleep(REST)
+            if purged:
+                log.info("purged", kind=kind.name, rows=purged)
+
+
+@shared_task(name="deliveries.clear_sessions", ignore_result=True)
+def clear_sessions() -> None:
+    """Delete sessions that have expired."""
+    with borrowed():
+        call_command("clearsessions")

@@ -1,0 +1,102 @@
+"""Half-open: a webhook that we paused is tried with one of its own deliveries at a time; a success resumes it.
+
+The webhook stays paused meanwhile, so exactly one request goes out. It travels the common way (sender, recorder, log);
+a probe that fails costs the delivery none of its policy's attempts.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from deliveries.db.sessions import clock
+from deliveries.maintenance.turns import turn
+from deliveries.models import Delivery, Watch, WebhookState
+from deliveries.queueing import claims
+from deliveries.queueing.claims import Claimed
+from deliveries.worker.engine import engine
+from subscriptions import services
+
+log = structlog.get_logger(__name__)
+
+BATCH = 50
+"""Webhooks tried in one round."""
+BY = "auto-pause: a delivery succeeded"
+
+_WAITING = (Delivery.Status.PENDING, Delivery.Status.RETRYING)
+
+
+def send() -> int:
+    """Try one delivery of each paused webhook whose time has come; return how many. Outcomes come later: `conclude`."""
+    with transaction.atomic():
+        if turn("notices") is None:
+            return 0
+        due = Watch.objects.filter(paused_at__isnull=False, probe_at__lte=timezone.now(), probe_delivery=None)
+        rows = [_claim(watch) for watch in due.select_related("webhook__merchant").order_by("probe_at")[:BATCH]]
+    claimed = [row for row in rows if row is not None]
+    engine().sender.submit(claimed)
+    return len(claimed)
+
+
+def conclude() -> int:
+    """Resume the webhooks whose probe succeeded, put the others off; return how many were resumed."""
+    resumed = 0
+    with transaction.atomic():
+        if turn("notices") is None:
+            return 0
+        tried = Watch.objects.filter(paused_at__isnull=False, probe_delivery__isnull=False)
+        for watch in tried.select_related("webhook"):
+            state = WebhookState.objects.filter(webhook_id=watch.webhook_id).first()
+            if state is not None and watch.probed_at is not None and _succeeded(state, watch.probed_at):
+                resumed += _resume(watch)
+            elif not _probed(watch).filter(status=Delivery.Status.SENDING).exists():
+                _put_off(watch)
+            elif watch.probed_at is not None and timezone.now() - watch.probed_at > timedelta(minutes=5):
+                _put_off(watch)  # its worker died: the claim has run out, and whoever resumes the webhook claims it
+    return resumed
+
+
+def _succeeded(state: WebhookState, probed_at: datetime) -> bool:
+    return state.last_success_at is not None and state.last_success_at >= probed_at
+
+
+def _resume(watch: Watch) -> int:
+    mine = watch.webhook.paused_at == watch.paused_at and watch.webhook.deleted_at is None
+    watch.paused_at = watch.probe_at = watch.probe_delivery = None
+    watch.save()
+    if mine:  # not where a person resumed and paused it meanwhile
+        services.resume(webhook=watch.webhook, by=BY)
+    return int(mine)
+
+
+def _put_off(watch: Watch) -> None:
+    # The recorder counted the try; the delivery gets it back.
+    _probed(watch).filter(status=Delivery.Status.RETRYING).update(tries=watch.probe_tries)
+    watch.probe_wait = min(watch.probe_wait * 2, settings.WEBHOOKS_PROBE_WAIT_MAX)
+    watch.probe_at, watch.probe_delivery = timezone.now() + timedelta(seconds=watch.probe_wait), None
+    watch.save()
+
+
+def _probed(watch: Watch) -> QuerySet[Delivery]:
+    return Delivery.objects.filter(pk__in=[watch.probe_delivery])
+
+
+def _claim(watch: Watch) -> Claimed | None:
+    """Claim the oldest delivery that is due; None where there is none or the webhook changed."""
+    webhook = watch.webhook
+    if webhook.paused_at != watch.paused_at or not webhook.is_enabled or webhook.deleted_at is not None:
+        return None
+    rows = claims.claim([webhook.pk], limit=1, max_bytes=settings.WEBHOOKS_CLAIM_BYTES, probe=True).rows
+    if not rows:
+        return None
+    [row] = rows
+    watch.probed_at, watch.probe_delivery, watch.probe_tries = clock.at(time.monotonic()), row.delivery_id, row.tries
+    watch.save()
+    row.tries = 0  # a probe ends no chain of attempts
+    return row

@@ -1,0 +1,1 @@
+"""Examples that stand beside the product and can be left out."""

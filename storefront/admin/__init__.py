@@ -1,5 +1,0 @@
-"""The shop at the merchant's desk."""
-
-from storefront.admin import library, links, orders
-
-__all__ = ["library", "links", "orders"]

@@ -1,0 +1,275 @@
+from __future__ import annotations
+
+import base64
+import json
+import threading
+import time
+from datetime import datetime
+from typing import Any
+
+import pytest
+import redis
+from kombu.pools import producers
+
+from deliveries.queueing import redis_client, wakeups
+
+
+@pytest.fixture(autouse=True)
+def closed_breakers() -> Any:
+    """Start with closed circuit breakers and leave none open."""
+    redis_client.breaker.close()
+    redis_client.broker_breaker.close()
+    yield
+    redis_client.breaker.close()
+    redis_client.broker_breaker.close()
+
+
+def _messages(client: redis.Redis) -> list[list[int]]:
+    """Return the webhook ids of each message in the queue, oldest first."""
+    found = []
+    for raw in reversed(client.lrange(wakeups.QUEUE, 0, -1)):
+        [args, _kwargs, _embed] = json.loads(base64.b64decode(json.loads(raw)["body"]))
+        found.append(args[0])
+    return found
+
+
+def _ready(client: redis.Redis) -> set[int]:
+    return {int(pk) for pk in client.smembers("mw:ready")}
+
+
+def test_with_no_dispatcher_on_duty_each_webhook_gets_a_task_that_names_it(empty_redis: redis.Redis) -> None:
+    """Promise 2: a message carries webhook ids and nothing else. The client's sentence: a task per matching webhook."""
+    wakeups.wake([7])
+    wakeups.wake([1, 2, 2, 1])
+    assert _ready(empty_redis) == {1, 2, 7}
+    assert sorted(_messages(empty_redis)) == [[1], [2], [7]]
+
+
+def test_a_webhook_that_is_ready_already_gets_no_second_task(empty_redis: redis.Redis) -> None:
+    for _ in range(50):
+        wakeups.wake([7])
+    assert _messages(empty_redis) == [[7]]
+
+
+def test_very_many_webhooks_share_a_bounded_number_of_tasks(empty_redis: redis.Redis) -> None:
+    wakeups.wake(range(1000))
+    messages = _messages(empty_redis)
+    assert len(messages) == wakeups.TASKS_MAX
+    assert sorted(pk for message in messages for pk in message) == list(range(1000))
+
+
+def test_a_dispatcher_on_duty_is_rung_for_and_no_task_is_enqueued(empty_redis: redis.Redis) -> None:
+    wakeups.arrive("one", [])
+    for pk in range(1, 51):
+        wakeups.wake([pk])
+    assert _messages(empty_redis) == []
+    assert 1 <= empty_redis.llen("mw:bell") <= 8
+    assert wakeups.take("one", 100).webhooks
+    assert empty_redis.llen("mw:bell") == 0, "nothing is ready any more, so nobody is to be woken for it"
+
+
+def test_no_ids_wake_nobody(empty_redis: redis.Redis) -> None:
+    wakeups.wake([])
+    assert empty_redis.keys("*") == []
+
+
+def test_ten_thousand_webhooks_fit_in_one_wake_up(empty_redis: redis.Redis) -> None:
+    wakeups.wake(range(10_000))
+    assert empty_redis.scard("mw:ready") == 10_000
+
+
+def test_a_dispatcher_takes_each_ready_webhook_once() -> None:
+    wakeups.arrive("one", [1, 2, 3])
+    first = wakeups.take("one", 2)
+    second = wakeups.take("one", 2)
+    assert (len(first.webhooks), first.left) == (2, 1)
+    assert sorted(first.webhooks + second.webhooks) == [1, 2, 3]
+    assert wakeups.take("one", 2).webhooks == []
+
+
+def test_an_arrived_task_answers_its_call_and_brings_its_dispatcher_on_duty(empty_redis: redis.Redis) -> None:
+    wakeups.wake([7])
+    assert empty_redis.zcard("mw:called") == 1
+    wakeups.arrive("one", [7])
+    assert empty_redis.zcard("mw:called") == 0
+    assert empty_redis.zcard("mw:dispatchers") == 1
+
+
+@pytest.mark.parametrize("named", [[7], []])
+def test_a_task_that_arrives_where_a_dispatcher_is_on_duty_rings_for_what_is_ready(
+    empty_redis: redis.Redis, named: list[int]
+) -> None:
+    """Promise 3: a successor's message names nothing, and another dispatcher may be waiting (tests/protocol_model)."""
+    wakeups.arrive("one", [])
+    empty_redis.sadd("mw:ready", 5)
+    wakeups.arrive(None, named)
+    assert empty_redis.llen("mw:bell") == 1
+    assert wakeups.take("one", 10).webhooks == sorted({5, *named})
+
+
+def test_a_ring_ends_the_wait_at_once_and_without_one_it_ends_by_itself() -> None:
+    wakeups.arrive("one", [])
+    began = time.monotonic()
+    threading.Timer(0.1, wakeups.wake, [[7]]).start()
+    wakeups.wait_for_bell(1.0)
+    assert time.monotonic() - began < 0.9
+    wakeups.take("one", 10)
+    began = time.monotonic()
+    wakeups.wait_for_bell(0.2)
+    assert 0.1 < time.monotonic() - began < 0.9
+
+
+def test_a_dispatcher_that_leaves_sees_what_became_ready_while_it_was_on_duty(empty_redis: redis.Redis) -> None:
+    """Promise 3: the wake-up saw it on duty and enqueued nothing; it looks once more (docs/adr/0021)."""
+    wakeups.arrive("one", [])
+    wakeups.wake([7])
+    assert _messages(empty_redis) == []
+    assert wakeups.leave("one") is True
+    wakeups.arrive("one", [])
+    assert wakeups.take("one", 10).webhooks == [7]
+    assert wakeups.leave("one") is False
+
+
+def test_a_dispatcher_without_a_recent_heartbeat_does_not_count(empty_redis: redis.Redis) -> None:
+    """Promise 3: a dead dispatcher silences wake-ups for no longer than STALE_MS."""
+    wakeups.arrive("one", [])
+    wakeups.wake([7])
+    assert _messages(empty_redis) == []
+    empty_redis.zadd("mw:dispatchers", {"one": int(time.time() * 1000) - wakeups.STALE_MS - 100})
+    wakeups.wake([7])
+    assert _messages(empty_redis) == [[7]], "ready already, but no task is on its way"
+
+
+def test_a_call_that_nobody_answers_does_not_count_for_ever(empty_redis: redis.Redis) -> None:
+    wakeups.wake([1, 2])
+    empty_redis.delete(wakeups.QUEUE)  # the messages are lost
+    wakeups.wake([1])
+    assert _messages(empty_redis) == []
+    for call in empty_redis.zrange("mw:called", 0, -1):
+        empty_redis.zincrby("mw:called", -wakeups.CALL_LIFE_MS - 100, call)
+    wakeups.wake([1])
+    assert _messages(empty_redis) == [[1]]
+
+
+def test_a_heartbeat_keeps_a_dispatcher_counted_but_does_not_revive_one_that_left(empty_redis: redis.Redis) -> None:
+    wakeups.arrive("one", [])
+    past = int(time.time() * 1000) - 1000
+    empty_redis.zadd("mw:dispatchers", {"one": past})
+    wakeups.heartbeat(dispatcher_ids=["one", "left"], worker=True)
+    assert empty_redis.zscore("mw:dispatchers", "one") > past
+    assert empty_redis.zscore("mw:dispatchers", "left") is None
+    assert empty_redis.zscore("mw:workers", wakeups.WORKER_ID) is not None
+    state = wakeups.state()
+    assert state == wakeups.FleetState(ready=0, dispatchers=1, workers=1)
+
+
+def test_webhooks_that_are_given_back_are_ready_again_and_rung_for(empty_redis: redis.Redis) -> None:
+    wakeups.arrive("one", [1, 2])
+    taken = wakeups.take("one", 10)
+    wakeups.give_back(taken.webhooks)
+    assert empty_redis.llen("mw:bell") == 1
+    assert sorted(wakeups.take("one", 10).webhooks) == [1, 2]
+
+
+def test_another_dispatcher_is_called_only_where_a_worker_has_none(empty_redis: redis.Redis) -> None:
+    wakeups.arrive("one", [])
+    wakeups.call_another()
+    assert _messages(empty_redis) == [], "one worker at least is assumed, and it has its dispatcher"
+    now = int(time.time() * 1000)
+    empty_redis.zadd("mw:workers", {"a:1": now, "b:2": now, "dead:3": now - 60_000})
+    wakeups.call_another()
+    wakeups.call_another()
+    assert _messages(empty_redis) == [[]]
+
+
+def test_a_successor_is_called_whoever_else_is_on_duty(empty_redis: redis.Redis) -> None:
+    wakeups.arrive("one", [])
+    wakeups.call_successor()
+    assert _messages(empty_redis) == [[]]
+
+
+# --- countdowns and who leads -----------------------------------------------------------------------------------------
+
+
+def test_a_countdown_wake_up_names_its_webhooks_and_its_time(empty_redis: redis.Redis) -> None:
+    """Promise 3: the delay and a cushion, so that a clock slightly ahead finds the row due."""
+    before = time.time()
+    wakeups.wake_later([7, 8, 7], 5)
+    assert _messages(empty_redis) == [[7, 8]]
+    assert _ready(empty_redis) == set()
+    [raw] = empty_redis.lrange(wakeups.QUEUE, 0, -1)
+    eta = datetime.fromisoformat(json.loads(raw)["headers"]["eta"]).timestamp()
+    assert before + 5.05 <= eta < before + 5.05 + 5
+
+
+def test_one_process_at_a_time_leads(empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert wakeups.lead(30)
+    assert wakeups.lead(30), "whoever leads goes on leading"
+    monkeypatch.setattr(wakeups, "WORKER_ID", "another")
+    assert not wakeups.lead(30)
+    empty_redis.delete("mw:leader")  # it was not renewed
+    assert wakeups.lead(30)
+
+
+# --- Redis away -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_redis(settings: Any) -> Any:
+    """Let the clients meet a closed port."""
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    cached = (redis_client.client, redis_client.waiting_client, wakeups._script)
+    for each in cached:
+        each.cache_clear()
+    yield
+    for each in cached:
+        each.cache_clear()
+
+
+def test_without_redis_wake_ups_are_dropped_quietly_and_skipped_for_a_while(no_redis: None) -> None:
+    """Promise 1: publish() never raises for Redis; the sweep finds the webhooks."""
+    wakeups.wake([1])
+    assert redis_client.breaker.is_open
+    wakeups.wake_later([1], 5)
+    wakeups.give_back([1])
+    assert wakeups.leave("one") is False
+    assert wakeups.lead(1) is False
+    assert wakeups.state() is None
+
+
+def test_a_dispatcher_is_told_that_redis_is_away(no_redis: None) -> None:
+    with pytest.raises(redis.RedisError):
+        wakeups.arrive("one", [1])
+    with pytest.raises(redis.RedisError):
+        wakeups.take("one", 1)
+    with pytest.raises(redis.RedisError):
+        wakeups.wait_for_bell(0.1)
+
+
+def test_while_the_breaker_is_open_nothing_is_asked(empty_redis: redis.Redis) -> None:
+    redis_client.breaker.open(redis.ConnectionError("gone"))
+    wakeups.wake([1])
+    assert empty_redis.keys("*") == []
+
+
+def test_the_breaker_closes_as_soon_as_redis_answers_again(empty_redis: redis.Redis) -> None:
+    redis_client.breaker.open(redis.ConnectionError("gone"))
+    wakeups.try_again()
+    assert not redis_client.breaker.is_open
+
+
+def test_a_wake_up_does_not_raise_when_every_producer_is_taken(
+    empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Promise 1: with the broker stalled, more threads than kombu has producers."""
+    monkeypatch.setattr(wakeups, "PUBLISH_TIMEOUT", 0.01)
+    pool = producers[wakeups._broker()]
+    held = [pool.acquire(block=True) for _ in range(pool.limit)]
+    try:
+        wakeups.wake([1, 2, 3])
+        assert redis_client.broker_breaker.is_open
+        assert not redis_client.breaker.is_open  # the ready set goes on
+        assert _ready(empty_redis) == {1, 2, 3}
+    finally:
+        for producer in held:
+            producer.release()

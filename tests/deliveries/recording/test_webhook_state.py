@@ -1,0 +1,112 @@
+"""What an outcome tells of its webhook: whether more is due, how many requests it may have open, how it fares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from deliveries.models import Counter, Delivery, WebhookState
+from deliveries.queueing import claims
+from deliveries.recording import outcomes
+from subscriptions.models import Webhook
+from tests.support.engine import answered, claim, due, widen
+from tests.support.factories import make_webhook
+
+pytestmark = pytest.mark.django_db
+
+
+def test_webhooks_with_more_due_are_named_and_those_without_are_not() -> None:
+    more, none = make_webhook(), make_webhook()
+    due(more, 2)
+    due(none, 1)
+    rows = claim(more, none).rows
+    assert outcomes.record([answered(row) for row in rows]).still_due == [more.pk]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_still_due_is_asked_after_the_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Promise 3. Before it, a dispatcher may find the webhook at its cap and leave it to this very question."""
+    webhook = make_webhook()
+    due(webhook, 2)
+    rows = claim(webhook).rows
+    order: list[str] = []
+    real = (outcomes.fetch, claims.fetch)
+
+    def noting(name: str, fetch: Any) -> Any:
+        def noted(statement: str, parameters: Any) -> Any:
+            order.append(f"{name} {statement.split(maxsplit=1)[0]} {connection.in_atomic_block}")
+            return fetch(statement, parameters)
+
+        return noted
+
+    monkeypatch.setattr(outcomes, "fetch", noting("record", real[0]))
+    monkeypatch.setattr(claims, "fetch", noting("still due", real[1]))
+    assert outcomes.record([answered(row) for row in rows]).still_due == [webhook.pk]
+    assert order == ["record -- False", "still due -- False"]
+
+
+def _window(webhook: Webhook) -> int:
+    return WebhookState.objects.get(webhook=webhook).window
+
+
+def test_each_answer_doubles_the_window_up_to_the_cap() -> None:
+    """Promise 5: new webhooks start with one open request."""
+    webhook = make_webhook(max_in_flight=5)
+    due(webhook, 10)
+    windows = []
+    for status in (200, 500, 200):  # a 500 is an answer, too
+        for row in claim(webhook, limit=1).rows:
+            outcomes.record([answered(row, status)])
+        windows.append(_window(webhook))
+    assert windows == [2, 4, 5]
+
+
+def test_no_answer_closes_the_window_to_one() -> None:
+    """Promise 5."""
+    webhook = make_webhook()
+    widen(webhook, window=16)
+    due(webhook, 1)
+    outcomes.record([answered(claim(webhook).rows[0], None)])
+    assert _window(webhook) == 1
+
+
+def test_failures_in_a_row_are_counted_until_a_success() -> None:
+    webhook = make_webhook()
+    widen(webhook)
+    due(webhook, 4)
+    rows = claim(webhook).rows
+    outcomes.record([answered(rows[0], 500)])
+    webhook = WebhookState.objects.get(webhook=webhook)
+    since = webhook.failing_since
+    assert (webhook.failures, webhook.last_success_at) == (1, None)
+    assert since is not None
+    outcomes.record([answered(rows[1], None)])
+    webhook.refresh_from_db()
+    assert (webhook.failures, webhook.failing_since) == (2, since)
+    outcomes.record([answered(rows[2], 200)])
+    webhook.refresh_from_db()
+    assert (webhook.failures, webhook.failing_since) == (0, None)
+    assert webhook.last_success_at is not None
+    outcomes.record([answered(rows[3], 500)])
+    webhook.refresh_from_db()
+    assert webhook.failures == 1
+
+
+def test_counters_add_up_to_the_attempts() -> None:
+    webhook = make_webhook(retry_policy={"delays": [1]})
+    widen(webhook)
+    deliveries = due(webhook, 6)
+    Delivery.objects.filter(pk=deliveries[-1].pk).update(tries=1)
+    rows = claim(webhook).rows
+    statuses = [200, 200, 200, 500, 500, 500]
+    sent = [answered(row, status, total_ms=30.0) for row, status in zip(rows, statuses, strict=True)]
+    outcomes.record(sent[:2])
+    outcomes.record(sent[2:])
+    cells = Counter.objects.filter(webhook=webhook)
+    totals = {
+        result: sum(cell.count for cell in cells if cell.result == result) for result in {c.result for c in cells}
+    }
+    assert totals == {"delivered": 3, "failed": 2, "dead": 1, "lateness": 6}
+    assert sum(cell.total_ms for cell in cells if cell.result == "delivered") == pytest.approx(90)

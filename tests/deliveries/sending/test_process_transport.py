@@ -1,0 +1,50 @@
+"""The one way out of a process, kept tidy where nobody sends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from deliveries.sending import process_transport
+from deliveries.transport import Request, connections
+from deliveries.worker.scheduler import Scheduler
+from tests.support.hostile import Connection, HostileServer, Stop
+from tests.support.processes import wait_for
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    """A transport of the test's own."""
+    process_transport._made.cache_clear()
+    yield
+    if process_transport._made.cache_info().currsize:
+        process_transport.transport().close()
+    process_transport._made.cache_clear()
+
+
+def test_a_scheduler_closes_connections_that_an_idle_worker_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "KEEP_IDLE_SECONDS", 0.2)
+    closed: list[int] = []
+
+    def answers_and_notes_the_end(connection: Connection) -> None:
+        connection.read_request()
+        connection.answer()
+        try:
+            connection.read_request()
+        except Stop:
+            closed.append(connection.number)
+            raise
+
+    with HostileServer(answers_and_notes_the_end) as server:
+        request = Request(server.url, [("webhook-id", "evt_1")], b"{}", 5.0, 10.0)
+        assert process_transport.transport().send(request).delivered
+        scheduler = Scheduler(works=True)
+        scheduler._round()
+        assert closed == [], "it is still young"
+        wait_for(lambda: scheduler._round() or closed, 10, "the connection's end")
+
+
+def test_a_process_that_never_sent_makes_no_transport_for_that() -> None:
+    assert process_transport.close_idle() == 0
+    assert process_transport._made.cache_info().currsize == 0

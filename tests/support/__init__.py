@@ -1,0 +1,1 @@
+"""What tests share: factories, servers, processes, models of the product's promises."""

@@ -1,0 +1,226 @@
+"""The product's own processes as children: workers, web, beat, against the servers a test names; to be killed at will.
+
+    with worker(environment(DATABASE_URL=…, REDIS_URL=…)) as child:     # ready when the block begins
+        child.kill()                                                    # as `kill -9`
+
+They die with us (Linux's parent-death signal), and at the end of the block: asked first, killed after GRACE seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import IO, Any
+
+from tests.support.services import TEST_ENVIRONMENT
+from webhooks_project.embedded import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+GRACE = 30.0
+"""Seconds a process may take to end when told to, as every process file grants them."""
+START = 60.0
+"""Seconds a process may take to be ready; generous, for machines that are busy."""
+QUEUES = ("deliveries", "housekeeping")
+
+# The kernel signals us when the thread that started us ends; execv keeps that preference. No preexec_fn: tests have
+# threads.
+_DIES_WITH_US = (
+    "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); "
+    "os.getppid() == int(sys.argv[1]) or os._exit(1); os.execv(sys.argv[2], sys.argv[2:])"
+)
+
+
+class Process:
+    """A running child. `log` is everything it wrote."""
+
+    def __init__(
+        self,
+        *command: str,
+        variables: dict[str, str],
+        stdin: int = subprocess.DEVNULL,
+        stdout: int | None = None,
+    ) -> None:
+        self.name = " ".join(command[:5])
+        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - `stop` closes it
+        self.popen = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _DIES_WITH_US, str(os.getpid()), sys.executable, *command],
+            env=variables,
+            cwd=ROOT,
+            stdin=stdin,
+            stdout=stdout if stdout is not None else self._log,
+            stderr=self._log,
+            start_new_session=True,  # Ctrl-C is for the test, which ends its children
+        )
+
+    @property
+    def pid(self) -> int:
+        return self.popen.pid
+
+    @property
+    def log(self) -> str:
+        return os.pread(self._log.fileno(), 1 << 24, 0).decode(errors="replace")
+
+    @property
+    def runs(self) -> bool:
+        return self.popen.poll() is None
+
+    def signal(self, number: signal.Signals) -> None:
+        self.popen.send_signal(number)
+
+    def kill(self) -> None:
+        """End it at once, as `kill -9`, with the children it has, and wait for that."""
+        if self.runs:
+            os.killpg(self.pid, signal.SIGKILL)  # it leads a session of its own
+        self.popen.wait()
+
+    def terminate(self) -> None:
+        """Tell it to end; see `wait`."""
+        self.signal(signal.SIGTERM)
+
+    def wait(self, seconds: float = GRACE) -> int:
+        """Wait for its end and return its exit code. Fails with its log when it takes longer than `seconds`."""
+        try:
+            return self.popen.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.name} did not end within {seconds:g} s:\n{self.tail()}") from None
+
+    def tail(self, lines: int = 40) -> str:
+        return "\n".join(self.log.splitlines()[-lines:])
+
+    def wait_until(self, ready: Callable[[], object], seconds: float = START) -> None:
+        """Wait until `ready()`. Fails with its log when it ends before, or takes longer than `seconds`."""
+        deadline = time.monotonic() + seconds
+        while not ready():
+            assert self.runs, f"{self.name} ended with code {self.popen.returncode}:\n{self.tail()}"
+            assert time.monotonic() < deadline, f"{self.name} was not ready within {seconds:g} s:\n{self.tail()}"
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """End it if it runs: asked first, one that was halted too, and killed after GRACE seconds."""
+        if self.runs:
+            self.signal(signal.SIGCONT)
+            self.signal(signal.SIGTERM)
+            try:
+                self.popen.wait(GRACE)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        for stream in (self.popen.stdin, self.popen.stdout):
+            if stream is not None:
+                stream.close()
+        self._log.close()
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """Return a child's environment: the tests' fixed one, ours, and `variables` above all."""
+    inherited = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    defaults = {"DATABASE_URL": "", "CELERY_BROKER_URL": "", "LOG_LEVEL": "INFO", "PYTHONUNBUFFERED": "1"}
+    return inherited | TEST_ENVIRONMENT | defaults | {"PYTHONPATH": str(ROOT)} | variables
+
+
+_numbers = iter(range(1, 1_000_000))
+
+
+def worker(
+    variables: dict[str, str],
+    *,
+    queues: tuple[str, ...] = QUEUES,
+    threads: int = 4,
+    wait: bool = True,
+    skew: float = 0.0,
+) -> Process:
+    """Start a worker process as the Procfile does; ready when this returns, unless `wait` is false.
+
+    `skew`: seconds by which the clock of its host is ahead.
+    """
+    options = ["-P", "threads", "-c", str(threads), "-Q", ",".join(queues), "-n", f"w{os.getpid()}-{next(_numbers)}@%h"]
+    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    command = ["celery", "-A", "webhooks_project", "worker", *options, *quiet]
+    child = Process(*_module(skew), *command, variables=variables)
+    return _ready(child, lambda: is_ready(child), wait=wait)
+
+
+def is_ready(child: Process) -> bool:
+    """Tell whether a worker takes tasks: its scheduler has started."""
+    return "worker_ready" in child.log
+
+
+def beat(variables: dict[str, str], folder: Path) -> Process:
+    """Start the housekeeping clock; its schedule file goes into `folder`, and is there when it is ready."""
+    return Process(
+        "-m", "celery", "-A", "webhooks_project", "beat", "-s", str(folder / "beat"), variables=variables
+    )  # fmt: skip
+
+
+class Web(Process):
+    """The web process, answering at `port` of loopback."""
+
+    def __init__(self, variables: dict[str, str], skew: float = 0.0) -> None:
+        self.port = free_port()
+        options = ["--bind", f"127.0.0.1:{self.port}", "--workers", "1", "--threads", "4", "--graceful-timeout", "30"]
+        super().__init__(*_module(skew), "gunicorn", "webhooks_project.wsgi", *options, variables=variables)
+
+    def answers(self) -> bool:
+        """Tell whether it serves."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", "/health/live")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+
+def web(variables: dict[str, str], *, wait: bool = True, skew: float = 0.0) -> Web:
+    """Start the web process; ready when this returns, unless `wait` is false. `skew`: as of a worker."""
+    child = Web(variables, skew)
+    _ready(child, child.answers, wait=wait)
+    return child
+
+
+def _module(skew: float) -> list[str]:
+    """Return how Python runs the module that follows, on a host whose clock is that many seconds ahead."""
+    return ["-m", "tests.faults.skewed", str(skew)] if skew else ["-m"]
+
+
+def _ready(child: Process, ready: Callable[[], object], *, wait: bool) -> Process:
+    if wait:
+        try:
+            child.wait_until(ready)
+        except BaseException:
+            child.stop()
+            raise
+    return child
+
+
+@contextlib.contextmanager
+def halted(pid: int) -> Iterator[None]:
+    """Stall a process, ours or a server of ours, with SIGSTOP for the length of a block."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def wait_for(condition: Callable[[], Any], seconds: float, what: str, *, pause: float = 0.05) -> Any:
+    """Wait until `condition()` is true and return it. Fails saying `what` was waited for."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"{what} did not come within {seconds:g} s"
+        time.sleep(pause)
+    return value

@@ -1,0 +1,236 @@
+"""Settings, read from the environment through `env`; every variable is listed in `.env.example`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+from webhooks_project import embedded, env
+from webhooks_project.settings import admin_theme, development_keys, logs
+from webhooks_project.settings.periodic import *  # noqa: F403 - retention, notices, mail, beat's schedule
+
+BASE_DIR = env.BASE_DIR
+STATE_DIR = embedded.state_folder()  # data of servers of our own, keys and state; never committed
+
+# --- where we run -----------------------------------------------------------------------------------------------
+
+DATABASE_URL = env.text("DATABASE_URL")
+EMBEDDED = not DATABASE_URL  # nothing but Python: PostgreSQL and Valkey of our own
+DEBUG = env.flag("DEBUG", default=EMBEDDED)
+
+_generated = development_keys.development_keys(STATE_DIR) if DEBUG else {}
+SECRET_KEY = env.text("SECRET_KEY") or _generated.get("SECRET_KEY", "")
+WEBHOOKS_ENCRYPTION_KEYS = env.words("WEBHOOKS_ENCRYPTION_KEYS") or env.split(
+    _generated.get("WEBHOOKS_ENCRYPTION_KEYS", "")
+)
+for _name, _value, _expects in (
+    ("SECRET_KEY", SECRET_KEY, "a random text of at least 50 characters"),
+    ("WEBHOOKS_ENCRYPTION_KEYS", WEBHOOKS_ENCRYPTION_KEYS, "Fernet keys, comma-separated, the newest first"),
+):
+    if not _value:
+        raise ImproperlyConfigured(f"{_name} is not set. It expects {_expects}; see .env.example.")
+
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+
+# --- database and Redis -----------------------------------------------------------------------------------------
+
+STATE_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+DATABASES: dict[str, dict[str, Any]] = {"default": env.database(DATABASE_URL or embedded.running_url("postgres"))}
+if env.flag("DATABASE_POOL", default=True):  # set it to false for Celery's prefork pool: the two don't go together
+    # The pool lends a session for one statement batch; threads that wait on the network hold none.
+    _pool = {"min_size": 1, "max_size": env.whole("DATABASE_POOL_SIZE", 12, minimum=2), "timeout": 10}
+    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = _pool
+
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.text("REDIS_URL") or embedded.running_url("redis") or "redis://127.0.0.1:6379/0"
+REDIS_PREFIX = env.text("REDIS_PREFIX", "mw")
+
+# --- Celery -----------------------------------------------------------------------------------------------------
+
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL") or REDIS_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "housekeeping"
+CELERY_TASK_CREATE_MISSING_QUEUES = True
+CELERY_TASK_ALWAYS_EAGER = env.flag("CELERY_TASK_ALWAYS_EAGER", default=False)
+CELERY_TASK_PUBLISH_RETRY = False  # a wake-up that can't be sent is dropped; the scheduler finds the webhook
+CELERY_WORKER_DISABLE_PREFETCH = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = env.flag("CELERY_REMOTE_CONTROL", default=True)
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 0.0
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 600,
+    "max_connections": 64,
+    "socket_keepalive": True,
+    "health_check_interval": 10,
+    "socket_connect_timeout": 2,
+}
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "beat")
+
+# --- the engine (DESIGN: webhooks and dispatchers); seconds, bytes and counts ----------------------------------------
+
+WEBHOOKS_OPEN_REQUESTS_MAX = env.whole("WEBHOOKS_OPEN_REQUESTS_MAX", 512, minimum=1)
+WEBHOOKS_MAX_IN_FLIGHT = env.whole("WEBHOOKS_MAX_IN_FLIGHT", 20, minimum=1)
+WEBHOOKS_CLAIM_BYTES = env.whole("WEBHOOKS_CLAIM_BYTES", 4 * 1024**2, minimum=1)
+WEBHOOKS_LOADED_BYTES = env.whole("WEBHOOKS_LOADED_BYTES", 64 * 1024**2, minimum=1)
+WEBHOOKS_CLAIM_GRACE = env.seconds("WEBHOOKS_CLAIM_GRACE", 5.0, minimum=1.0)
+WEBHOOKS_ORPHANED_ATTEMPTS_MAX = env.whole("WEBHOOKS_ORPHANED_ATTEMPTS_MAX", 3, minimum=1)
+WEBHOOKS_RECORD_CHUNK = env.whole("WEBHOOKS_RECORD_CHUNK", 100, minimum=1)
+WEBHOOKS_RECORD_WAIT = env.seconds("WEBHOOKS_RECORD_WAIT", 0.2)
+WEBHOOKS_COUNTDOWN_HORIZON = env.seconds("WEBHOOKS_COUNTDOWN_HORIZON", 150.0)
+WEBHOOKS_EXPIRE_AFTER = env.whole("WEBHOOKS_EXPIRE_AFTER", 0)  # for webhooks without an own; 0 is never
+
+# --- what may be published, and where it may go -------------------------------------------------------------------
+
+WEBHOOKS_BODY_MAX = env.whole("WEBHOOKS_BODY_MAX", 1024**2, minimum=1024)
+WEBHOOKS_PER_MERCHANT_MAX = env.whole("WEBHOOKS_PER_MERCHANT_MAX", 1000, minimum=1)
+WEBHOOKS_EXPORT_ROWS_MAX = env.whole("WEBHOOKS_EXPORT_ROWS_MAX", 1_000_000, minimum=1)
+WEBHOOKS_BATCH_MAX = env.whole("WEBHOOKS_BATCH_MAX", 1000, minimum=1)
+WEBHOOKS_REQUEST_BODY_MAX = env.whole("WEBHOOKS_REQUEST_BODY_MAX", 8 * 1024**2, minimum=1024)
+WEBHOOKS_REQUIRE_HTTPS = env.flag("WEBHOOKS_REQUIRE_HTTPS", default=True)
+WEBHOOKS_ALLOWED_NETWORKS = env.networks("WEBHOOKS_ALLOWED_NETWORKS")
+WEBHOOKS_ALLOWED_PORTS = env.ports("WEBHOOKS_ALLOWED_PORTS")
+WEBHOOKS_SOURCE_IPS = env.words("WEBHOOKS_SOURCE_IPS")
+WEBHOOKS_CA_FILE = env.text("WEBHOOKS_CA_FILE")  # authorities trusted besides the public ones, PEM
+WEBHOOKS_CODE_KEY = env.text("WEBHOOKS_CODE_KEY")  # of public ids of deliveries; the database holds one otherwise
+WEBHOOKS_SECRET_OVERLAP = env.seconds("WEBHOOKS_SECRET_OVERLAP", 24 * 3600.0)
+DATA_UPLOAD_MAX_MEMORY_SIZE = WEBHOOKS_REQUEST_BODY_MAX
+
+# --- Django -----------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    *admin_theme.APPS,
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "drf_standardized_errors",
+    "subscriptions",
+    "deliveries",
+    "examples.storefront",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    *admin_theme.MIDDLEWARE,
+]
+
+ROOT_URLCONF = "webhooks_project.urls"
+WSGI_APPLICATION = "webhooks_project.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "webhooks_project" / "templates"],  # before the theme's, some of which they replace
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
+UNFOLD = admin_theme.UNFOLD
+
+EMAIL_BACKEND = env.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "webhooks@localhost")
+
+if not DEBUG:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", default=True)
+    SECURE_HSTS_SECONDS = env.whole("SECURE_HSTS_SECONDS", 31_536_000)
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=True)
+    SILENCED_SYSTEM_CHECKS = ["security.W021"]  # preloading is for whoever owns the whole domain
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+
+# --- the API; 0 means no limit ------------------------------------------------------------------------------------
+
+WEBHOOKS_API_RATE_HOUR = env.whole("WEBHOOKS_API_RATE_HOUR", 1000)
+WEBHOOKS_API_RATE_MINUTE = env.whole("WEBHOOKS_API_RATE_MINUTE", 100)
+WEBHOOKS_PUBLISH_RATE_HOUR = env.whole("WEBHOOKS_PUBLISH_RATE_HOUR", 3_000_000)
+WEBHOOKS_PUBLISH_RATE_MINUTE = env.whole("WEBHOOKS_PUBLISH_RATE_MINUTE", 100_000)
+# Sign-ins of an account, at the admin or the API; an address may try guessing.PER_ADDRESS times as often.
+WEBHOOKS_SIGN_IN_RATE_HOUR = env.whole("WEBHOOKS_SIGN_IN_RATE_HOUR", 100)
+WEBHOOKS_SIGN_IN_RATE_MINUTE = env.whole("WEBHOOKS_SIGN_IN_RATE_MINUTE", 10)
+WEBHOOKS_TRUSTED_PROXIES = env.whole("WEBHOOKS_TRUSTED_PROXIES", 0, maximum=10)  # 0: X-Forwarded-For is not believed
+
+CELERY_IMPORTS = [  # tasks beside those that the apps import
+    "deliveries.review.bulk_jobs",
+    "deliveries.worker.periodic_tasks",
+]
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["subscriptions.api.authentication.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["subscriptions.api.permissions.HasScope"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["subscriptions.api.parsing.StrictJSONParser"],
+    "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_SCHEMA_CLASS": "subscriptions.api.schema.ApiSchema",
+    "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
+}
+DRF_STANDARDIZED_ERRORS = {
+    "EXCEPTION_HANDLER_CLASS": "deliveries.api.errors.Handler",
+    "ENABLE_IN_DEBUG_FOR_UNHANDLED_EXCEPTIONS": True,
+}
+SIMPLE_JWT = {"CHECK_REVOKE_TOKEN": True}  # a changed password ends the tokens made before it
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Merchant Webhooks",
+    "DESCRIPTION": "Register webhooks, publish events, read the log, work the review queue.",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SCHEMA_COERCE_PATH_PK_SUFFIX": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": ["subscriptions.api.links.add_links"],  # and choices stay where they stand
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+}
+
+METRICS_TOKEN = env.text("METRICS_TOKEN")
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+LOGGING = logs.config(level=LOG_LEVEL, as_json=not DEBUG)
