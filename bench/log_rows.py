@@ -25,7 +25,7 @@ _EVENTS = """
           FROM generate_series(%(first)s, %(last)s) AS n) AS made
 """
 _DELIVERIES = """
-    INSERT INTO webhooks_deliveries_delivery (merchant_id, webhook_id, event_id, event_type, status, reason,
+    INSERT INTO webhooks_deliveries_delivery (merchant_id, webhook_id, event_id, event_type, status, reason_code,
         attempt_count, tries, replays, orphaned_attempts, last_status_code, last_error, last_attempt_at, response_ms,
         created_at, closed_at)
     SELECT e.merchant_id, (%(webhooks)s::bigint[])[1 + e.id %% %(count)s], e.id,
@@ -37,19 +37,19 @@ _DELIVERIES = """
 """
 _ATTEMPTS = """
     INSERT INTO webhooks_deliveries_attempt (delivery_id, webhook_id, number, result, started_at, answered_at,
-        lateness_ms, status_code, error, detail, decision, url, request_headers, request_size, request_digest,
+        lateness_ms, status_code, error, detail, decision_code, url, request_headers, request_size, request_digest,
         response_headers, response_body, response_size, response_truncated, total_ms, remote_address,
         reused_connection, worker)
     SELECT d.id, d.webhook_id, 1,
         CASE WHEN d.status = 'dead' THEN 'failed' ELSE 'delivered' END, d.created_at, d.created_at + interval '42 ms',
-        5, d.last_status_code, d.last_error, '', 'The endpoint answered.', 'https://shop.example.com/hooks', '[]', 100,
+        5, d.last_status_code, d.last_error, '', d.status, 'https://shop.example.com/hooks', '[]', 100,
         '', '[]', 'ok', 2, false, 42, '192.0.2.1', true, 'bench'
     FROM webhooks_deliveries_delivery d WHERE d.event_id > %(after)s
 """
 _LETTERS = """
-    INSERT INTO webhooks_deliveries_deadletter (delivery_id, merchant_id, webhook_id, reason, error, status_code,
+    INSERT INTO webhooks_deliveries_deadletter (delivery_id, merchant_id, webhook_id, reason_code, error, status_code,
         created_at, resolution, resolved_by, note)
-    SELECT d.id, d.merchant_id, d.webhook_id, 'The endpoint answered 500.', 'http_error', 500, d.created_at, '', '', ''
+    SELECT d.id, d.merchant_id, d.webhook_id, 'final_status', 'http_error', 500, d.created_at, '', '', ''
     FROM webhooks_deliveries_delivery d WHERE d.event_id > %(after)s AND d.status = 'dead'
 """
 _COUNTERS = """

@@ -74,6 +74,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Refuse to run where tests would harm someone's data. Raises pytest.UsageError."""
     if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
         del os.environ["DJANGO_SETTINGS_MODULE"]  # each worker prepares its environment before it names the settings
+        if _valkey is not None:
+            del os.environ["REDIS_URL"]  # nor is this Valkey started: each worker has one
     if _settings_came_first:
         raise pytest.UsageError(
             "Unset DJANGO_SETTINGS_MODULE and leave --ds out: tests/conftest.py names the settings."

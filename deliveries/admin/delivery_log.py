@@ -16,6 +16,7 @@ from unfold.sections import TemplateSection
 from deliveries.admin import delivery_log_filters, delivery_page, exports, labels, payload_display, search
 from deliveries.admin.keyset_pages import CursorAdmin
 from deliveries.models import Attempt, Delivery
+from deliveries.models.attempts import DECISION_COLUMNS
 from deliveries.review import manual_actions
 from subscriptions import ids
 from subscriptions.admin import local_times
@@ -79,8 +80,8 @@ class DeliveryAdmin(WithRowActions, CursorAdmin):
 
     def read_along(self, rows: list[Any]) -> None:
         """Read the attempts of the page's deliveries in one query, without bodies and headers."""
-        columns = ["delivery", "number", "result", "started_at", "answered_at", "status_code", "error", "decision"]
-        prefetch_related_objects(rows, Prefetch("attempts", Attempt.objects.only(*columns, "total_ms").order_by("id")))
+        columns = ["delivery", "number", "result", "started_at", "total_ms", *DECISION_COLUMNS]
+        prefetch_related_objects(rows, Prefetch("attempts", Attempt.objects.only(*columns).order_by("id")))
 
     def get_urls(self) -> list[URLPattern]:
         """Add the payload of a row and the export of the list."""

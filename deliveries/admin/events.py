@@ -57,7 +57,7 @@ class EventAdmin(CursorAdmin):
             "opts": self.opts,
             "event": event,
             "payload": payload_display.pretty(event.data),
-            "reasons": explanations.reasons(event),
+            "explanations": explanations.explain(event),
             "traces": expunge.traces(event),
             "may_expunge": event.data != EXPUNGED and self.may(request, "expunge", event),
         }

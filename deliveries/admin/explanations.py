@@ -7,8 +7,8 @@ from deliveries.models import Delivery, Event
 from deliveries.reporting import explanations
 
 
-class Reason(explanations.Reason):
-    """A reason with what a badge needs."""
+class Explanation(explanations.Explanation):
+    """An explanation with what a badge needs."""
 
     @property
     def state(self) -> str:
@@ -23,6 +23,6 @@ class Reason(explanations.Reason):
         return labels.TONES.get(self.status, "default")
 
 
-def reasons(event: Event) -> list[Reason]:
-    """Return a reason for each webhook of the event's merchant, those it went to first."""
-    return [Reason(**vars(reason)) for reason in explanations.reasons(event)]
+def explain(event: Event) -> list[Explanation]:
+    """Return an explanation for each webhook of the event's merchant, those it went to first."""
+    return [Explanation(**vars(each)) for each in explanations.explain(event)]

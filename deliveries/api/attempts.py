@@ -44,6 +44,7 @@ def represent(attempt: Attempt) -> dict[str, Any]:
     return {
         "id": attempt.public_id,
         **{name: getattr(attempt, name) for name in _PLAIN},
+        "detail": attempt.what_happened,
         "request_headers": json.loads(attempt.request_headers),
         "response_headers": json.loads(attempt.response_headers),
         "response_body": text,

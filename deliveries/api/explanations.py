@@ -12,11 +12,11 @@ def explain(event: Event) -> list[dict[str, Any]]:
     """Return an entry for each webhook: what became of the event there, and the reason in a sentence."""
     return [
         {
-            "webhook": reason.webhook.public_id,
-            "url": reason.webhook.url,
-            "delivery": reason.delivery and reason.delivery.public_id,
-            "status": reason.status,
-            "reason": reason.text,
+            "webhook": each.webhook.public_id,
+            "url": each.webhook.url,
+            "delivery": each.delivery and each.delivery.public_id,
+            "status": each.status,
+            "reason": each.text,
         }
-        for reason in explanations.reasons(event)
+        for each in explanations.explain(event)
     ]

@@ -5,6 +5,7 @@ psycopg's own list adapter is written in Python and costs some 130 µs a row of 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -30,6 +31,10 @@ def _bytes(value: bytes) -> str:
     return f'"\\\\x{value.hex()}"'  # a backslash is doubled inside an array's quotes
 
 
+def _json(value: dict[str, Any]) -> str:
+    return _text(json.dumps(value, ensure_ascii=False))
+
+
 _WRITERS: dict[type, Callable[[Any], str]] = {
     str: _text,
     int: _number,
@@ -37,11 +42,12 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
     bool: _boolean,
     datetime: _moment,
     bytes: _bytes,
+    dict: _json,
 }
 
 
 def literal(column: Iterable[Any]) -> str:
-    """Return a one-dimensional array literal of str, int, float, bool, aware datetime, bytes or None.
+    """Return a one-dimensional array literal of str, int, float, bool, aware datetime, bytes, dict (as JSON) or None.
 
     Elements may be of several types, such as a column of floats that holds None. Subclasses are written as the type
     they derive from (a StrEnum as text). Text may not hold NUL: PostgreSQL refuses it.

@@ -6,9 +6,11 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from deliveries import reasons, wording
 from deliveries.models import Attempt, Delivery, Event, ExpungedPayload
 from deliveries.models.events import EXPUNGED
 from deliveries.queueing import ordering, orphans
+from deliveries.reasons import Reason, ReasonCode
 from deliveries.review import manual_actions
 
 BLANK = {"request_headers": "[]", "response_headers": "[]", "response_body": b""}
@@ -38,11 +40,12 @@ def expunge(event: Event, *, by: str, note: str = "") -> ExpungedPayload:
         transaction.on_commit(lambda: ordering.move_on(lines), robust=True)
         if deliveries.filter(status=Delivery.Status.SENDING, due_at__gt=Now()).exists():
             raise manual_actions.Conflict("The event is being sent right now; expunge it again in a moment.")
-        reason = f"The event's payload was expunged by {by}."
-        manual_actions.discard_all(deliveries.filter(status=Delivery.Status.DEAD), by=by, note=reason)
+        reason = Reason(ReasonCode.EXPUNGED, {"by": by})
+        noted = wording.sentence(reason.code, reason.values)
+        manual_actions.discard_all(deliveries.filter(status=Delivery.Status.DEAD), by=by, note=noted)
         orphans.log_abandoned(keys, reason)
         cancelled = deliveries.filter(due_at__isnull=False).update(
-            status=Delivery.Status.CANCELLED, reason=reason, due_at=None, claim_token=None, closed_at=Now()
+            status=Delivery.Status.CANCELLED, due_at=None, claim_token=None, closed_at=Now(), **reasons.changes(reason)
         )
         full = ~Q(request_headers="[]") | ~Q(response_headers="[]") | ~Q(response_body=b"")
         attempts = Attempt.objects.filter(full, delivery_id__in=keys).update(**BLANK)

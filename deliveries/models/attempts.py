@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from django.db import models
 
+from deliveries import wording
 from deliveries.models.codes import CodeField
 from deliveries.models.deliveries import Delivery
+from deliveries.reasons import CODE_MAX
 from subscriptions import ids
 from subscriptions.models import Webhook
+
+DECISION_COLUMNS = ("status_code", "error", "answered_at", "next_at", "decision_code", "decision_values")
+"""What `Attempt.decision` reads, for queries that leave the other columns where they are."""
 
 
 class Attempt(models.Model):
@@ -31,9 +36,14 @@ class Attempt(models.Model):
     lateness_ms = models.FloatField(null=True, help_text="From the time it was due until it was sent.")
     status_code = models.PositiveIntegerField(null=True)
     error = models.CharField(max_length=30, blank=True, default="")
-    detail = models.TextField(blank=True, default="", help_text="What happened, in a sentence.")
-    decision = models.TextField(
-        blank=True, default="", help_text="What follows from it: the reason of the retry, or the end."
+    detail = models.TextField(
+        blank=True, default="", help_text="What happened, in the transport's words; empty for interrupted ones."
+    )
+    decision_code = models.CharField(
+        max_length=CODE_MAX, blank=True, default="", help_text="What follows from it: why it is retried, or ends."
+    )
+    decision_values = models.JSONField(
+        null=True, editable=False, help_text="What the decision's sentence needs besides."
     )
     next_at = models.DateTimeField(null=True, help_text="When the next attempt is due.")
     url = models.TextField()
@@ -63,3 +73,20 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"attempt {self.number} of {self.delivery_id}"
+
+    @property
+    def decision(self) -> str:
+        """What follows from it and why, in a sentence."""
+        waits = None if self.next_at is None or self.answered_at is None else self.next_at - self.answered_at
+        return wording.sentence(
+            self.decision_code,
+            self.decision_values,
+            status_code=self.status_code,
+            error=self.error,
+            delay=None if waits is None else waits.total_seconds(),
+        )
+
+    @property
+    def what_happened(self) -> str:
+        """What happened, in a sentence."""
+        return wording.orphaned(self.decision_code) if self.result == self.Result.INTERRUPTED else self.detail

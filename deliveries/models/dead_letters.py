@@ -7,7 +7,9 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from deliveries import wording
 from deliveries.models.deliveries import Delivery
+from deliveries.reasons import CODE_MAX
 from subscriptions.models import Merchant, Webhook
 
 
@@ -26,7 +28,8 @@ class DeadLetter(models.Model):
     webhook = models.ForeignKey(
         Webhook, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
     )
-    reason = models.TextField(help_text="Why it was given up, in a sentence.")
+    reason_code = models.CharField(max_length=CODE_MAX, help_text="Why it was given up.")
+    reason_values = models.JSONField(null=True, editable=False, help_text="What the reason's sentence needs besides.")
     error = models.CharField(max_length=30, blank=True, default="")
     status_code = models.PositiveIntegerField(null=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -59,3 +62,8 @@ class DeadLetter(models.Model):
 
     def __str__(self) -> str:
         return f"dead letter of {self.delivery_id}"
+
+    @property
+    def reason(self) -> str:
+        """Why it was given up, in a sentence."""
+        return wording.sentence(self.reason_code, self.reason_values, status_code=self.status_code, error=self.error)

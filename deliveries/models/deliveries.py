@@ -8,8 +8,10 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from deliveries import wording
 from deliveries.models.codes import CodeField
 from deliveries.models.events import Event
+from deliveries.reasons import CODE_MAX
 from subscriptions import ids
 from subscriptions.models import Merchant, Webhook
 
@@ -61,7 +63,10 @@ class Delivery(models.Model):
     event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="deliveries", db_constraint=False)
     event_type = models.CharField(max_length=100)
     status = models.CharField(max_length=10, choices=Status, db_default=Status.PENDING)
-    reason = models.TextField(blank=True, db_default="", help_text="Why it was skipped, cancelled, or put into review.")
+    reason_code = models.CharField(
+        max_length=CODE_MAX, blank=True, db_default="", help_text="Why it was skipped, cancelled, or put into review."
+    )
+    reason_values = models.JSONField(null=True, editable=False, help_text="What the reason's sentence needs besides.")
     ordering_group = models.CharField(
         max_length=200, null=True, editable=False, help_text="Its line: empty for the webhook's only one. Null: none."
     )
@@ -109,6 +114,13 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event_type} {self.public_id}"
+
+    @property
+    def reason(self) -> str:
+        """Why it was skipped, cancelled, or put into review, in a sentence; empty for what is open or delivered."""
+        return wording.sentence(
+            self.reason_code, self.reason_values, status_code=self.last_status_code, error=self.last_error
+        )
 
     @property
     def is_open(self) -> bool:

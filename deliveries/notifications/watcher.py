@@ -18,15 +18,15 @@ from django.utils import timezone
 
 from deliveries.maintenance.turns import turn
 from deliveries.models import Attempt, DeadLetter, Notice, Watch, WebhookState
+from deliveries.models.attempts import DECISION_COLUMNS
 from deliveries.notifications import auto_pause, failure_rates, new_dead_letters, notices, operational_events
 from deliveries.notifications.notices import Occurrence
 from deliveries.notifications.operational_events import OperationalEvent
+from deliveries.reasons import DISABLED_AS_GONE
 from subscriptions.models import Webhook
 
 log = structlog.get_logger(__name__)
 
-GONE = "The endpoint answered 410 Gone."
-"""The reason under which the engine disables a webhook; people give others, or none."""
 WORTH_TELLING = 5
 """Failures in a row after which the end of the run is told, if nothing of it was told before."""
 SLACK = timedelta(minutes=1)
@@ -99,7 +99,7 @@ def _states() -> QuerySet[WebhookState]:
     known = Q(webhook__watch__failing_since__isnull=False) | Q(webhook__watch__rate_is_high=True)
     paused = Q(webhook__watch__paused_at__isnull=False)
     untold = Q(webhook__watch__disabled_at=None) | Q(webhook__watch__disabled_at__lt=F("webhook__disabled_at"))
-    disabled = Q(webhook__is_enabled=False, webhook__disabled_reason=GONE) & untold
+    disabled = Q(webhook__is_enabled=False, webhook__disabled_reason=DISABLED_AS_GONE) & untold
     rows = WebhookState.objects.filter(changed | known | paused | disabled, webhook__deleted_at=None)
     return rows.select_related("webhook__watch").order_by("webhook_id")
 
@@ -153,14 +153,16 @@ def _disabled(state: WebhookState, watch: Watch, seen: Seen) -> None:
     """Tell of a webhook that its endpoint had disabled; what people do themselves is no news to them."""
     webhook = state.webhook
     moment = webhook.disabled_at
-    if webhook.is_enabled or moment is None or webhook.disabled_reason != GONE or watch.disabled_at == moment:
+    if webhook.is_enabled or moment is None or watch.disabled_at == moment:
+        return
+    if webhook.disabled_reason != DISABLED_AS_GONE:
         return
     watch.disabled_at = moment
     failed_since = moment - timedelta(seconds=settings.WEBHOOKS_FAILURE_RATE_WINDOW)
-    seen.tell(webhook, Notice.Kind.DISABLED, moment, GONE, failed_since=failed_since)
+    seen.tell(webhook, Notice.Kind.DISABLED, moment, DISABLED_AS_GONE, failed_since=failed_since)
 
 
 def reason_of_last_failure(webhook_id: int) -> str:
     """Return the decision on the newest failed attempt, a sentence: "The endpoint answered 500; next try in 5 s …"."""
-    rows = Attempt.objects.filter(webhook_id=webhook_id).order_by("-id").values_list("result", "decision")[:50]
-    return next((decision for result, decision in rows if result == Attempt.Result.FAILED), "")
+    rows = Attempt.objects.filter(webhook_id=webhook_id).order_by("-id").only("result", *DECISION_COLUMNS)[:50]
+    return next((attempt.decision for attempt in rows if attempt.result == Attempt.Result.FAILED), "")

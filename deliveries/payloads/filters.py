@@ -13,6 +13,7 @@ import structlog
 from jmespath.exceptions import JMESPathError
 
 from deliveries.payloads import canonical_json
+from deliveries.reasons import Reason, ReasonCode
 from subscriptions.validators.settings import FIELDS_MAX, FILTER_MAX
 
 log = structlog.get_logger(__name__)
@@ -89,13 +90,13 @@ class Reading:
         self._data = data
         self._answers: dict[Any, Any] = {}
 
-    def accepts(self, expression: str) -> tuple[bool, str]:
-        """Tell whether the filter lets the event through, and if not, the reason as a sentence.
+    def refusal(self, expression: str) -> Reason | None:
+        """Return why the filter keeps the event back; None if it lets it through.
 
         The filter sees `{"event": name, "data": …}`. What JMESPath calls false (false, null, empty) filters the event
         out. A filter that fails on an event (a type it doesn't expect) lets it through: sending too much beats losing.
         """
-        return self._once(expression, lambda: self._accepts(expression))
+        return self._once(expression, lambda: self._refusal(expression))
 
     def digest(self, fields: Sequence[str]) -> str | None:
         """Return the SHA-256 of the chosen fields in hex; None when the event has none of them."""
@@ -107,25 +108,25 @@ class Reading:
         answer: T = self._answers[question]
         return answer
 
-    def _accepts(self, expression: str) -> tuple[bool, str]:
+    def _refusal(self, expression: str) -> Reason | None:
         document = self._once(None, lambda: {"event": self._event_type, "data": json.loads(self._data)})
         try:
             result = _compiled(expression).search(document)
         except Exception as error:  # noqa: BLE001 - JMESPath lets Python's own errors through, of any kind
             log.info("filter_failed", event_type=self._event_type, error=type(error).__name__)
-            return True, ""
+            return None
         if result or (result == 0 and not isinstance(result, bool)):
-            return True, ""
-        return False, f"Filtered out: the filter {expression!r} is {json.dumps(result)} for this event."
+            return None
+        return Reason(ReasonCode.FILTERED, {"filter": expression, "result": json.dumps(result)})
 
     def _digest(self, fields: Sequence[str]) -> str | None:
         chosen = project(self._data, list(fields))
         return None if chosen == "{}" else hashlib.sha256(chosen.encode()).hexdigest()
 
 
-def accepts(expression: str, event_type: str, data: str) -> tuple[bool, str]:
-    """Ask a single question of a single event; see Reading.accepts."""
-    return Reading(event_type, data).accepts(expression)
+def refusal(expression: str, event_type: str, data: str) -> Reason | None:
+    """Ask a single question of a single event; see Reading.refusal."""
+    return Reading(event_type, data).refusal(expression)
 
 
 def project(data: str, fields: list[str]) -> str:

@@ -10,11 +10,6 @@ from deliveries.db.engine_session import fetch
 from deliveries.db.statements import load
 from deliveries.models import LastSent
 
-REASON = (
-    "Debounced: the chosen fields equal those of the last event sent. "
-    "Choose a field that always changes, such as updated_at, to receive every event."
-)
-
 
 class Key(NamedTuple):
     """What counts as the same: a webhook's events of one type, about one resource where the source names it."""

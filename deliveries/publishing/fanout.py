@@ -11,6 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from deliveries import reasons
 from deliveries.db import counters
 from deliveries.db.arrays import columns, literal
 from deliveries.db.counters import SKIPPED, Count
@@ -23,9 +24,19 @@ from deliveries.publishing.debounce import Candidate, Key
 from deliveries.publishing.signals import StoredEvent
 from deliveries.queueing import ordering
 from deliveries.queueing.ordering import OrderingGroup
+from deliveries.reasons import Reason, ReasonCode
 
 _SQL = load(__file__, "publishing.sql")
-_COLUMNS = ("merchant_id", "webhook_id", "event_id", "event_type", "ordering_group", "status", "reason")
+_COLUMNS = (
+    "merchant_id",
+    "webhook_id",
+    "event_id",
+    "event_type",
+    "ordering_group",
+    "status",
+    "reason_code",
+    "reason_values",
+)
 
 INSERT_CHUNK = 10_000
 """Deliveries inserted by one statement: a thousand events to a thousand webhooks are not one document."""
@@ -47,7 +58,7 @@ class _Planned:
     event: StoredEvent
     reading: Reading
     match: Any
-    reason: str
+    reason: Reason | None
 
 
 def decide(events: Sequence[tuple[StoredEvent, Sequence[int]]]) -> Decided:
@@ -60,7 +71,7 @@ def decide(events: Sequence[tuple[StoredEvent, Sequence[int]]]) -> Decided:
         for webhook in (webhooks[pk] for pk in sorted(webhook_ids) if pk in webhooks)
     ]
     for position in debounce.repeated(_candidates(planned)):
-        planned[position].reason = debounce.REASON
+        planned[position].reason = Reason(ReasonCode.DEBOUNCED)
     _store(planned)
     sent = [each for each in planned if not each.reason]
     counts = Counter(each.event.pk for each in sent)
@@ -81,11 +92,10 @@ def _parsed(value: Any) -> Any:
     return json.loads(value) if isinstance(value, str) else value
 
 
-def _reason_to_skip(webhook: Any, reading: Reading) -> str:
+def _reason_to_skip(webhook: Any, reading: Reading) -> Reason | None:
     if not webhook.is_enabled:
-        why = f": {webhook.disabled_reason.rstrip('.')}" if webhook.disabled_reason else ""
-        return f"The webhook was disabled when the event was published{why}."
-    return reading.accepts(webhook.filter)[1] if webhook.filter else ""
+        return Reason(ReasonCode.DISABLED_AT_PUBLISH, {"why": webhook.disabled_reason})
+    return reading.refusal(webhook.filter) if webhook.filter else None
 
 
 def _group(each: _Planned) -> OrderingGroup | None:
@@ -111,7 +121,7 @@ def _store(planned: Sequence[_Planned]) -> None:
             each.event.type,
             ordering.key_of(each.match.ordering, each.event.resource_id),
             (Delivery.Status.SKIPPED if each.reason else Delivery.Status.PENDING).value,
-            each.reason,
+            *reasons.columns(each.reason),
         )
         for each in planned
     ]

@@ -26,7 +26,7 @@ WITH input AS MATERIALIZED (
     RETURNING id, merchant_id, public_id, type, created_at
 ), delivery AS (
     INSERT INTO webhooks_deliveries_delivery
-        (merchant_id, webhook_id, event_id, event_type, status, reason, due_at, created_at)
+        (merchant_id, webhook_id, event_id, event_type, status, reason_code, due_at, created_at)
     SELECT m.merchant_id, m.webhook_id, e.id, e.type, 'pending', '', now(), now()
     FROM stored e JOIN matched m ON m.merchant_id = e.merchant_id AND m.public_id = e.public_id
     WHERE m.is_plain
@@ -51,11 +51,12 @@ WHERE id = ANY (%(ids)s::bigint[])
 -- name: decided
 -- Stores deliveries that Python decided about: skipped ones with their reason, others due, or held in their group.
 INSERT INTO webhooks_deliveries_delivery
-    (merchant_id, webhook_id, event_id, event_type, ordering_group, status, reason, due_at, closed_at, created_at)
+    (merchant_id, webhook_id, event_id, event_type, ordering_group, status, reason_code, reason_values,
+     due_at, closed_at, created_at)
 SELECT r.*,
     CASE WHEN r.status = 'pending' THEN CASE WHEN r.ordering_group IS NULL THEN now() ELSE '9999-01-01 00:00:00+00' END END,
     CASE WHEN r.status <> 'pending' THEN now() END, now()
 FROM unnest(
     %(merchant_id)s::bigint[], %(webhook_id)s::bigint[], %(event_id)s::bigint[], %(event_type)s::text[],
-    %(ordering_group)s::text[], %(status)s::text[], %(reason)s::text[]
-) AS r(merchant_id, webhook_id, event_id, event_type, ordering_group, status, reason)
+    %(ordering_group)s::text[], %(status)s::text[], %(reason_code)s::text[], %(reason_values)s::jsonb[]
+) AS r(merchant_id, webhook_id, event_id, event_type, ordering_group, status, reason_code, reason_values)

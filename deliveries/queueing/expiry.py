@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 
+from deliveries import reasons
 from deliveries.db.arrays import columns
 from deliveries.db.engine_session import fetch
 from deliveries.db.statements import load
@@ -23,16 +24,15 @@ from deliveries.models.debounce import LastSent
 from deliveries.models.deliveries import HELD, IN_GROUP
 from deliveries.queueing import ordering
 from deliveries.queueing.ordering import OrderingGroup
-from deliveries.retries.policy import duration
+from deliveries.reasons import Reason, ReasonCode
 from subscriptions.models import Webhook
 
-REASON = "Expired: it was {age} old when its turn came; what is older than {limit} is not sent to this webhook."
 _SQL = load(__file__, "expiry.sql")
 CHUNK = 500
 """Deliveries of a webhook, and of each ordering group, that are closed at a time."""
 
 
-def reasons(rows: Iterable[Any]) -> dict[int, str]:
+def too_old(rows: Iterable[Any]) -> dict[int, Reason]:
     """Return delivery key → reason for rows (id, created_at, replays, expire_after, now) that are too old to be sent.
 
     Those that were replayed never are: a person wants them.
@@ -57,10 +57,11 @@ def close(webhook_ids: Iterable[int]) -> None:
             transaction.on_commit(partial(ordering.move_on, groups, wake=False), robust=True)
 
 
-def cancel(reasons: Mapping[int, str]) -> None:
+def cancel(expired: Mapping[int, Reason]) -> None:
     """Close these deliveries (key → reason) as cancelled, in the caller's transaction."""
-    if reasons:
-        fetch(_SQL["cancel"], columns(("id", "reason"), sorted(reasons.items())))
+    if expired:
+        rows = [(pk, *reasons.columns(reason)) for pk, reason in sorted(expired.items())]
+        fetch(_SQL["cancel"], columns(("id", "reason_code", "reason_values"), rows))
 
 
 def _close(webhook: Webhook) -> set[OrderingGroup]:
@@ -92,5 +93,5 @@ def _limit(expire_after: int | None) -> int | None:
     return expire_after or settings.WEBHOOKS_EXPIRE_AFTER or None
 
 
-def _reason(age: timedelta, limit: int) -> str:
-    return REASON.format(age=duration(age.total_seconds()), limit=duration(limit))
+def _reason(age: timedelta, limit: int) -> Reason:
+    return Reason(ReasonCode.EXPIRED, {"age": age.total_seconds(), "limit": limit})

@@ -18,11 +18,13 @@ from typing import NamedTuple
 import structlog
 from django.db import Error, transaction
 
+from deliveries import wording
 from deliveries.db.arrays import columns, literal
 from deliveries.db.engine_session import fetch
 from deliveries.db.statements import load
 from deliveries.models import Delivery
 from deliveries.queueing import wakeups
+from deliveries.reasons import Reason, ReasonCode
 from subscriptions.models import Webhook
 
 log = structlog.get_logger(__name__)
@@ -124,12 +126,18 @@ def _arrays(lines: Collection[OrderingGroup]) -> dict[str, str]:
 
 def why_held(delivery: Delivery, ahead: Delivery | None) -> str:
     """Return that a held delivery waits for the one `ahead_of` it, as a sentence; empty for one that isn't held."""
+    reason = reason_held(delivery, ahead)
+    return wording.sentence(reason.code, reason.values) if reason else ""
+
+
+def reason_held(delivery: Delivery, ahead: Delivery | None) -> Reason | None:
+    """Return why a delivery is held, given the one `ahead_of` it; None for one that isn't held."""
     if not delivery.is_held:
-        return ""
+        return None
     if ahead is None:
-        return "It is the next in its line and is sent in a moment."
+        return Reason(ReasonCode.NEXT_IN_ORDER)
     state = Delivery.Status(ahead.status).label.lower()
-    return f"It waits in line behind {ahead.public_id}, which is {state}."
+    return Reason(ReasonCode.BEHIND_ANOTHER, {"ahead": ahead.public_id, "state": state})
 
 
 def ahead_of(delivery: Delivery) -> Delivery | None:

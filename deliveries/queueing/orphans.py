@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, QuerySet
 
+from deliveries import reasons
 from deliveries.db import counters, dead_letters
 from deliveries.db.arrays import literal
 from deliveries.db.counters import Count
@@ -16,24 +18,11 @@ from deliveries.db.engine_session import fetch
 from deliveries.db.statements import load
 from deliveries.models import Attempt, Delivery
 from deliveries.queueing import expiry, ordering
+from deliveries.reasons import Reason, ReasonCode
 
 _SQL = load(__file__, "orphans.sql")
 CHUNK = 1000
 """Claims taken back at a time."""
-
-DETAIL = (
-    "The worker that was sending this died or lost the database before the answer was recorded; "
-    "the request may have reached the endpoint. It is sent again under the same message id."
-)
-OVERTAKEN = (
-    "It was being sent again when the success of an earlier attempt, delayed by an outage, was recorded; "
-    "the request may have reached the endpoint."
-)
-ABANDONED = (
-    "The worker that was sending this died or lost the database before the answer was recorded; "
-    "the request may have reached the endpoint. It is not sent again."
-)
-LAST = "Its worker died {times} times in a row while sending it; it waits for review."
 
 
 def take_back(webhook_ids: Sequence[int]) -> None:
@@ -46,10 +35,10 @@ def take_back(webhook_ids: Sequence[int]) -> None:
         rows = fetch(_SQL["take_back"], {"webhook_ids": literal(webhook_ids), "limit": CHUNK})
         if not rows:
             return
-        last = LAST.format(times=settings.WEBHOOKS_ORPHANED_ATTEMPTS_MAX)
+        last = Reason(ReasonCode.WORKER_DIED, {"times": settings.WEBHOOKS_ORPHANED_ATTEMPTS_MAX})
         worn_out = [row for row in rows if row.orphaned_attempts >= settings.WEBHOOKS_ORPHANED_ATTEMPTS_MAX]
         ended = {row.id for row in worn_out}
-        expired = expiry.reasons(row for row in rows if row.id not in ended)
+        expired = expiry.too_old(row for row in rows if row.id not in ended)
         decisions = {**expired, **dict.fromkeys(ended, last)}
         Attempt.objects.bulk_create(
             Attempt(
@@ -59,8 +48,7 @@ def take_back(webhook_ids: Sequence[int]) -> None:
                 result=Attempt.Result.INTERRUPTED,
                 started_at=row.claimed_at or row.was_due,
                 error="interrupted",
-                detail=DETAIL,
-                decision=decisions.get(row.id, "It is sent again now."),
+                **_columns(decisions.get(row.id, Reason(ReasonCode.SENT_AGAIN))),
                 url=row.url,
             )
             for row in rows
@@ -79,20 +67,19 @@ def log_overtaken(delivery_ids: Sequence[int]) -> None:
     Its worker finds the delivery closed, and logs the outcome if it lives to have one; if it dies, nobody would claim
     the row again to notice. Inside the recorder's transaction.
     """
-    rows = Delivery.objects.filter(pk__in=delivery_ids)
-    _log_unanswered(rows, OVERTAKEN, "It is delivered: an earlier attempt's success was recorded late.")
+    _log_unanswered(Delivery.objects.filter(pk__in=delivery_ids), Reason(ReasonCode.DELIVERED_EARLIER))
 
 
-def log_abandoned(delivery_ids: Sequence[int], decision: str) -> None:
+def log_abandoned(delivery_ids: Sequence[int], decision: Reason) -> None:
     """Log the attempt under way for those of the deliveries that are still in state `sending`, and end its claim.
 
     For whoever has locked them and closes them next, their claims having run out: nobody would claim them again to
-    notice that they may have been sent. `decision`: why they are closed, as a sentence.
+    notice that they may have been sent. `decision`: why they are closed.
     """
-    _log_unanswered(Delivery.objects.filter(pk__in=delivery_ids, status=Delivery.Status.SENDING), ABANDONED, decision)
+    _log_unanswered(Delivery.objects.filter(pk__in=delivery_ids, status=Delivery.Status.SENDING), decision)
 
 
-def _log_unanswered(deliveries: QuerySet[Delivery], detail: str, decision: str) -> None:
+def _log_unanswered(deliveries: QuerySet[Delivery], decision: Reason) -> None:
     rows = list(deliveries.select_related("webhook").order_by("pk"))
     Attempt.objects.bulk_create(
         Attempt(
@@ -102,11 +89,15 @@ def _log_unanswered(deliveries: QuerySet[Delivery], detail: str, decision: str) 
             result=Attempt.Result.INTERRUPTED,
             started_at=row.claimed_at or row.created_at,
             error="interrupted",
-            detail=detail,
-            decision=decision,
+            **_columns(decision),
             url=row.webhook.url,
         )
         for row in rows
     )
     ended = Delivery.objects.filter(pk__in=[row.pk for row in rows])
     ended.update(claim_token=None, attempt_count=F("attempt_count") + 1)
+
+
+def _columns(decision: Reason) -> dict[str, Any]:
+    code, values = reasons.columns(decision)
+    return {"decision_code": code, "decision_values": values}

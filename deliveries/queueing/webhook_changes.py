@@ -10,14 +10,13 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.dispatch import receiver
 
+from deliveries import reasons
 from deliveries.models import Delivery
 from deliveries.models.debounce import LastSent
 from deliveries.queueing import orphans, wakeups
+from deliveries.reasons import Reason, ReasonCode
 from subscriptions.models import Webhook
 from subscriptions.signals import webhook_changed
-
-DELETED = "The webhook was deleted before this could be delivered."
-DISABLED = "The webhook was disabled before this could be delivered."
 
 CHUNK = 2_000
 """Deliveries closed by one statement, which is also what the transaction of the change closes itself."""
@@ -50,16 +49,16 @@ def close_open(webhook_id: int) -> int:
             return 0
         LastSent.objects.forget([webhook_id], wait=False)  # a recorder may be here, which waits for no publisher
         gone = webhook.deleted_at is not None
-        why = f" {webhook.disabled_reason}" if webhook.disabled_reason and not gone else ""
-        reason = DELETED if gone else DISABLED + why
+        disabled = Reason(ReasonCode.WEBHOOK_DISABLED, {"why": webhook.disabled_reason})
+        reason = Reason(ReasonCode.WEBHOOK_DELETED) if gone else disabled
         keys = _next_chunk(webhook_id)
         orphans.log_abandoned(keys, reason)
         return Delivery.objects.filter(pk__in=keys).update(
             status=Delivery.Status.CANCELLED if gone else Delivery.Status.SKIPPED,
-            reason=reason,
             due_at=None,
             claim_token=None,
             closed_at=Now(),
+            **reasons.changes(reason),
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
+from deliveries import reasons
 from deliveries.models import Attempt
 from deliveries.queueing.wakeups import WORKER_ID
 from deliveries.recording.decided_outcomes import DecidedOutcome
@@ -22,7 +23,8 @@ COLUMNS = (
     "status_code",
     "error",
     "detail",
-    "decision",
+    "decision_code",
+    "decision_values",
     "next_at",
     "url",
     "request_headers",
@@ -58,7 +60,7 @@ def line(each: DecidedOutcome) -> tuple[object, ...]:
         outcome.status_code,
         str(outcome.error or ""),
         outcome.detail,
-        each.decision.reason,
+        *reasons.columns(each.decision.reason),
         each.next_at,
         row.target.url,
         _logged_headers(sent),

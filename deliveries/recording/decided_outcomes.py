@@ -8,12 +8,11 @@ from http import HTTPStatus
 
 from deliveries import dialects
 from deliveries.db.sessions import clock
+from deliveries.reasons import Reason, ReasonCode
 from deliveries.recording import decisions
 from deliveries.recording.decisions import Dead, Decision, Delivered, Retry, RetryPolicy
 from deliveries.sending.sender import Sent
 
-ROTATED = "The webhook's secret was rotated on {:%d %B %Y at %H:%M} UTC: does the endpoint know the one in force?"
-OVERRULED = "It ended after the delivery had been taken over or closed, so nothing followed from it."
 _STATUS = {Delivered: "delivered", Retry: "retrying", Dead: "dead"}
 _UNAUTHORIZED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
@@ -40,7 +39,7 @@ class DecidedOutcome:
 
     def overrule(self) -> None:
         """Let nothing follow: the claim it was sent under is no longer in force, and it is no success."""
-        self.decision = replace(self.decision, reason=OVERRULED)
+        self.decision = replace(self.decision, reason=Reason(ReasonCode.SUPERSEDED))
         self.next_at = None
 
 
@@ -49,7 +48,8 @@ def decide_outcome(sent: Sent) -> DecidedOutcome:
     row = sent.row
     decision = decisions.decide(_policy(sent), sent.outcome, row.tries + 1)
     if sent.outcome.status_code in _UNAUTHORIZED and row.target.rotated_at:
-        decision = replace(decision, reason=f"{decision.reason} {ROTATED.format(row.target.rotated_at)}")
+        rotated_at = row.target.rotated_at.isoformat()
+        decision = replace(decision, reason=decision.reason.with_values(rotated_at=rotated_at))
     started_at, answered_at = clock.at(sent.started), clock.at(sent.finished)
     next_at = answered_at + timedelta(seconds=decision.delay) if isinstance(decision, Retry) else None
     return DecidedOutcome(sent, decision, started_at, answered_at, next_at)

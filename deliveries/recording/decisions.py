@@ -1,5 +1,7 @@
 """What follows an attempt: delivered, tried again, or dead. A pure function of policy, outcome and count.
 
+A decision says why as data, a code and its values; `deliveries.wording` makes the sentence.
+
 `RetryPolicy` lives in `deliveries.retries.policy`, where the dialects can reach it too, and is exported here.
 """
 
@@ -10,7 +12,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, Protocol
 
-from deliveries.retries.policy import DEFAULT_POLICY, Backoff, RetryPolicy, duration
+from deliveries.reasons import STATUS_ERRORS, Reason, ReasonCode
+from deliveries.retries.policy import DEFAULT_POLICY, Backoff, RetryPolicy
 
 __all__ = [
     "DEFAULT_POLICY",
@@ -23,27 +26,10 @@ __all__ = [
     "Retry",
     "RetryPolicy",
     "decide",
-    "duration",
 ]
 
 RETRY_AFTER_MAX: Final = 3600.0
 """Seconds; a longer `Retry-After` is cut to this, though never below the schedule's own delay."""
-
-_WORDS: Final = {
-    "dns_failed": "The endpoint's host name could not be resolved",
-    "dns_timeout": "The endpoint's host name could not be resolved in time",
-    "address_refused": "The endpoint's address is not allowed as a target",
-    "connect_refused": "The endpoint refused the connection",
-    "connect_timeout": "The endpoint did not accept a connection in time",
-    "unreachable": "The endpoint's network could not be reached",
-    "tls_failed": "The endpoint's TLS certificate or handshake failed",
-    "response_timeout": "The endpoint did not answer in time",
-    "connection_reset": "The endpoint closed the connection without an answer",
-    "invalid_response": "The endpoint's answer was not valid HTTP",
-    "interrupted": "The attempt was interrupted and may have been sent",
-    "internal": "The attempt failed on our side",
-}
-_STATUS_ERRORS: Final = {None, "http_error", "redirect"}  # the status says more than these classes do
 
 
 class Outcome(Protocol):
@@ -68,24 +54,24 @@ class Outcome(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The endpoint took it. `reason`: a sentence for the log."""
+    """The endpoint took it."""
 
-    reason: str
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Try again `delay` seconds after the failure. `reason`: a sentence for the log."""
+    """Try again `delay` seconds after the failure."""
 
     delay: float
-    reason: str
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
 class Dead:
     """No further attempt; review it. `disable_webhook`: the endpoint said it is gone for good (410)."""
 
-    reason: str
+    reason: Reason
     disable_webhook: bool = False
 
 
@@ -109,24 +95,20 @@ def decide(
     if tries < 1:
         raise ValueError(f"tries counts the attempt just made, so it starts from 1, not {tries}")
     status = outcome.status_code
-    answered = outcome.error in _STATUS_ERRORS and status is not None
-    happened = f"The endpoint answered {status}" if answered else _failure(outcome)
+    answered = status is not None and (outcome.error is None or outcome.error in STATUS_ERRORS)
     if outcome.error is None and status is not None and 200 <= status < 300:
-        return Delivered(f"{happened}.")
+        return Delivered(Reason(ReasonCode.DELIVERED))
     if answered and status == HTTPStatus.GONE:
-        return Dead(f"{happened}: it wants no more deliveries, so the webhook was disabled.", disable_webhook=True)
+        return Dead(Reason(ReasonCode.ENDPOINT_GONE), disable_webhook=True)
     if outcome.permanent:
-        return Dead(f"{happened}. Trying again cannot help until the webhook is changed; it waits for review.")
+        return Dead(Reason(ReasonCode.PERMANENT_FAILURE))
     if answered and policy.client_errors_final and status is not None and status < 500:
-        return Dead(f"{happened}, which is final under this webhook's retry policy; it waits for review.")
+        return Dead(Reason(ReasonCode.FINAL_STATUS))
     if tries >= policy.max_attempts:
-        which = "only attempt" if policy.max_attempts == 1 else f"last of {policy.max_attempts} attempts"
-        return Dead(f"{happened}. That was the {which}; it waits for review.")
+        return Dead(Reason(ReasonCode.ATTEMPTS_EXHAUSTED, {"of": policy.max_attempts}))
     delay, asked = _delay(policy, outcome, tries, random)
-    preference = " as the endpoint asked" if asked else ""
-    return Retry(
-        delay, f"{happened}; next try in {duration(delay)}{preference} (attempt {tries + 1} of {policy.max_attempts})."
-    )
+    code = ReasonCode.RETRY_AFTER_HONOURED if asked else ReasonCode.RETRY_SCHEDULED
+    return Retry(delay, Reason(code, {"next": tries + 1, "of": policy.max_attempts}))
 
 
 def _delay(policy: RetryPolicy, outcome: Outcome, tries: int, random: Callable[[], float]) -> tuple[float, bool]:
@@ -140,10 +122,3 @@ def _delay(policy: RetryPolicy, outcome: Outcome, tries: int, random: Callable[[
         if asked > delay:
             return asked, True
     return delay, False
-
-
-def _failure(outcome: Outcome) -> str:
-    if outcome.error is None:
-        return "The endpoint gave no answer"
-    error = str(outcome.error)
-    return _WORDS.get(error, f"The attempt failed ({error})")

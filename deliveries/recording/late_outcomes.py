@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from django.db import transaction
 
+from deliveries import reasons
 from deliveries.db import dead_letters
 from deliveries.db.arrays import columns
 from deliveries.db.engine_session import fetch
@@ -20,8 +21,17 @@ from deliveries.recording.decisions import Dead
 
 _SQL = load(__file__, "outcomes.sql")
 _COLUMNS = (
-    "delivery_id", "token", "status", "next_at", "reason", "status_code", "error", "answered_at", "total_ms",
-)  # fmt: skip
+    "delivery_id",
+    "token",
+    "status",
+    "next_at",
+    "reason_code",
+    "reason_values",
+    "status_code",
+    "error",
+    "answered_at",
+    "total_ms",
+)
 
 
 def write(late: Sequence[DecidedOutcome]) -> set[OrderingGroup]:
@@ -88,7 +98,7 @@ def _values(each: DecidedOutcome) -> tuple[object, ...]:
         each.sent.row.token,
         each.status,
         each.next_at,
-        each.decision.reason,
+        *reasons.columns(each.decision.reason),
         outcome.status_code,
         str(outcome.error or ""),
         each.answered_at,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
+from deliveries import reasons
 from deliveries.db import counters
 from deliveries.db.arrays import columns
 from deliveries.db.engine_session import fetch
@@ -28,7 +29,7 @@ from subscriptions import services
 from subscriptions.models import Webhook
 
 _SQL = load(__file__, "outcomes.sql")
-_COLUMNS = ("token", "status", "reason", *attempt_log.COLUMNS)
+_COLUMNS = ("token", "status", "reason_code", "reason_values", *attempt_log.COLUMNS)
 
 
 @dataclass(slots=True)
@@ -85,7 +86,10 @@ def _write(decided: Sequence[DecidedOutcome]) -> set[OrderingGroup]:
 
 
 def _parameters(once: Sequence[DecidedOutcome], decided: Sequence[DecidedOutcome]) -> dict[str, str]:
-    rows = [(each.sent.row.token, each.status, each.decision.reason, *attempt_log.line(each)) for each in once]
+    rows = [
+        (each.sent.row.token, each.status, *reasons.columns(each.decision.reason), *attempt_log.line(each))
+        for each in once
+    ]
     return {
         **columns(_COLUMNS, rows),
         **webhook_state.arrays(decided),
@@ -103,7 +107,7 @@ def _disable_gone(decided: Sequence[DecidedOutcome]) -> None:
         return
     for webhook in Webhook.objects.filter(pk__in=gone, is_enabled=True):
         with contextlib.suppress(ValidationError):  # deleted at this very moment
-            services.disable(webhook=webhook, reason="The endpoint answered 410 Gone.")
+            services.disable(webhook=webhook, reason=reasons.DISABLED_AS_GONE)
 
 
 def _countdowns(decided: Sequence[DecidedOutcome]) -> dict[float, list[int]]:

@@ -1,4 +1,4 @@
-"""Why an event reached a webhook, or did not: a sentence for each webhook of the merchant, for desk and API alike."""
+"""Why an event reached a webhook, or did not: a reason for each webhook of the merchant, for desk and API alike."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from typing import Final
 
 from django.db.models import Q
 
+from deliveries import reasons, wording
 from deliveries.models import Delivery, Event
+from deliveries.models.events import EXPUNGED
 from deliveries.queueing import ordering
+from deliveries.reasons import Reason, ReasonCode
 from deliveries.reporting import filter_explanations
 from subscriptions import patterns
 from subscriptions.models import EventType, Subscription, Webhook
@@ -22,26 +25,39 @@ NOT_SENT, NOT_SUBSCRIBED = "not_sent", "not_subscribed"
 
 
 @dataclass(frozen=True)
-class Reason:
+class Explanation:
     """What became of the event at one webhook.
 
     Attributes:
         webhook: Where it went, or didn't.
         status: The delivery's; NOT_SENT or NOT_SUBSCRIBED where there never was one.
-        text: Why, in a sentence.
+        reason: Why; None where the delivery has no reason.
         delivery: None where there never was one.
         when: The moment that the sentence ends with, if it has one.
     """
 
     webhook: Webhook
     status: str
-    text: str
+    reason: Reason | None
     delivery: Delivery | None = None
     when: datetime | None = None
 
+    @property
+    def text(self) -> str:
+        """Why, in a sentence."""
+        row = self.delivery
+        if self.reason is None:
+            return (row.reason if row else "") or f"{Delivery.Status(self.status).label}."
+        return wording.sentence(
+            self.reason.code,
+            self.reason.values,
+            status_code=row.last_status_code if row else None,
+            error=row.last_error if row else "",
+        )
 
-def reasons(event: Event) -> list[Reason]:
-    """Return a reason for each webhook the merchant had or has, those the event went to first. Six queries.
+
+def explain(event: Event) -> list[Explanation]:
+    """Return an explanation for each webhook the merchant had or has, those the event went to first. Six queries.
 
     Where it didn't go is answered from the subscriptions' history, which keeps ended ones.
     """
@@ -52,7 +68,7 @@ def reasons(event: Event) -> list[Reason]:
     return sent + _strangers(event, deliveries)
 
 
-def _strangers(event: Event, deliveries: Collection[int]) -> list[Reason]:
+def _strangers(event: Event, deliveries: Collection[int]) -> list[Explanation]:
     present = Q(deleted_at=None) | Q(deleted_at__gt=event.created_at)
     others = Webhook.objects.filter(present, merchant_id=event.merchant_id).exclude(pk__in=deliveries).order_by("pk")
     webhooks = list(others[: WEBHOOKS_MAX - len(deliveries)])
@@ -64,58 +80,59 @@ def _strangers(event: Event, deliveries: Collection[int]) -> list[Reason]:
     return [_not_sent(webhook, heard.get(webhook.pk, []), event, names) for webhook in webhooks]
 
 
-def _sent(webhook: Webhook, delivery: Delivery, event: Event, ahead: Delivery | None) -> Reason:
+def _sent(webhook: Webhook, delivery: Delivery, event: Event, ahead: Delivery | None) -> Explanation:
     when = None
+    reason: Reason | None
     match delivery.status:
         case Delivery.Status.DELIVERED:
-            text = f"Delivered with attempt {delivery.attempt_count}; your server answered {delivery.last_status_code}."
+            reason = Reason(ReasonCode.ANSWERED_WITH_SUCCESS, {"attempt": delivery.attempt_count})
             when = delivery.last_attempt_at
         case Delivery.Status.PENDING | Delivery.Status.RETRYING:
-            text = _waiting(webhook, delivery, ahead)
+            reason = _waiting(webhook, delivery, ahead)
             when = delivery.due_at if webhook.paused_at is None and not delivery.is_held else None
         case Delivery.Status.SENDING:
-            text = "It is being sent right now."
-        case Delivery.Status.SKIPPED:
-            text = _skipped(webhook, delivery, event)
+            reason = Reason(ReasonCode.BEING_SENT)
         case _:
-            text = delivery.reason or f"{Delivery.Status(delivery.status).label}."
-    return Reason(webhook, delivery.status, text, delivery, when)
+            reason = _filtered(delivery, event) or reasons.stored(delivery.reason_code, delivery.reason_values)
+    return Explanation(webhook, delivery.status, reason, delivery, when)
 
 
-def _waiting(webhook: Webhook, delivery: Delivery, ahead: Delivery | None) -> str:
+def _waiting(webhook: Webhook, delivery: Delivery, ahead: Delivery | None) -> Reason:
     if webhook.paused_at is not None:
-        who = f" by {webhook.paused_by}" if webhook.paused_by else ""
-        return f"The webhook was paused on {webhook.paused_at:%-d %B}{who}; the event is sent when somebody resumes it."
-    if delivery.is_held:
-        return ordering.why_held(delivery, ahead)
+        return Reason(ReasonCode.PAUSED, {"since": webhook.paused_at.isoformat(), "by": webhook.paused_by})
+    if held := ordering.reason_held(delivery, ahead):
+        return held
     if delivery.status == Delivery.Status.PENDING:
-        return "It waits for its first attempt."
-    last = delivery.last_status_code or delivery.last_error.replace("_", " ")
-    return f"Attempt {delivery.attempt_count} failed ({last}); the next one follows."
+        return Reason(ReasonCode.AWAITS_FIRST_ATTEMPT)
+    return Reason(ReasonCode.AWAITS_RETRY, {"attempt": delivery.attempt_count})
 
 
-def _skipped(webhook: Webhook, delivery: Delivery, event: Event) -> str:
-    if not delivery.reason.startswith("Filtered") or not webhook.filter:
-        return delivery.reason
-    found = filter_explanations.explain(webhook.filter, event.type, event.data)
-    return f"Filtered: {found}." if found else delivery.reason
+def _filtered(delivery: Delivery, event: Event) -> Reason | None:
+    """Return what the filter, as it was then, asked of the event's data; None if it can't be told."""
+    if delivery.reason_code != ReasonCode.FILTERED or event.data == EXPUNGED:
+        return None
+    expression = (delivery.reason_values or {}).get("filter", "")
+    found = filter_explanations.explain(expression, event.type, event.data)
+    return Reason(ReasonCode.FILTER_ASKED_FOR, {"found": found}) if found else None
 
 
-def _not_sent(webhook: Webhook, heard: list[Subscription], event: Event, names: tuple[str, tuple[str, ...]]) -> Reason:
+def _not_sent(
+    webhook: Webhook, heard: list[Subscription], event: Event, names: tuple[str, tuple[str, ...]]
+) -> Explanation:
     matching = [each for each in heard if patterns.matches(each.pattern, *names)]
     if webhook.created_at > event.created_at:
-        return Reason(webhook, NOT_SENT, "The webhook was made after the event.", when=webhook.created_at)
+        return Explanation(webhook, NOT_SENT, Reason(ReasonCode.WEBHOOK_NEWER), when=webhook.created_at)
     later = [each for each in matching if each.created_at > event.created_at and each.ended_at is None]
     if later:
-        text = f"It listens to {later[0].pattern} only since after the event."
-        return Reason(webhook, NOT_SENT, text, when=later[0].created_at)
+        reason = Reason(ReasonCode.SUBSCRIBED_LATER, {"pattern": later[0].pattern})
+        return Explanation(webhook, NOT_SENT, reason, when=later[0].created_at)
     ended = [each for each in matching if each.ended_at is not None and each.ended_at <= event.created_at]
     if ended:
-        text = f"It stopped listening to {ended[-1].pattern} before the event."
-        return Reason(webhook, NOT_SENT, text, when=ended[-1].ended_at)
+        reason = Reason(ReasonCode.SUBSCRIPTION_ENDED, {"pattern": ended[-1].pattern})
+        return Explanation(webhook, NOT_SENT, reason, when=ended[-1].ended_at)
     present = [each.pattern for each in heard if _listened(each, event)]
     listens = ", ".join(present[:PATTERNS_SHOWN]) + (" and others" if len(present) > PATTERNS_SHOWN else "")
-    return Reason(webhook, NOT_SUBSCRIBED, f"Not subscribed: it listens to {listens or 'nothing'}.")
+    return Explanation(webhook, NOT_SUBSCRIBED, Reason(ReasonCode.NOT_SUBSCRIBED, {"patterns": listens}))
 
 
 def _listened(subscription: Subscription, event: Event) -> bool:

@@ -11,11 +11,13 @@ from django.db import transaction
 from django.db.models import Case, DateTimeField, F, QuerySet, Value, When
 from django.db.models.functions import Now
 
+from deliveries import reasons
 from deliveries.models import DeadLetter, Delivery
 from deliveries.models.debounce import LastSent
 from deliveries.models.deliveries import HELD
 from deliveries.models.events import EXPUNGED
 from deliveries.queueing import ordering, wakeups
+from deliveries.reasons import Reason, ReasonCode
 
 BULK_CHUNK = 500
 """Deliveries a transaction of a bulk replay or discard."""
@@ -85,10 +87,10 @@ def cancel(*, delivery: Delivery, by: str) -> Delivery:
     with transaction.atomic():
         changed = Delivery.objects.filter(pk=delivery.pk, status__in=waiting).update(
             status=Delivery.Status.CANCELLED,
-            reason=f"Cancelled by {by}.",
             due_at=None,
             claim_token=None,
             closed_at=Now(),
+            **reasons.changes(Reason(ReasonCode.CANCELLED, {"by": by})),
         )
         if not changed:
             raise _conflict(delivery, "cancelled")
@@ -130,9 +132,9 @@ def _replay(keys: Collection[int], *, by: str, note: str) -> int:
             claim_token=None,
             tries=0,
             orphaned_attempts=0,
-            reason="",
             replays=F("replays") + 1,
             closed_at=None,
+            **reasons.changes(None),
         )
         _resolve(webhooks_of, DeadLetter.Resolution.REPLAYED, by, note)
         _let_on(webhooks_of)
@@ -144,9 +146,9 @@ def _replay(keys: Collection[int], *, by: str, note: str) -> int:
 def _discard(keys: Collection[int], *, by: str, note: str) -> int:
     with transaction.atomic():
         webhooks_of = _locked(keys, (Delivery.Status.DEAD,))
-        reason = f"Discarded by {by}." + (f" {note}" if note else "")
+        reason = Reason(ReasonCode.DISCARDED, {"by": by, "note": note})
         Delivery.objects.filter(pk__in=webhooks_of).update(
-            status=Delivery.Status.DISCARDED, reason=reason, closed_at=Now()
+            status=Delivery.Status.DISCARDED, closed_at=Now(), **reasons.changes(reason)
         )
         _resolve(webhooks_of, DeadLetter.Resolution.DISCARDED, by, note)
         LastSent.objects.forget({webhook_id for webhook_id, _key in webhooks_of.values()})

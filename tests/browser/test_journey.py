@@ -59,7 +59,7 @@ def test_a_merchants_first_day(house: House, visit: Visit, receiver: Receiver, c
 
     # An event is published, arrives, and stands in the log.
     house.publish("aster", "order.created", {"order": {"id": "7", "number": "AS-7"}})
-    visit.go("deliveries/delivery/")
+    visit.go("webhooks_deliveries/delivery/")
     reload_until(page, lambda: status_of(page, "delivered") == 1, "the delivery")
     assert json.loads(receiver.got[1][1])["data"] == {"order": {"id": "7", "number": "AS-7"}}
     page.fill("#searchbar", "AS-7")
@@ -72,7 +72,7 @@ def test_a_merchants_first_day(house: House, visit: Visit, receiver: Receiver, c
     receiver.status = 503
     for number in (8, 9, 10):
         house.publish("aster", "order.created", {"order": {"id": str(number)}})
-    visit.go("deliveries/delivery/?outcome=failed")
+    visit.go("webhooks_deliveries/delivery/?outcome=failed")
     reload_until(page, lambda: status_of(page, "retrying|in review") == 3, "three failures")
     page.locator("table#result_list a").first.click()
     expect(page.get_by_text("Your server is overloaded or in maintenance.").first).to_be_visible()
@@ -80,7 +80,7 @@ def test_a_merchants_first_day(house: House, visit: Visit, receiver: Receiver, c
     assert status_of(page, ".") == 0
 
     # The review queue: grouped, counted, and after mending replayed in bulk.
-    visit.go("deliveries/deadletter/")
+    visit.go("webhooks_deliveries/deadletter/")
     reload_until(page, lambda: page.get_by_text("3 waiting").count() == 1, "the group of three")
     receiver.status = 200
     page.get_by_role("link", name="Replay all").click()
@@ -88,11 +88,11 @@ def test_a_merchants_first_day(house: House, visit: Visit, receiver: Receiver, c
     page.fill("input[name=note]", "Server restarted")
     page.get_by_role("button", name="Replay 3").click()
     expect(page.get_by_role("status")).to_have_text("Done: 3 on their way.")
-    visit.go("deliveries/delivery/?outcome=delivered")
+    visit.go("webhooks_deliveries/delivery/?outcome=delivered")
     reload_until(page, lambda: status_of(page, "delivered") == 4, "the replayed deliveries")
-    visit.go("deliveries/deadletter/")
+    visit.go("webhooks_deliveries/deadletter/")
     expect(page.get_by_role("heading", name="Nothing waits for you")).to_be_visible()
-    visit.go("deliveries/deadletter/?decision=replayed")
+    visit.go("webhooks_deliveries/deadletter/?decision=replayed")
     expect(page.get_by_text(f"Replayed by {house.people['aster']}").first).to_be_visible()
 
     # Pausing holds, resuming delivers.
@@ -100,12 +100,12 @@ def test_a_merchants_first_day(house: House, visit: Visit, receiver: Receiver, c
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_text("Paused. Events wait here")).to_be_visible()
     held = house.publish("aster", "order.created", {"order": {"id": "11"}})
-    visit.go(f"deliveries/event/?q={held}")
+    visit.go(f"webhooks_deliveries/event/?q={held}")
     page.locator("table#result_list a").first.click()
     expect(page.get_by_text("The webhook was paused on")).to_be_visible()
     page.goto(webhook_page)
     page.get_by_role("button", name="Resume").click()
-    visit.go("deliveries/delivery/?outcome=delivered")
+    visit.go("webhooks_deliveries/delivery/?outcome=delivered")
     reload_until(page, lambda: status_of(page, "delivered") == 5, "what was held")
 
     viewer = invite_viewer(visit)
@@ -115,7 +115,7 @@ def test_a_merchants_first_day(house: House, visit: Visit, receiver: Receiver, c
 
 def invite_viewer(visit: Visit) -> tuple[str, str]:
     """Invite a viewer on the members' page; return the user name and the password it showed once."""
-    page = visit.go("subscriptions/membership/add/")
+    page = visit.go("webhooks_subscriptions/membership/add/")
     page.fill("#id_email", "viewer@aster.example")
     page.select_option("#id_role", "viewer")
     page.click("button[name=_save]")
@@ -130,11 +130,11 @@ def look_as_viewer(visit: Visit, viewer: tuple[str, str], webhook_page: str) -> 
     expect(page.get_by_text("Bookkeeping").first).to_be_visible()
     for absent in ("Pause", "Rotate secret", "Send test", "Save"):
         assert page.get_by_role("button", name=absent, exact=True).count() == 0
-    visit.go("deliveries/delivery/")
+    visit.go("webhooks_deliveries/delivery/")
     assert status_of(page, "delivered") == 5
     page.locator("table#result_list a").first.click()
     assert page.get_by_role("button", name="Send again now").count() == 0
-    visit.go("deliveries/deadletter/")
+    visit.go("webhooks_deliveries/deadletter/")
     assert page.get_by_role("link", name="Replay all").count() == 0
     assert page.get_by_role("link", name="API keys").count() == 0
     visit.close()
@@ -142,7 +142,13 @@ def look_as_viewer(visit: Visit, viewer: tuple[str, str], webhook_page: str) -> 
 
 def look_as_stranger(visit: Visit, webhook_page: str) -> None:
     page = visit.sign_in(visit.house.people["borage"], PASSWORD)
-    for path in ("", "subscriptions/webhook/", "deliveries/delivery/", "deliveries/event/", "deliveries/deadletter/"):
+    for path in (
+        "",
+        "webhooks_subscriptions/webhook/",
+        "webhooks_deliveries/delivery/",
+        "webhooks_deliveries/event/",
+        "webhooks_deliveries/deadletter/",
+    ):
         visit.go(path)
         assert "Bookkeeping" not in page.content()
         assert page.locator("table#result_list").count() == 0

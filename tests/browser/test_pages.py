@@ -15,26 +15,26 @@ pytestmark = pytest.mark.browser
 
 LISTS = [
     "",
-    "subscriptions/webhook/",
-    "subscriptions/webhook/add/",
-    "deliveries/delivery/",
-    "deliveries/event/",
-    "deliveries/deadletter/",
-    "deliveries/attempt/",
-    "deliveries/deadletter/all/replay/",
-    "subscriptions/eventtype/",
-    "subscriptions/apikey/",
-    "subscriptions/apikey/add/",
-    "subscriptions/membership/",
-    "subscriptions/membership/add/",
-    "subscriptions/merchant/",
+    "webhooks_subscriptions/webhook/",
+    "webhooks_subscriptions/webhook/add/",
+    "webhooks_deliveries/delivery/",
+    "webhooks_deliveries/event/",
+    "webhooks_deliveries/deadletter/",
+    "webhooks_deliveries/attempt/",
+    "webhooks_deliveries/deadletter/all/replay/",
+    "webhooks_subscriptions/eventtype/",
+    "webhooks_subscriptions/apikey/",
+    "webhooks_subscriptions/apikey/add/",
+    "webhooks_subscriptions/membership/",
+    "webhooks_subscriptions/membership/add/",
+    "webhooks_subscriptions/merchant/",
 ]
 ROWS = [
-    "subscriptions/webhook/",
-    "deliveries/delivery/",
-    "deliveries/event/",
-    "deliveries/deadletter/",
-    "subscriptions/eventtype/",
+    "webhooks_subscriptions/webhook/",
+    "webhooks_deliveries/delivery/",
+    "webhooks_deliveries/event/",
+    "webhooks_deliveries/deadletter/",
+    "webhooks_subscriptions/eventtype/",
 ]
 
 
@@ -101,7 +101,7 @@ def serious(found: Any) -> list[str]:
 
 
 def test_the_form_can_be_filled_with_the_keyboard_alone(cedar: Visit) -> None:
-    page = cedar.go("subscriptions/webhook/add/")
+    page = cedar.go("webhooks_subscriptions/webhook/add/")
     page.focus("#id_url")
     page.keyboard.type("http://127.0.0.1:1/hooks")
     page.focus("input[name=events][value='order.paid']")
@@ -112,7 +112,7 @@ def test_the_form_can_be_filled_with_the_keyboard_alone(cedar: Visit) -> None:
 
 
 def test_the_retry_policy_is_spelled_out_as_it_is_typed(cedar: Visit) -> None:
-    page = cedar.go("subscriptions/webhook/add/")
+    page = cedar.go("webhooks_subscriptions/webhook/add/")
     page.fill("#id_url", f"{cedar.house.url}/hooks")
     page.get_by_text("Retries", exact=True).click()
     page.fill("#id_retry_policy", "5s, 2m")
@@ -125,7 +125,7 @@ def test_times_stand_in_the_viewers_zone(filled: House, chromium: Browser) -> No
     for zone in ("UTC", "Asia/Tokyo"):
         visit = Visit(filled, chromium, timezone_id=zone, locale="en-GB")
         visit.sign_in(filled.people["cedar"])
-        page = visit.go("deliveries/delivery/")
+        page = visit.go("webhooks_deliveries/delivery/")
         element = page.locator("table#result_list time").first
         shown.append((element.inner_text(), element.get_attribute("datetime")))
         visit.close()

@@ -6,6 +6,7 @@ from collections import Counter
 
 from deliveries.models import Attempt, Delivery
 from deliveries.models.events import EXPUNGED
+from deliveries.reasons import ReasonCode
 from tests.promises.model import Model
 from tests.promises.rows import CLOSED, DEAD, DELIVERED, HELD, OPEN, PENDING, SENDING, SKIPPED, Row
 from tests.promises.world import Stored
@@ -75,7 +76,7 @@ def state_is_legal(delivery: Delivery) -> None:
     assert (delivery.due_at is not None) == is_open, "open exactly while it is due some time"
     assert (delivery.closed_at is None) == is_open
     assert (delivery.claim_token is not None) == (delivery.status == SENDING), "under a claim exactly while it is sent"
-    assert bool(delivery.reason) == (delivery.status in CLOSED - {DELIVERED}), "what is not delivered says why"
+    assert bool(delivery.reason_code) == (delivery.status in CLOSED - {DELIVERED}), "what is not delivered says why"
     assert delivery.status != PENDING or not (delivery.tries or delivery.replays)
 
 
@@ -87,7 +88,7 @@ def log_is_complete(delivery: Delivery, attempts: list[Attempt]) -> None:
     if delivery.status == DELIVERED:
         assert any(each.result == Attempt.Result.DELIVERED for each in attempts), "delivered, says the row alone"
     if delivery.status == SKIPPED and not delivery.replays and not attempts:
-        assert "disabled" in delivery.reason
+        assert delivery.reason_code in {ReasonCode.DISABLED_AT_PUBLISH, ReasonCode.WEBHOOK_DISABLED}
 
 
 def letters_fit(delivery: Delivery, letters: list[str]) -> None:

@@ -22,8 +22,9 @@ def close(delivery: Delivery, status: str) -> Delivery:
             delivery=delivery,
             merchant_id=delivery.merchant_id,
             webhook_id=delivery.webhook_id,
-            reason="Gave up after 4 attempts.",
-            error="status",
+            reason_code="attempts_exhausted",
+            reason_values={"of": 4},
+            error="http_error",
             status_code=500,
         )
     return delivery

@@ -62,7 +62,7 @@ def test_an_empty_export_is_valid_json(browser: Client) -> None:
 
 
 def test_a_cell_that_a_spreadsheet_would_run_is_disarmed(shop: Shop, browser: Client) -> None:
-    Delivery.objects.filter(pk=shop.delivery.pk).update(reason="=cmd|'/C calc'!A0")
+    Delivery.objects.filter(pk=shop.delivery.pk).update(last_error="=cmd|'/C calc'!A0")
     text = b"".join(browser.get(f"{LOG}export/csv/").streaming_content).decode()
     assert "'=cmd" in text
 

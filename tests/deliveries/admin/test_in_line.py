@@ -58,13 +58,10 @@ def test_the_page_of_a_paused_webhooks_delivery_says_what_it_waits_for(browser: 
 
 def test_why_an_event_has_not_arrived_is_the_line_it_stands_in(line: list[Delivery]) -> None:
     first, second = line
-    reasons = {
-        reason.delivery: reason for event in (first.event, second.event) for reason in explanations.reasons(event)
-    }
-    reason = reasons[second]
-    assert reason.text == f"It waits in line behind {first.public_id}, which is retrying."
-    assert reason.when is None
-    assert reasons[first].when is not None
+    explained = {each.delivery: each for event in (first.event, second.event) for each in explanations.explain(event)}
+    assert explained[second].text == f"It waits in line behind {first.public_id}, which is retrying."
+    assert explained[second].when is None
+    assert explained[first].when is not None
 
 
 def test_what_is_held_counts_as_open_and_is_never_overdue(line: list[Delivery]) -> None:

@@ -42,7 +42,7 @@ def test_the_log_has_alvas_columns_and_the_reasons_of_the_retries(shop: Shop, br
         assert column in page
     for column in ("Sent at", "Answered at", "What follows"):
         assert column in page
-    assert "It is tried again in 5 s." in page
+    assert "The endpoint answered 503; next try in 5 s (attempt 2 of 4)." in page
     assert shop.webhook.url in page
 
 

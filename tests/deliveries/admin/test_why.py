@@ -27,22 +27,22 @@ def publish_order(merchant: Merchant, total: object = 12) -> Event:
     return event
 
 
-def reason_for(event: Event, webhook: Webhook) -> explanations.Reason:
-    return next(reason for reason in explanations.reasons(event) if reason.webhook == webhook)
+def explanation_for(event: Event, webhook: Webhook) -> explanations.Explanation:
+    return next(each for each in explanations.explain(event) if each.webhook == webhook)
 
 
 @pytest.mark.django_db
 def test_a_filtered_event_says_what_it_has_and_what_the_filter_asks_for(merchant: Merchant) -> None:
     webhook = make_webhook(merchant, filter="data.order.total > `100`")
-    reason = reason_for(publish_order(merchant), webhook)
-    assert reason.text == "Filtered: data.order.total is 12, the filter asks for > 100."
+    explanation = explanation_for(publish_order(merchant), webhook)
+    assert explanation.text == "Filtered: data.order.total is 12, the filter asks for > 100."
 
 
 @pytest.mark.django_db
 def test_a_paused_webhook_says_since_when_and_by_whom(merchant: Merchant) -> None:
     webhook = make_webhook(merchant)
     pause(webhook)
-    text = reason_for(publish_order(merchant), webhook).text
+    text = explanation_for(publish_order(merchant), webhook).text
     assert text.startswith("The webhook was paused on ")
     assert "by anna" in text
 
@@ -51,13 +51,13 @@ def test_a_paused_webhook_says_since_when_and_by_whom(merchant: Merchant) -> Non
 def test_a_disabled_webhook_gives_its_reason(merchant: Merchant) -> None:
     webhook = make_webhook(merchant)
     services.disable(webhook=webhook, reason="the endpoint answered 410")
-    assert "the endpoint answered 410" in reason_for(publish_order(merchant), webhook).text
+    assert "the endpoint answered 410" in explanation_for(publish_order(merchant), webhook).text
 
 
 @pytest.mark.django_db
 def test_an_event_nobody_asked_for_says_what_the_webhook_listens_to(merchant: Merchant) -> None:
     webhook = make_webhook(merchant, events=["download.*", "file.uploaded"])
-    assert reason_for(publish_order(merchant), webhook).text == (
+    assert explanation_for(publish_order(merchant), webhook).text == (
         "Not subscribed: it listens to download.*, file.uploaded."
     )
 
@@ -68,21 +68,21 @@ def test_a_subscription_that_ended_before_or_began_after_says_so(merchant: Merch
     services.update_webhook(webhook=ended, events=["file.*"])
     event = publish_order(merchant)
     services.update_webhook(webhook=begun, events=["order.created"])
-    assert reason_for(event, ended).text == "It stopped listening to order.* before the event."
-    assert reason_for(event, begun).text == "It listens to order.created only since after the event."
+    assert explanation_for(event, ended).text == "It stopped listening to order.* before the event."
+    assert explanation_for(event, begun).text == "It listens to order.created only since after the event."
 
 
 @pytest.mark.django_db
 def test_a_webhook_made_after_the_event_says_so(merchant: Merchant) -> None:
     event = publish_order(merchant)
-    assert reason_for(event, make_webhook(merchant)).text == "The webhook was made after the event."
+    assert explanation_for(event, make_webhook(merchant)).text == "The webhook was made after the event."
 
 
 @pytest.mark.django_db
 def test_webhooks_of_other_merchants_are_no_part_of_the_answer(merchant: Merchant) -> None:
     make_webhook(make_merchant())
     mine = make_webhook(merchant)
-    assert [reason.webhook for reason in explanations.reasons(publish_order(merchant))] == [mine]
+    assert [each.webhook for each in explanations.explain(publish_order(merchant))] == [mine]
 
 
 @pytest.mark.django_db

@@ -67,7 +67,7 @@ def new_delivery(status: str) -> Delivery:
         **({"due_at": None} | columns),
     )
     if status == "dead":
-        DeadLetter.objects.create(delivery=delivery, merchant=MERCHANT, webhook=webhook, reason="Gave up.")
+        DeadLetter.objects.create(delivery=delivery, merchant=MERCHANT, webhook=webhook, reason_code="final_status")
     return delivery
 
 

@@ -23,7 +23,7 @@ def dead(api: Client, webhook: dict[str, Any]) -> list[Delivery]:
     Delivery.objects.update(status="dead", due_at=None, closed_at=timezone.now())
     found = list(Delivery.objects.order_by("id"))
     DeadLetter.objects.bulk_create(
-        DeadLetter(delivery=one, merchant_id=one.merchant_id, webhook_id=one.webhook_id, reason="Gave up.")
+        DeadLetter(delivery=one, merchant_id=one.merchant_id, webhook_id=one.webhook_id, reason_code="final_status")
         for one in found
     )
     return found
@@ -89,7 +89,10 @@ def test_what_dies_after_the_request_is_not_selected(api: Client, dead: list[Del
     job = Job.objects.get(public_id=api.post(f"{QUEUE}/replay").json()["job"]["id"])
     DeadLetter.objects.filter(delivery=dead[0]).update(resolved_at=timezone.now())
     DeadLetter.objects.create(
-        delivery=dead[0], merchant_id=dead[0].merchant_id, webhook_id=dead[0].webhook_id, reason="Again."
+        delivery=dead[0],
+        merchant_id=dead[0].merchant_id,
+        webhook_id=dead[0].webhook_id,
+        reason_code="final_status",
     )
 
     bulk_jobs.run(job.pk)

@@ -83,7 +83,7 @@ def places(api: Client, shop: NewMerchant) -> Iterator[dict[str, str]]:
         Delivery.objects.update(status="dead", due_at=None, closed_at=timezone.now())
         first = Delivery.objects.order_by("id")[0]
         DeadLetter.objects.create(
-            delivery=first, merchant_id=first.merchant_id, webhook_id=first.webhook_id, reason="Gave up."
+            delivery=first, merchant_id=first.merchant_id, webhook_id=first.webhook_id, reason_code="attempts_exhausted"
         )
         second = Delivery.objects.order_by("id")[1]
         Delivery.objects.filter(pk=second.pk).update(status="retrying", due_at=timezone.now() + timedelta(hours=1))
@@ -176,7 +176,7 @@ def test_a_missing_scope_is_403_and_named(shop: NewMerchant, places: dict[str, s
 def test_another_tenant_neither_sees_nor_touches_anything(
     shop: NewMerchant, stranger: Client, places: dict[str, str], route: Route
 ) -> None:
-    before = list(Delivery.objects.order_by("pk").values("pk", "status", "replays", "reason"))
+    before = list(Delivery.objects.order_by("pk").values("pk", "status", "replays", "reason_code"))
     answer = send(stranger, route, places)
 
     if "<" in route.path:

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from deliveries.maintenance.expunging import EXPUNGED, expunge
 from deliveries.models import Attempt, DeadLetter, Delivery, Event, ExpungedPayload
+from deliveries.reasons import ReasonCode
 from deliveries.recording import outcomes
 from deliveries.review import manual_actions
 from tests.support.aging import age, purge, settled
@@ -40,7 +41,7 @@ def test_expunging_cancels_what_was_still_to_be_sent_and_discards_what_waits_for
     assert DeadLetter.objects.get().resolved_by == "ada"
     cancelled = Delivery.objects.get(webhook=waiting)
     assert (cancelled.status, cancelled.due_at) == (Delivery.Status.CANCELLED, None)
-    assert "expunged by ada" in cancelled.reason
+    assert (cancelled.reason_code, cancelled.reason_values) == (ReasonCode.EXPUNGED, {"by": "ada"})
     assert trace.cancelled == 1
 
 

@@ -117,7 +117,7 @@ def test_bodies_go_before_their_attempts_and_the_line_of_the_log_stays(settings)
     assert (attempt.request_headers, attempt.response_headers, bytes(attempt.response_body)) == ("[]", "[]", b"")
     assert attempt.status_code == 200
     assert attempt.request_digest != ""
-    assert attempt.decision != ""
+    assert attempt.decision_code != ""
 
 
 def test_payloads_can_go_before_their_events(settings):

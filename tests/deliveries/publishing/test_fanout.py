@@ -7,6 +7,7 @@ import pytest
 from deliveries.models import Counter, Delivery
 from deliveries.publishing import publish, publish_many
 from deliveries.publishing.service import NewEvent
+from deliveries.reasons import ReasonCode
 from subscriptions import services
 from tests.support.engine import EVENT
 from tests.support.factories import make_merchant, make_webhook
@@ -46,8 +47,8 @@ def test_a_disabled_webhooks_delivery_is_skipped_with_the_reason() -> None:
     assert published.deliveries == 0
     assert (delivery.status, delivery.due_at) == (Delivery.Status.SKIPPED, None)
     assert delivery.closed_at is not None
-    assert "disabled" in delivery.reason
-    assert "moved house" in delivery.reason
+    assert delivery.reason_code == ReasonCode.DISABLED_AT_PUBLISH
+    assert delivery.reason_values == {"why": "moved house"}
 
 
 def test_a_filtered_events_delivery_is_skipped_with_the_filter_and_its_result() -> None:
@@ -56,8 +57,8 @@ def test_a_filtered_events_delivery_is_skipped_with_the_filter_and_its_result() 
     publish(EVENT, {"order": {"currency": "USD"}}, merchant=webhook.merchant)
     skipped = Delivery.objects.get()
     assert skipped.status == Delivery.Status.SKIPPED
-    assert "data.order.currency == 'EUR'" in skipped.reason
-    assert "false" in skipped.reason
+    assert skipped.reason_code == ReasonCode.FILTERED
+    assert skipped.reason_values == {"filter": "data.order.currency == 'EUR'", "result": "false"}
     publish(EVENT, {"order": {"currency": "EUR"}}, merchant=webhook.merchant)
     assert Delivery.objects.latest("pk").status == Delivery.Status.PENDING
 

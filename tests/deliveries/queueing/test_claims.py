@@ -10,6 +10,7 @@ from django.utils import timezone
 from deliveries.models import Attempt, DeadLetter, Delivery, WebhookState
 from deliveries.publishing import publish
 from deliveries.queueing import claims
+from deliveries.reasons import ReasonCode
 from subscriptions import services
 from subscriptions.models import SigningSecret
 from tests.support.engine import EVENT, claim, claim_one, due, due_one, expire, reread, shift_due, statements, widen
@@ -186,7 +187,7 @@ def test_a_claim_that_ran_out_is_logged_as_interrupted_and_claimed_again() -> No
     assert (again.tries, again.orphaned_attempts) == (0, 1)
     attempt = Attempt.objects.get()
     assert (attempt.number, attempt.result, attempt.error) == (1, Attempt.Result.INTERRUPTED, "interrupted")
-    assert "may have reached" in attempt.detail
+    assert attempt.decision_code == ReasonCode.SENT_AGAIN
     assert attempt.url == delivery.webhook.url
     stored = reread(delivery)
     assert (stored.attempt_count, stored.tries, stored.orphaned_attempts) == (1, 0, 1)
@@ -201,7 +202,7 @@ def test_three_interruptions_in_a_row_end_in_review() -> None:
     assert claim(delivery.webhook).rows == []
     stored = reread(delivery)
     assert (stored.status, stored.due_at, stored.claim_token) == (Delivery.Status.DEAD, None, None)
-    assert "died 3 times in a row" in stored.reason
+    assert (stored.reason_code, stored.reason_values) == (ReasonCode.WORKER_DIED, {"times": 3})
     letter = DeadLetter.objects.get()
     assert (letter.delivery_id, letter.error, letter.resolved_at) == (delivery.pk, "interrupted", None)
     numbers = list(Attempt.objects.filter(delivery=delivery).values_list("number", "result"))

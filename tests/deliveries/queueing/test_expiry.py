@@ -9,7 +9,7 @@ import pytest
 from django.db.models import F
 
 from deliveries.models import Attempt, Delivery, LastSent, Watch
-from deliveries.publishing import debounce
+from deliveries.reasons import ReasonCode
 from deliveries.recording import outcomes
 from deliveries.review import manual_actions
 from deliveries.worker import probes
@@ -41,8 +41,8 @@ def test_a_delivery_older_than_its_webhook_wants_is_cancelled_with_the_reason_an
     stored = reread(delivery)
     assert (batch.rows, batch.full) == ([], True)
     assert (stored.status, stored.due_at, stored.claim_token, stored.attempt_count) == (S.CANCELLED, None, None, 0)
-    assert stored.reason.startswith("Expired: it was 26 h")
-    assert "older than 24 h" in stored.reason
+    assert (stored.reason_code, stored.reason_values["limit"]) == (ReasonCode.EXPIRED, DAY)
+    assert 26 * 3600 <= stored.reason_values["age"] < 26 * 3600 + 60
     assert stored.closed_at is not None
     assert not Attempt.objects.exists()
 
@@ -91,7 +91,8 @@ def test_one_whose_worker_died_is_logged_and_not_sent_again_when_too_old() -> No
     age(delivery, seconds=2 * DAY)
     assert claim(delivery.webhook).rows == []
     attempt = Attempt.objects.get()
-    assert (attempt.result, attempt.decision) == (Attempt.Result.INTERRUPTED, reread(delivery).reason)
+    assert (attempt.result, attempt.decision_code) == (Attempt.Result.INTERRUPTED, ReasonCode.EXPIRED)
+    assert attempt.decision_values == reread(delivery).reason_values
     assert reread(delivery).status == S.CANCELLED
 
 
@@ -133,7 +134,7 @@ def test_an_expired_delivery_no_longer_counts_as_what_was_last_sent() -> None:
     claim(webhook)
     assert not LastSent.objects.exists()
     assert due_one(webhook).status == S.PENDING
-    assert debounce.REASON not in reread(first).reason
+    assert reread(first).reason_code == ReasonCode.EXPIRED
 
 
 def test_a_paused_webhook_keeps_its_old_deliveries_until_it_is_resumed() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from deliveries.maintenance.expunging import expunge
 from deliveries.models import Attempt, Counter, DeadLetter, Delivery
-from deliveries.queueing import orphans
+from deliveries.reasons import ReasonCode
 from deliveries.recording import outcomes
 from deliveries.review import manual_actions
 from subscriptions import services
@@ -44,7 +44,8 @@ def test_the_number_of_interruptions_allowed_is_a_setting(settings) -> None:  # 
     claim_one(delivery)
     expire(delivery)
     assert claim(delivery.webhook).rows == []
-    assert reread(delivery).reason == orphans.LAST.format(times=1)
+    stored = reread(delivery)
+    assert (stored.reason_code, stored.reason_values) == (ReasonCode.WORKER_DIED, {"times": 1})
 
 
 def test_one_that_wore_out_its_workers_can_be_replayed_and_starts_from_nothing() -> None:
@@ -104,8 +105,12 @@ def test_an_attempt_under_way_when_a_late_success_closes_the_delivery_is_in_the_
 
     stored = reread(delivery)
     assert (stored.status, stored.claim_token, stored.attempt_count) == (Delivery.Status.DELIVERED, None, 2)
-    log = list(Attempt.objects.order_by("id").values_list("number", "result"))
-    assert log == [(1, "interrupted"), (2, "interrupted"), (1, "delivered")]
+    log = list(Attempt.objects.order_by("id").values_list("number", "result", "decision_code"))
+    assert log == [
+        (1, "interrupted", ReasonCode.SENT_AGAIN),
+        (2, "interrupted", ReasonCode.DELIVERED_EARLIER),
+        (1, "delivered", ReasonCode.DELIVERED),
+    ]
     outcomes.record([answered(again, 500)])
     assert reread(delivery).status == Delivery.Status.DELIVERED
     assert reread(delivery).attempt_count == 2
@@ -123,7 +128,9 @@ def test_what_may_have_been_sent_is_in_the_log_when_its_webhook_is_switched_off(
     stored = reread(delivery)
     [attempt] = Attempt.objects.all()
     assert (stored.due_at, stored.claim_token, stored.attempt_count) == (None, None, 1)
-    assert (attempt.number, attempt.result, attempt.decision) == (1, Attempt.Result.INTERRUPTED, stored.reason)
+    assert (attempt.number, attempt.result) == (1, Attempt.Result.INTERRUPTED)
+    assert (attempt.decision_code, attempt.decision_values) == (stored.reason_code, stored.reason_values)
+    assert stored.reason_code in {ReasonCode.WEBHOOK_DISABLED, ReasonCode.WEBHOOK_DELETED}
     outcomes.record([answered(late, 200)])
     assert reread(delivery).attempt_count == 1
 

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from deliveries.models import Attempt, Delivery
 from deliveries.queueing import webhook_changes
+from deliveries.reasons import ReasonCode
 from deliveries.recording import outcomes
 from deliveries.worker.scheduler import sweep
 from subscriptions import services
@@ -22,7 +23,8 @@ def test_deleting_a_webhook_cancels_what_waits() -> None:
     delivery = due_one()
     services.delete_webhook(webhook=delivery.webhook)
     stored = reread(delivery)
-    assert (stored.status, stored.due_at, stored.reason) == (Delivery.Status.CANCELLED, None, webhook_changes.DELETED)
+    assert (stored.status, stored.due_at) == (Delivery.Status.CANCELLED, None)
+    assert (stored.reason_code, stored.reason_values) == (ReasonCode.WEBHOOK_DELETED, None)
     assert stored.closed_at is not None
 
 
@@ -35,7 +37,8 @@ def test_disabling_a_webhook_skips_what_waits_with_its_reason() -> None:
     for delivery in (first, second):
         stored = reread(delivery)
         assert (stored.status, stored.due_at) == (Delivery.Status.SKIPPED, None)
-        assert stored.reason == f"{webhook_changes.DISABLED} Too many failures."
+        assert stored.reason_code == ReasonCode.WEBHOOK_DISABLED
+        assert stored.reason_values == {"why": "Too many failures."}
 
 
 def test_other_webhooks_and_closed_deliveries_stay_as_they_are() -> None:

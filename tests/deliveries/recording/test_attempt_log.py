@@ -9,8 +9,8 @@ import pytest
 
 from deliveries import dialects
 from deliveries.models import Attempt
+from deliveries.reasons import ReasonCode
 from deliveries.recording import outcomes
-from deliveries.recording.decided_outcomes import OVERRULED
 from deliveries.sending.masking import MASKED
 from deliveries.sending.rendering import render
 from deliveries.sending.sender import Sent
@@ -43,7 +43,9 @@ def test_no_dialect_leaves_its_secret_in_the_log(dialect: str) -> None:
     row = claim_one(delivery)
     [secret] = row.target.secrets
     outcomes.record([answered(row, request=render(row, row.data, delivery.created_at))])
-    assert secret not in json.dumps(Attempt.objects.values_list("request_headers", "detail", "decision", "url")[0])
+    assert secret not in json.dumps(
+        Attempt.objects.values_list("request_headers", "detail", "decision_values", "url")[0]
+    )
 
 
 def test_a_failure_that_came_too_late_promises_no_next_attempt() -> None:
@@ -56,11 +58,11 @@ def test_a_failure_that_came_too_late_promises_no_next_attempt() -> None:
     assert recorded.countdowns == {}
     attempt = Attempt.objects.get(result="failed")
     assert attempt.next_at is None
-    assert attempt.decision == OVERRULED
+    assert attempt.decision_code == ReasonCode.SUPERSEDED
     outcomes.record([answered(present, 500)])
     attempt = Attempt.objects.filter(result="failed").latest("pk")
     assert attempt.next_at is not None
-    assert "next try in" in attempt.decision
+    assert attempt.decision_code == ReasonCode.RETRY_SCHEDULED
 
 
 def test_any_bytes_of_an_answer_survive_in_the_log() -> None:

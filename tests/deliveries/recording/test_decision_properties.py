@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from deliveries import wording
+from deliveries.reasons import ReasonCode, columns
 from deliveries.recording.decisions import RETRY_AFTER_MAX, Dead, Delivered, Retry, RetryPolicy, decide
 from deliveries.retries.policy import MAX_ATTEMPTS, MAX_DELAY
 from deliveries.transport import ErrorClass
@@ -70,10 +73,29 @@ def test_nothing_is_tried_again_after_the_last_attempt_or_where_it_cannot_help(
     if tried >= policy.max_attempts or outcome.permanent:
         assert not isinstance(decision, Retry)
     if isinstance(decision, Retry):
-        assert f"attempt {tried + 1} of {policy.max_attempts}" in decision.reason
+        assert decision.reason.values == {"next": tried + 1, "of": policy.max_attempts}
     if isinstance(decision, Dead) and decision.disable_webhook:
         assert outcome.status_code == 410
-    assert decision.reason[-1] in ".)"
+        assert decision.reason.code == ReasonCode.ENDPOINT_GONE
+
+
+@some
+@given(policy=policies, outcome=seen, tried=tries, roll=dice)
+def test_every_decision_can_be_worded_from_what_the_log_keeps_of_it(
+    policy: RetryPolicy, outcome: Seen, tried: int, roll: float
+) -> None:
+    decision = decide(policy, outcome, tried, random=lambda: roll)
+    code, values = columns(decision.reason)
+    told = wording.sentence(
+        code,
+        json.loads(json.dumps(values)),
+        status_code=outcome.status_code,
+        error=outcome.error or "",
+        delay=decision.delay if isinstance(decision, Retry) else None,
+    )
+    assert told[0].isupper()
+    assert told[-1] == "."
+    assert wording.UNKNOWN not in told
 
 
 @some

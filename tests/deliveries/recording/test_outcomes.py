@@ -6,6 +6,7 @@ import pytest
 
 from deliveries.models import Attempt, DeadLetter, Delivery
 from deliveries.publishing import publish
+from deliveries.reasons import DISABLED_AS_GONE, ReasonCode
 from deliveries.recording import outcomes
 from subscriptions import services
 from subscriptions.models import Webhook
@@ -45,7 +46,8 @@ def test_a_failure_is_due_again_exactly_its_delay_after_the_answer(tries: int, d
     assert stored.due_at == stored.last_attempt_at + timedelta(seconds=delay)
     attempt = Attempt.objects.get()
     assert (attempt.answered_at, attempt.next_at) == (stored.last_attempt_at, stored.due_at)
-    assert f"next try in {delay} s" in attempt.decision
+    assert attempt.decision_code == ReasonCode.RETRY_SCHEDULED
+    assert attempt.decision_values == {"next": tries + 2, "of": 4}
     assert recorded.countdowns == {float(delay): [delivery.webhook_id]}
 
 
@@ -74,12 +76,14 @@ def test_the_last_failure_opens_a_dead_letter() -> None:
     outcomes.record([answered(claim_one(delivery), 503)])
     stored = reread(delivery)
     assert (stored.status, stored.due_at) == (Delivery.Status.DEAD, None)
-    assert "the only attempt" in stored.reason
+    assert (stored.reason_code, stored.reason_values) == (ReasonCode.ATTEMPTS_EXHAUSTED, {"of": 1})
     letter = DeadLetter.objects.get()
     assert (letter.delivery_id, letter.webhook_id, letter.merchant_id) == (
         delivery.pk, delivery.webhook_id, delivery.merchant_id,
     )  # fmt: skip
-    assert (letter.reason, letter.status_code, letter.error) == (stored.reason, 503, "http_error")
+    assert (letter.status_code, letter.error) == (503, "http_error")
+    assert (letter.reason_code, letter.reason_values) == (stored.reason_code, stored.reason_values)
+    assert letter.reason == stored.reason == Attempt.objects.get().decision
 
 
 def test_410_ends_the_chain_and_disables_the_webhook_with_what_else_was_open() -> None:
@@ -89,9 +93,11 @@ def test_410_ends_the_chain_and_disables_the_webhook_with_what_else_was_open() -
     assert reread(gone).status == Delivery.Status.DEAD
     stored = Webhook.objects.get(pk=webhook.pk)
     assert not stored.is_enabled
-    assert "410" in stored.disabled_reason
+    assert stored.disabled_reason == DISABLED_AS_GONE
     assert reread(other).status == Delivery.Status.SKIPPED
-    assert "410" in reread(other).reason
+    assert reread(other).reason_code == ReasonCode.WEBHOOK_DISABLED
+    assert reread(other).reason_values == {"why": DISABLED_AS_GONE}
+    assert reread(gone).reason_code == ReasonCode.ENDPOINT_GONE
 
 
 def test_410_from_a_webhook_that_was_deleted_meanwhile_is_recorded_like_any_other() -> None:

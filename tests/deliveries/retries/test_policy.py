@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deliveries.recording.decisions import DEFAULT_POLICY, Backoff, Dead, Retry, RetryPolicy, decide, duration
+from deliveries.recording.decisions import DEFAULT_POLICY, Backoff, Dead, Retry, RetryPolicy, decide
+from deliveries.retries.policy import duration
 from tests.support.retries import LITESTORE, answered
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from deliveries.maintenance import expunging
 from deliveries.models import DeadLetter, Delivery
+from deliveries.reasons import ReasonCode
 from deliveries.recording import outcomes
 from deliveries.review import manual_actions
 from subscriptions import services
@@ -21,7 +22,7 @@ OPEN = [S.PENDING, S.SENDING, S.RETRYING]
 
 def _in_state(status: str) -> Delivery:
     delivery = due_one()
-    changes: dict[str, Any] = {"status": status, "tries": 4, "reason": "before"}
+    changes: dict[str, Any] = {"status": status, "tries": 4, "reason_code": "before"}
     if status in CLOSED:
         changes |= {"due_at": None, "closed_at": delivery.created_at}
     Delivery.objects.filter(pk=delivery.pk).update(**changes)
@@ -41,7 +42,8 @@ def test_every_closed_delivery_can_be_replayed_as_a_new_chain_under_the_same_id(
     delivery = _in_state(status)
     event_id = delivery.event.public_id
     replayed = manual_actions.replay(delivery=delivery, by="Ann")
-    assert (replayed.status, replayed.tries, replayed.replays, replayed.reason) == (S.RETRYING, 0, 1, "")
+    assert (replayed.status, replayed.tries, replayed.replays) == (S.RETRYING, 0, 1)
+    assert (replayed.reason_code, replayed.reason_values) == ("", None)
     assert replayed.due_at is not None
     assert replayed.closed_at is None
     shift_due(delivery, -1)
@@ -95,7 +97,8 @@ def test_nothing_is_replayed_to_a_webhook_that_is_off(change: str) -> None:
 def test_discarding_keeps_the_delivery_with_who_and_why() -> None:
     """Promise 9."""
     discarded = manual_actions.discard(delivery=_dead(), by="Ann", note="a test order")
-    assert (discarded.status, discarded.reason) == (S.DISCARDED, "Discarded by Ann. a test order")
+    assert (discarded.status, discarded.reason_code) == (S.DISCARDED, ReasonCode.DISCARDED)
+    assert discarded.reason_values == {"by": "Ann", "note": "a test order"}
     assert DeadLetter.objects.get().resolution == "discarded"
 
 
@@ -129,7 +132,8 @@ def test_a_closed_delivery_retried_is_replayed() -> None:
 @pytest.mark.parametrize("status", [S.PENDING, S.RETRYING])
 def test_what_waits_can_be_cancelled(status: str) -> None:
     cancelled = manual_actions.cancel(delivery=_in_state(status), by="Ann")
-    assert (cancelled.status, cancelled.due_at, cancelled.reason) == (S.CANCELLED, None, "Cancelled by Ann.")
+    assert (cancelled.status, cancelled.due_at) == (S.CANCELLED, None)
+    assert (cancelled.reason_code, cancelled.reason_values) == (ReasonCode.CANCELLED, {"by": "Ann"})
     assert cancelled.closed_at is not None
 
 
@@ -158,7 +162,7 @@ def _many_dead(count: int) -> list[int]:
     keys = [delivery.pk for delivery in due(webhook, count)]
     Delivery.objects.filter(pk__in=keys).update(status=S.DEAD, due_at=None)
     DeadLetter.objects.bulk_create(
-        DeadLetter(delivery_id=pk, merchant=webhook.merchant, webhook=webhook, reason="dead") for pk in keys
+        DeadLetter(delivery_id=pk, merchant=webhook.merchant, webhook=webhook, reason_code="dead") for pk in keys
     )
     return keys
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connection
 
 from deliveries.models import Attempt, DeadLetter, Delivery, Event
-from deliveries.queueing.orphans import OVERTAKEN
+from deliveries.reasons import ReasonCode
 from tests.faults.seeded import order
 from tests.faults.seeded.manners import RETRY_AFTER, Request
 from tests.faults.seeded.round import DELAYS, ORDERINGS, TIMEOUT, WEBHOOKS, Round
@@ -114,7 +114,7 @@ class Ledger:
         for key, attempts in self.log.items():
             told = {attempt.number for attempt in attempts if attempt.result != "interrupted"}
             lost = [attempt for attempt in attempts if attempt.result == "interrupted" and attempt.number not in told]
-            times = sum(attempt.detail != OVERTAKEN for attempt in lost)
+            times = sum(attempt.decision_code != ReasonCode.DELIVERED_EARLIER for attempt in lost)
             assert times <= self.played.exposed[key], f"in flight {self.played.exposed[key]} times; {self.story(key)}"
 
     def check_nothing_was_early(self) -> None:
