@@ -1,7 +1,6 @@
-"""Fan-out's questions to the catalogue and the subscriptions: one indexed query each.
+"""What publishing asks of the catalogue: the active entries of some names, and what each is matched by.
 
-Plain SQL, the same on both databases: composing these two queries in the ORM costs more than running them, and every
-event published asks them. Subscriptions are never cached; entries of the catalogue, which seldom change, are for
+Plain SQL: composing the query in the ORM costs more than running it. Entries, which seldom change, are remembered for
 REMEMBERED_FOR seconds.
 """
 
@@ -10,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,27 +37,8 @@ class KnownEvent:
         return patterns - {EVERYTHING} if self.source == OPERATIONS else patterns
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A webhook that listens to an event, with what decides whether it gets it."""
-
-    webhook_id: int
-    is_enabled: bool
-    disabled_reason: str
-    filter: str
-    fields: list[str]
-    ordering: str = ""
-
-
-_BY_NAME = "SELECT name, aliases, source FROM webhooks_subscriptions_eventtype WHERE is_active AND name IN ({marks})"
+_BY_NAME = "SELECT name, aliases, source FROM webhooks_subscriptions_eventtype WHERE is_active AND name = ANY(%s)"
 _ALL = "SELECT name, aliases, source FROM webhooks_subscriptions_eventtype WHERE is_active"
-_MATCHING = """
-    SELECT s.pattern, w.id, w.is_enabled, w.disabled_reason, w.filter, w.fields, w.ordering
-    FROM webhooks_subscriptions_subscription s JOIN webhooks_subscriptions_webhook w ON w.id = s.webhook_id
-    WHERE s.merchant_id = %s AND s.ended_at IS NULL AND s.pattern IN ({marks}) AND w.deleted_at IS NULL
-    ORDER BY w.id
-"""
-
 
 REMEMBERED_FOR = 5.0
 """Seconds for which a process knows an event without asking: so long a name that was just retired may still pass."""
@@ -92,7 +72,7 @@ def forget_events(**_kwargs: Any) -> None:
 
 
 def _asked(wanted: Sequence[str]) -> dict[str, KnownEvent]:
-    entries = {entry.name: entry for entry in _entries(_BY_NAME.format(marks=_marks(wanted)), wanted)}
+    entries = {entry.name: entry for entry in _entries(_BY_NAME, [list(wanted)])}
     if missing := set(wanted) - entries.keys():
         for entry in _entries(_ALL, []):
             for alias in missing.intersection(entry.aliases):
@@ -107,34 +87,10 @@ def suggestion(name: str) -> str:
     return f"Did you mean {nearest[0]!r}?" if nearest else "See the event catalogue for the names there are."
 
 
-def matching(merchant_id: int, entries: Iterable[KnownEvent]) -> Mapping[str, list[Match]]:
-    """Return event name → the merchant's webhooks that listen to it, each once, in the order they were made.
-
-    Exact names, aliases, `order.*` and `*` become one `pattern IN (…)`, served by the index on live subscriptions.
-    Disabled webhooks are included: their deliveries are recorded as skipped.
-    """
-    accepted = {entry.name: entry.patterns for entry in entries}
-    patterns = sorted(set().union(*accepted.values()))
-    with connection.cursor() as cursor:
-        cursor.execute(_MATCHING.format(marks=_marks(patterns)), [merchant_id, *patterns])
-        rows = [
-            (pattern, Match(pk, is_enabled, reason, condition, _parsed(fields), ordering))
-            for pattern, pk, is_enabled, reason, condition, fields, ordering in cursor.fetchall()
-        ]
-    return {
-        name: list({match.webhook_id: match for pattern, match in rows if pattern in wanted}.values())
-        for name, wanted in accepted.items()
-    }
-
-
-def _entries(sql: str, parameters: Sequence[str]) -> list[KnownEvent]:
+def _entries(sql: str, parameters: Sequence[Any]) -> list[KnownEvent]:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return [KnownEvent(name, tuple(_parsed(aliases)), source) for name, aliases, source in cursor.fetchall()]
-
-
-def _marks(values: Collection[str]) -> str:
-    return ", ".join(["%s"] * len(values))
 
 
 def _parsed(value: Any) -> Any:

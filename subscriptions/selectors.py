@@ -122,19 +122,14 @@ def authenticate_key(text: str) -> ApiKey | None:
     if not isinstance(text, str) or not _KEY.fullmatch(text):
         return None
     now = timezone.now()
-    times = [connection.ops.adapt_datetimefield_value(moment) for moment in (now, now - KEY_USE_RECORDED_EVERY)]
     with connection.cursor() as cursor:
-        cursor.execute(_KEY_AND_MERCHANT, [*times, text[:KEY_PREFIX_LENGTH]])
+        cursor.execute(_KEY_AND_MERCHANT, [now, now - KEY_USE_RECORDED_EVERY, text[:KEY_PREFIX_LENGTH]])
         row = cursor.fetchone()
     pk, prefix, digest, scopes, *merchant, usable, unrecorded = row or (0, "", _NO_DIGEST, "[]", False, False)
     if not hmac.compare_digest(digest_of(text), digest) or not usable:
         return None
     key = ApiKey.from_db(connection.alias, _OF_KEY, (pk, prefix, digest, json.loads(scopes)))
-    key.merchant = Merchant.from_db(
-        connection.alias,
-        _OF_MERCHANT,
-        (*merchant[:-2], *map(bool, merchant[-2:])),  # SQLite's truth is a number
-    )
+    key.merchant = Merchant.from_db(connection.alias, _OF_MERCHANT, merchant)
     if unrecorded:
         _record_use(key, now)
     return key
@@ -191,7 +186,7 @@ def event_types_named(names: Collection[str]) -> dict[str, EventType]:
     found = {entry.name: entry for entry in EventType.objects.filter(is_active=True, name__in=wanted)}
     missing = wanted - found.keys()
     if missing:
-        # SQLite can't look into a JSON list, and few entries have aliases: these are read and looked through here.
+        # Few entries have aliases: these are read and looked through here.
         for entry in EventType.objects.filter(is_active=True).exclude(aliases=[]):
             found.update((alias, entry) for alias in entry.aliases if alias in missing)
     return found

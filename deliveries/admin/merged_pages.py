@@ -1,7 +1,7 @@
 """The newest (or oldest) rows of several merchants or webhooks: each from its own end of an index, then merged.
 
 Asked for `merchant_id IN (…) ORDER BY id DESC`, PostgreSQL may walk everybody's rows from the end until it has met
-enough of these; for shops that have been quiet that is the whole log. SQLite, for development, just does that.
+enough of these; for shops that have been quiet that is the whole log.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ class WebhookState(models.Model):
     last_failure_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
-        return f"webhook of {self.webhook_id}"
+        return f"state of webhook {self.webhook_id}"
 
 
 class Cell(models.Model):

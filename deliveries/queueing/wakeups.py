@@ -13,16 +13,13 @@ import socket
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any, TypeVar
 
 import redis
 from celery import current_app
-from kombu import Connection
-from kombu.exceptions import KombuError
-from kombu.pools import producers
 
-from deliveries.queueing import redis_client, redis_scripts
+from deliveries.queueing import broker, redis_client, redis_scripts
 
 QUEUE = "deliveries"
 """The Celery queue of the task `deliver`."""
@@ -38,8 +35,6 @@ RECORDER = "recorder"
 """The name of the recorder's thread."""
 WAKE_CHUNK = 5000
 """Webhooks marked ready in one call, so that a sweep over very many doesn't hold Redis up."""
-PUBLISH_TIMEOUT = 0.5
-"""Seconds the broker may take to accept a task."""
 COUNTDOWN_CUSHION = 0.05
 """Seconds a countdown adds to a delay, so that a clock slightly ahead finds the row due."""
 
@@ -206,37 +201,20 @@ def _run(name: str, names: Sequence[str], arguments: Sequence[Any], *, default: 
     return _attempt(lambda: _evaluate(name, names, arguments), default=default)
 
 
-@lru_cache(maxsize=1)
-def _broker() -> Connection:
-    """Return a broker connection that gives up within PUBLISH_TIMEOUT; Celery's own would retry for minutes."""
-    connection = current_app.connection_for_write(connect_timeout=PUBLISH_TIMEOUT)
-    connection.transport_options = {
-        **(connection.transport_options or {}),
-        "socket_timeout": PUBLISH_TIMEOUT,
-        "socket_connect_timeout": PUBLISH_TIMEOUT,
-        "max_retries": 1,
-        "interval_start": 0,
-        "interval_step": 0,
-    }
-    return connection
-
-
 def _enqueue(webhook_ids: Sequence[int], *, countdown: float | None = None) -> bool:
     """Enqueue a task `deliver`; False when the broker is away, now or a moment ago."""
     if redis_client.broker_breaker.is_open:
         return False
     task = current_app.tasks[TASK]
-    options: dict[str, Any] = {"args": [list(webhook_ids)], "queue": QUEUE, "countdown": countdown}
     if current_app.conf.task_always_eager:
         # Eagerly there is no later: what is due later waits for a worker or the next wake-up. And the recorder must not
         # dispatch itself: the publisher's dispatcher, which waits for it, takes the webhooks.
         if countdown is None and threading.current_thread().name != RECORDER:
-            task.apply_async(**options)
+            task.apply_async(args=(list(webhook_ids),))
         return True
     try:
-        with producers[_broker()].acquire(block=True, timeout=PUBLISH_TIMEOUT) as producer:
-            task.apply_async(producer=producer, retry=False, **options)
-    except (KombuError, OSError, redis.RedisError) as error:
+        broker.enqueue(task, [list(webhook_ids)], queue=QUEUE, countdown=countdown)
+    except broker.BrokerError as error:
         redis_client.broker_breaker.open(error)
         return False
     return True

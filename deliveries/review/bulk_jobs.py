@@ -6,7 +6,6 @@ The desk and the API start them alike. A job with a rate makes one step a messag
 from __future__ import annotations
 
 from datetime import timedelta
-from functools import lru_cache
 from typing import Any, Final
 
 import structlog
@@ -14,12 +13,9 @@ from celery import current_app, shared_task
 from django.db import transaction
 from django.db.models import F, Max, Q, QuerySet
 from django.utils import timezone
-from kombu import Connection
-from kombu.exceptions import KombuError
-from kombu.pools import producers
-from redis import RedisError
 
 from deliveries.models import Job
+from deliveries.queueing import broker
 from deliveries.review import manual_actions, selection
 from subscriptions.models import Merchant
 
@@ -33,7 +29,6 @@ STALLED_AFTER: Final = timedelta(seconds=60)
 """When a job without progress is taken up again: its worker died, or its wake-up was lost."""
 PACE: Final = timedelta(seconds=1)
 """Between two steps of a job with a rate."""
-_SEND_TIMEOUT: Final = 0.5
 
 _ACTIONS: Final = {Job.Kind.REPLAY: manual_actions.replay_all, Job.Kind.DISCARD: manual_actions.discard_all}
 
@@ -175,27 +170,12 @@ def run_job(pk: int) -> None:
     run(pk)
 
 
-@lru_cache(maxsize=1)
-def _broker() -> Connection:
-    connection = current_app.connection_for_write(connect_timeout=_SEND_TIMEOUT)
-    connection.transport_options = {
-        **(connection.transport_options or {}),
-        "socket_timeout": _SEND_TIMEOUT,
-        "socket_connect_timeout": _SEND_TIMEOUT,
-        "max_retries": 1,
-        "interval_start": 0,
-        "interval_step": 0,
-    }
-    return connection
-
-
 def _tell(pk: int, *, countdown: float = 0) -> None:
     """Enqueue a wake-up; without a broker the job waits until somebody asks for it again."""
     if current_app.conf.task_always_eager:
         run_job.apply_async(args=(pk,))
         return
     try:
-        with producers[_broker()].acquire(block=True, timeout=_SEND_TIMEOUT) as producer:
-            run_job.apply_async(args=(pk,), producer=producer, retry=False, countdown=countdown)
-    except (KombuError, OSError, RedisError) as error:
+        broker.enqueue(run_job, [pk], countdown=countdown)
+    except broker.BrokerError as error:
         log.warning("job_not_told", job=pk, error=str(error)[:200])

@@ -6,8 +6,7 @@ from django.core.exceptions import ValidationError
 
 from subscriptions.models import Merchant, Webhook
 
-# `no_key`: FOR UPDATE would also hold up publishing, whose new rows refer to the locked one. SQLite needs no row
-# locks, since its transactions are IMMEDIATE: one writer at a time.
+# `no_key`: FOR UPDATE would also hold up whoever inserts rows that refer to the locked one.
 
 
 def lock_webhook(webhook: Webhook) -> None:

@@ -245,8 +245,6 @@ def test_a_deleted_webhook_cannot_be_changed_even_by_a_copy_read_before(change, 
 
 
 def test_a_change_locks_the_row_without_holding_up_publishing():
-    if not connection.features.has_select_for_no_key_update:
-        pytest.skip("SQLite has no row locks: its transactions are IMMEDIATE")
     webhook = make_webhook()
     with CaptureQueriesContext(connection) as captured:
         services.enable(webhook=webhook)

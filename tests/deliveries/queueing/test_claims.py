@@ -240,7 +240,7 @@ def test_due_webhooks_names_each_webhook_once_and_only_those_with_something_due(
     assert claims.due_webhooks() == ([busy.pk], [])
 
 
-def test_due_webhooks_tells_apart_the_webhooks_of_webhooks_that_are_off() -> None:
+def test_due_webhooks_tells_apart_the_webhooks_that_are_off() -> None:
     on, off, gone = due_one(), due_one(), due_one()
     type(off.webhook).objects.filter(pk=off.webhook_id).update(is_enabled=False)
     type(off.webhook).objects.filter(pk=gone.webhook_id).update(deleted_at=Now(), paused_at=Now())

@@ -11,7 +11,7 @@ import pytest
 import redis
 from kombu.pools import producers
 
-from deliveries.queueing import redis_client, wakeups
+from deliveries.queueing import broker, redis_client, wakeups
 
 
 @pytest.fixture(autouse=True)
@@ -262,8 +262,8 @@ def test_a_wake_up_does_not_raise_when_every_producer_is_taken(
     empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Promise 1: with the broker stalled, more threads than kombu has producers."""
-    monkeypatch.setattr(wakeups, "PUBLISH_TIMEOUT", 0.01)
-    pool = producers[wakeups._broker()]
+    monkeypatch.setattr(broker, "TIMEOUT", 0.01)
+    pool = producers[broker._connection()]
     held = [pool.acquire(block=True) for _ in range(pool.limit)]
     try:
         wakeups.wake([1, 2, 3])
