@@ -54,6 +54,20 @@ def post(transport: Transport) -> Post:
     return lambda url, **changes: send(transport, url, **changes)
 
 
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
 class Authority:
     """A certificate authority of our own; `ca_file` is its certificate."""
 
@@ -87,7 +101,14 @@ class Authority:
             .not_valid_before(starts)
             .not_valid_after(ends)
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+            # Python 3.13 verifies strictly, by RFC 5280: keys have identifiers, and an authority says what it signs.
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         )
+        if subject == issuer:
+            builder = builder.add_extension(_usage(signs_certificates=ca), critical=True)
+        else:
+            authority_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
+            builder = builder.add_extension(authority_key, critical=False)
         if names:
             alternatives = [
                 x509.IPAddress(ipaddress.ip_address(name)) if name[0].isdigit() else x509.DNSName(name)
