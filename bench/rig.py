@@ -27,6 +27,7 @@ from django.db.models import Max, Min  # noqa: E402
 from deliveries import dialects  # noqa: E402
 from deliveries.models import Attempt, Delivery  # noqa: E402
 from deliveries.publishing import NewEvent, publish_many  # noqa: E402
+from deliveries.queueing import wakeups  # noqa: E402
 from subscriptions.models import Merchant, SigningSecret, Subscription, Webhook  # noqa: E402
 
 EVENT = "order.created"
@@ -176,7 +177,7 @@ def _listens(port: int) -> bool:
 
 def _consumers(queue: str) -> int:
     """Return how many worker processes are ready, by their heartbeat; the baseline's by their binding."""
-    client = redis.Redis.from_url(settings.REDIS_URL)
-    if queue == "deliveries":
-        return client.zcard(f"{settings.REDIS_PREFIX}:{queue}:workers")
-    return int(client.get(f"bench:{queue}:ready") or 0)
+    if queue == wakeups.QUEUE:
+        fleet = wakeups.state()
+        return fleet.workers if fleet else 0
+    return int(redis.Redis.from_url(settings.REDIS_URL).get(f"bench:{queue}:ready") or 0)
