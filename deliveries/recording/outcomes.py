@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.db import transaction
 
 from deliveries import reasons
 from deliveries.db import counters
@@ -72,7 +73,24 @@ def _closed_groups(decided: Sequence[DecidedOutcome]) -> set[OrderingGroup]:
 
 
 def _write(decided: Sequence[DecidedOutcome]) -> set[OrderingGroup]:
-    """Write the chunk; return the ordering groups of what it closed."""
+    """Write the chunk; return the ordering groups of what it closed.
+
+    A webhook that answered 410 is disabled in the same transaction: the place that its outcome gives back would let
+    another claim send one more. Its row is locked first, as by everybody who changes a webhook.
+    """
+    gone = {
+        each.sent.row.target.webhook_id
+        for each in decided
+        if isinstance(each.decision, Dead) and each.decision.disable_webhook
+    }
+    if not gone:
+        return _write_outcomes(decided)
+    with transaction.atomic():
+        _disable_gone(gone)
+        return _write_outcomes(decided)
+
+
+def _write_outcomes(decided: Sequence[DecidedOutcome]) -> set[OrderingGroup]:
     times = Counter(each.delivery_id for each in decided)
     once = [each for each in decided if times[each.delivery_id] == 1]  # of two outcomes a statement would take either
     moved = fetch(_SQL["record"], _parameters(once, decided))
@@ -81,7 +99,6 @@ def _write(decided: Sequence[DecidedOutcome]) -> set[OrderingGroup]:
     in_force = {id(each) for each in once if each.delivery_id in keys}
     if late := [each for each in decided if id(each) not in in_force]:
         groups |= late_outcomes.write(late)
-    _disable_gone(decided)
     return groups
 
 
@@ -97,15 +114,8 @@ def _parameters(once: Sequence[DecidedOutcome], decided: Sequence[DecidedOutcome
     }
 
 
-def _disable_gone(decided: Sequence[DecidedOutcome]) -> None:
-    gone = {
-        each.sent.row.target.webhook_id
-        for each in decided
-        if isinstance(each.decision, Dead) and each.decision.disable_webhook
-    }
-    if not gone:
-        return
-    for webhook in Webhook.objects.filter(pk__in=gone, is_enabled=True):
+def _disable_gone(gone: Collection[int]) -> None:
+    for webhook in Webhook.objects.filter(pk__in=gone, is_enabled=True).order_by("pk"):
         with contextlib.suppress(ValidationError):  # deleted at this very moment
             services.disable(webhook=webhook, reason=reasons.DISABLED_AS_GONE)
 

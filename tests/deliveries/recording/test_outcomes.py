@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 
 from deliveries.models import Attempt, DeadLetter, Delivery
 from deliveries.publishing import publish
@@ -187,6 +188,25 @@ def test_an_answer_ends_the_run_of_interruptions() -> None:
     outcomes.record([answered(claim_one(delivery), 500)])
     assert reread(delivery).orphaned_attempts == 0
     assert reread(delivery).attempt_count == 2
+
+
+@pytest.mark.parametrize(("status", "stays_enabled"), [(410, False), (404, True), (500, True), (200, True)])
+def test_an_endpoint_that_is_gone_is_disabled_before_its_place_is_free(status, stays_enabled, monkeypatch) -> None:
+    """Another process may claim as soon as the outcome is committed."""
+    delivery = due_one()
+    seen = []
+
+    def fetch(*arguments: object) -> object:
+        seen.append(
+            (type(delivery.webhook).objects.get(pk=delivery.webhook_id).is_enabled, len(connection.savepoint_ids))
+        )
+        return outcomes_fetch(*arguments)
+
+    outcomes_fetch = outcomes.fetch
+    depth = len(connection.savepoint_ids)
+    monkeypatch.setattr(outcomes, "fetch", fetch)
+    outcomes.record([answered(claim_one(delivery), status, permanent=status == 410)])
+    assert seen == [(stays_enabled, depth if stays_enabled else depth + 1)]
 
 
 # --- what it costs ----------------------------------------------------------------------------------------------------
