@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from deliveries import reasons
 from deliveries.models import Attempt
@@ -12,72 +15,76 @@ from deliveries.recording.decided_outcomes import DecidedOutcome
 from deliveries.sending.masking import masked
 from deliveries.sending.sender import Sent
 
-COLUMNS = (
-    "delivery_id",
-    "webhook_id",
-    "number",
-    "result",
-    "started_at",
-    "answered_at",
-    "lateness_ms",
-    "status_code",
-    "error",
-    "detail",
-    "decision_code",
-    "decision_values",
-    "next_at",
-    "url",
-    "request_headers",
-    "request_size",
-    "request_digest",
-    "response_headers",
-    "response_body",
-    "response_size",
-    "response_truncated",
-    "dns_ms",
-    "connect_ms",
-    "tls_ms",
-    "first_byte_ms",
-    "total_ms",
-    "remote_address",
-    "reused_connection",
-    "worker",
-)
+
+class AttemptRow(NamedTuple):
+    """A row of the log as the statements of outcomes.sql take it; the fields are their parameters and the columns."""
+
+    delivery_id: int
+    webhook_id: int
+    number: int
+    result: str
+    started_at: datetime
+    answered_at: datetime
+    lateness_ms: float
+    status_code: int | None
+    error: str
+    detail: str
+    decision_code: str
+    decision_values: Mapping[str, Any] | None
+    next_at: datetime | None
+    url: str
+    request_headers: str
+    request_size: int
+    request_digest: str
+    response_headers: str
+    response_body: bytes
+    response_size: int
+    response_truncated: bool
+    dns_ms: float | None
+    connect_ms: float | None
+    tls_ms: float | None
+    first_byte_ms: float | None
+    total_ms: float | None
+    remote_address: str
+    reused_connection: bool
+    worker: str
 
 
-def line(each: DecidedOutcome) -> tuple[object, ...]:
-    """Return the log's row of an outcome, in the order of COLUMNS."""
+def row_of(each: DecidedOutcome) -> AttemptRow:
+    """Return the log's row of an outcome."""
     sent, outcome, row = each.sent, each.sent.outcome, each.sent.row
     body = sent.request.body if sent.request else b""
-    return (
-        row.delivery_id,
-        row.target.webhook_id,
-        row.attempt,
-        (Attempt.Result.DELIVERED if outcome.delivered else Attempt.Result.FAILED).value,
-        each.started_at,
-        each.answered_at,
-        (each.started_at - row.due_at).total_seconds() * 1000,
-        outcome.status_code,
-        str(outcome.error or ""),
-        outcome.detail,
-        *reasons.columns(each.decision.reason),
-        each.next_at,
-        row.target.url,
-        _logged_headers(sent),
-        len(body),
-        hashlib.sha256(body).hexdigest() if body else "",
-        json.dumps(outcome.headers),
-        outcome.body,
-        outcome.body_bytes_read,
-        outcome.body_truncated,
-        outcome.dns_ms,
-        outcome.connect_ms,
-        outcome.tls_ms,
-        outcome.first_byte_ms,
-        outcome.total_ms,
-        outcome.remote_address or "",
-        outcome.reused_connection,
-        WORKER_ID,
+    decision_code, decision_values = reasons.columns(each.decision.reason)
+    return AttemptRow(
+        delivery_id=row.delivery_id,
+        webhook_id=row.target.webhook_id,
+        number=row.attempt,
+        result=(Attempt.Result.DELIVERED if outcome.delivered else Attempt.Result.FAILED).value,
+        started_at=each.started_at,
+        answered_at=each.answered_at,
+        lateness_ms=(each.started_at - row.due_at).total_seconds() * 1000,
+        status_code=outcome.status_code,
+        error=str(outcome.error or ""),
+        detail=outcome.detail,
+        decision_code=decision_code,
+        decision_values=decision_values,
+        next_at=each.next_at,
+        url=row.target.url,
+        request_headers=_logged_headers(sent),
+        request_size=len(body),
+        request_digest=hashlib.sha256(body).hexdigest() if body else "",
+        response_headers=json.dumps(outcome.headers),
+        response_body=outcome.body,
+        response_size=outcome.body_bytes_read,
+        response_truncated=outcome.body_truncated,
+        dns_ms=outcome.dns_ms,
+        connect_ms=outcome.connect_ms,
+        tls_ms=outcome.tls_ms,
+        first_byte_ms=outcome.first_byte_ms,
+        total_ms=outcome.total_ms,
+        remote_address=outcome.remote_address or "",
+        reused_connection=outcome.reused_connection,
+        worker=WORKER_ID,
     )
 
 

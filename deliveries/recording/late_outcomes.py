@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from django.db import transaction
 
@@ -16,22 +18,26 @@ from deliveries.models import Delivery
 from deliveries.queueing import ordering, orphans
 from deliveries.queueing.ordering import OrderingGroup
 from deliveries.recording import attempt_log
+from deliveries.recording.attempt_log import AttemptRow
 from deliveries.recording.decided_outcomes import DecidedOutcome
 from deliveries.recording.decisions import Dead
 
 _SQL = load(__file__, "outcomes.sql")
-_COLUMNS = (
-    "delivery_id",
-    "token",
-    "status",
-    "next_at",
-    "reason_code",
-    "reason_values",
-    "status_code",
-    "error",
-    "answered_at",
-    "total_ms",
-)
+
+
+class _Move(NamedTuple):
+    """What a late outcome would make of its delivery."""
+
+    delivery_id: int
+    token: int
+    status: str
+    next_at: datetime | None
+    reason_code: str
+    reason_values: Mapping[str, Any] | None
+    status_code: int | None
+    error: str
+    answered_at: datetime
+    total_ms: float | None
 
 
 def write(late: Sequence[DecidedOutcome]) -> set[OrderingGroup]:
@@ -47,9 +53,9 @@ def write(late: Sequence[DecidedOutcome]) -> set[OrderingGroup]:
                 rows.update(attempt_count=each.sent.row.attempt)
         if overtaken := [pk for pk, claim in moved.items() if claim is not None]:
             orphans.log_overtaken(overtaken)
-        attempts = [attempt_log.line(each) for each in late if Delivery.objects.filter(pk=each.delivery_id).exists()]
+        attempts = [attempt_log.row_of(each) for each in late if Delivery.objects.filter(pk=each.delivery_id).exists()]
         if attempts:
-            fetch(_SQL["log_attempts"], columns(attempt_log.COLUMNS, attempts))
+            fetch(_SQL["log_attempts"], columns(AttemptRow._fields, attempts))
         dead_letters.open_dead_letters(
             [each.delivery_id for each in late if isinstance(each.decision, Dead) and each.delivery_id in moved]
         )
@@ -65,7 +71,7 @@ def _move(late: Sequence[DecidedOutcome]) -> tuple[dict[int, int | None], set[Or
     moved: dict[int, int | None] = {}
     closed: set[OrderingGroup] = set()
     for wave in _waves(late):
-        rows = fetch(_SQL["move_late"], columns(_COLUMNS, [_values(each) for each in wave]))
+        rows = fetch(_SQL["move_late"], columns(_Move._fields, [_move_of(each) for each in wave]))
         closed |= ordering.groups_of((row.webhook_id, row.ordering_group) for row in rows if row.is_closed)
         now_moved = {row.id: row.claim_token for row in rows}
         moved |= now_moved
@@ -91,16 +97,18 @@ def _waves(late: Sequence[DecidedOutcome]) -> list[list[DecidedOutcome]]:
     return waves
 
 
-def _values(each: DecidedOutcome) -> tuple[object, ...]:
+def _move_of(each: DecidedOutcome) -> _Move:
     outcome = each.sent.outcome
-    return (
-        each.delivery_id,
-        each.sent.row.token,
-        each.status,
-        each.next_at,
-        *reasons.columns(each.decision.reason),
-        outcome.status_code,
-        str(outcome.error or ""),
-        each.answered_at,
-        outcome.total_ms,
+    reason_code, reason_values = reasons.columns(each.decision.reason)
+    return _Move(
+        delivery_id=each.delivery_id,
+        token=each.sent.row.token,
+        status=each.status,
+        next_at=each.next_at,
+        reason_code=reason_code,
+        reason_values=reason_values,
+        status_code=outcome.status_code,
+        error=str(outcome.error or ""),
+        answered_at=each.answered_at,
+        total_ms=outcome.total_ms,
     )

@@ -23,6 +23,7 @@ from deliveries.queueing import claims, ordering
 from deliveries.queueing.ordering import OrderingGroup
 from deliveries.queueing.wakeups import WORKER_ID
 from deliveries.recording import attempt_log, late_outcomes, webhook_state
+from deliveries.recording.attempt_log import AttemptRow
 from deliveries.recording.decided_outcomes import DecidedOutcome, decide_outcome
 from deliveries.recording.decisions import Dead, Retry
 from deliveries.sending.sender import Sent
@@ -30,7 +31,7 @@ from subscriptions import services
 from subscriptions.models import Webhook
 
 _SQL = load(__file__, "outcomes.sql")
-_COLUMNS = ("token", "status", "reason_code", "reason_values", *attempt_log.COLUMNS)
+_FENCE = ("token", "status", "reason_code", "reason_values")
 
 
 @dataclass(slots=True)
@@ -103,12 +104,10 @@ def _write_outcomes(decided: Sequence[DecidedOutcome]) -> set[OrderingGroup]:
 
 
 def _parameters(once: Sequence[DecidedOutcome], decided: Sequence[DecidedOutcome]) -> dict[str, str]:
-    rows = [
-        (each.sent.row.token, each.status, *reasons.columns(each.decision.reason), *attempt_log.line(each))
-        for each in once
-    ]
+    moves = [(each.sent.row.token, each.status, *reasons.columns(each.decision.reason)) for each in once]
     return {
-        **columns(_COLUMNS, rows),
+        **columns(_FENCE, moves),
+        **columns(AttemptRow._fields, [attempt_log.row_of(each) for each in once]),
         **webhook_state.arrays(decided),
         **counters.cell_arrays(list(webhook_state.counts(decided))),
     }
