@@ -6,10 +6,9 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from deliveries.dialects import Message
 from deliveries.models import Attempt, Delivery
 from deliveries.queueing.webhook_settings import target_of_webhook
-from deliveries.sending.rendering import request_of
+from deliveries.sending.rendering import message_of, request_of
 from subscriptions.selectors import signing_secrets
 
 
@@ -28,16 +27,14 @@ def bodies(delivery: Delivery, attempts: Sequence[Attempt]) -> dict[int, Body]:
     """
     webhook, event = delivery.webhook, delivery.event
     target = target_of_webhook(webhook, signing_secrets([webhook.pk])[webhook.pk])
-    message = Message(
+    message = message_of(
+        target,
         event_id=event.public_id,
         event=event.type,
         occurred_at=event.occurred_at,
         data=event.data,
-        shop=target.domain,
-        api_version=target.api_version,
         attempt=1,
         sent_at=event.occurred_at,
-        body_style=target.body_style,
     )
     found = {}
     for attempt in attempts:

@@ -20,18 +20,53 @@ def render(row: Claimed, data: str, sent_at: datetime) -> Request:
 
     Raises ValueError when the webhook's settings don't allow one.
     """
-    message = Message(
+    message = message_of(
+        row.target,
         event_id=row.event_id,
         event=row.event_type,
         occurred_at=row.occurred_at,
         data=data,
-        shop=row.target.domain,
-        api_version=row.target.api_version,
         attempt=row.attempt,
         sent_at=sent_at,
-        body_style=row.target.body_style,
     )
     return request_of(message, row.target)
+
+
+def message_of(
+    target: Target,
+    *,
+    event_id: str,
+    event: str,
+    occurred_at: datetime,
+    data: str,
+    attempt: int,
+    sent_at: datetime,
+    test: bool = False,
+) -> Message:
+    """Return what a dialect encodes: an event's fields, with what the webhook adds to them.
+
+    Args:
+        target: The webhook; its domain, API version and body style go into the message.
+        event_id: The message id, the same on every attempt.
+        event: The event's name.
+        occurred_at: When it happened.
+        data: Canonical JSON text.
+        attempt: The number of this attempt, from 1.
+        sent_at: When this attempt is sent.
+        test: Mark it as a test send.
+    """
+    return Message(
+        event_id=event_id,
+        event=event,
+        occurred_at=occurred_at,
+        data=data,
+        shop=target.domain,
+        api_version=target.api_version,
+        attempt=attempt,
+        sent_at=sent_at,
+        body_style=target.body_style,
+        test=test,
+    )
 
 
 def request_of(message: Message, target: Target) -> Request:

@@ -11,11 +11,10 @@ from datetime import UTC, datetime
 
 from django.core.exceptions import ValidationError
 
-from deliveries.dialects import Message
 from deliveries.queueing.webhook_settings import Target
 from deliveries.sending.masking import masked, without_echo
 from deliveries.sending.process_transport import transport
-from deliveries.sending.rendering import request_of
+from deliveries.sending.rendering import message_of, request_of
 from deliveries.transport import Outcome, Request
 from subscriptions import ids
 from subscriptions.models import EventType
@@ -41,16 +40,14 @@ def prepare(entry: EventType, target: Target) -> Trial:
     Raises ValidationError when the webhook's settings or secrets don't allow one.
     """
     now = datetime.now(UTC)
-    message = Message(
+    message = message_of(
+        target,
         event_id=ids.new_id(ids.EVENT),
         event=entry.name,
         occurred_at=now,
         data=entry.example,
-        shop=target.domain,
-        api_version=target.api_version,
         attempt=1,
         sent_at=now,
-        body_style=target.body_style,
         test=True,
     )
     try:
