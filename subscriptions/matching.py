@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,8 +37,14 @@ class KnownEvent:
         return patterns - {EVERYTHING} if self.source == OPERATIONS else patterns
 
 
-_BY_NAME = "SELECT name, aliases, source FROM webhooks_subscriptions_eventtype WHERE is_active AND name = ANY(%s)"
-_ALL = "SELECT name, aliases, source FROM webhooks_subscriptions_eventtype WHERE is_active"
+# The active entries of these names; served by the unique index on the name.
+_BY_NAME = """
+    SELECT name, aliases, source FROM webhooks_subscriptions_eventtype WHERE is_active AND name = ANY(%(names)s)
+"""
+# The whole active catalogue, a few hundred rows at most: a name may be an alias, which no index knows.
+_ALL = """
+    SELECT name, aliases, source FROM webhooks_subscriptions_eventtype WHERE is_active
+"""
 
 REMEMBERED_FOR = 5.0
 """Seconds for which a process knows an event without asking: so long a name that was just retired may still pass."""
@@ -72,9 +78,9 @@ def forget_events(**_kwargs: Any) -> None:
 
 
 def _asked(wanted: Sequence[str]) -> dict[str, KnownEvent]:
-    entries = {entry.name: entry for entry in _entries(_BY_NAME, [list(wanted)])}
+    entries = {entry.name: entry for entry in _entries(_BY_NAME, {"names": list(wanted)})}
     if missing := set(wanted) - entries.keys():
-        for entry in _entries(_ALL, []):
+        for entry in _entries(_ALL, {}):
             for alias in missing.intersection(entry.aliases):
                 entries[alias] = entry
     return entries
@@ -87,9 +93,9 @@ def suggestion(name: str) -> str:
     return f"Did you mean {nearest[0]!r}?" if nearest else "See the event catalogue for the names there are."
 
 
-def _entries(sql: str, parameters: Sequence[Any]) -> list[KnownEvent]:
+def _entries(statement: str, parameters: Mapping[str, Any]) -> list[KnownEvent]:
     with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
+        cursor.execute(statement, parameters)
         return [KnownEvent(name, tuple(_parsed(aliases)), source) for name, aliases, source in cursor.fetchall()]
 
 

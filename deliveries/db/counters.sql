@@ -1,16 +1,16 @@
 -- name: add
 -- Adds to the cells of five minutes and of the hour. Rows come sorted, so that two writers can't deadlock.
 WITH fine AS (
-    INSERT INTO webhooks_deliveries_counter (merchant_id, webhook_id, bucket, result, band, count, total_ms)
+    INSERT INTO webhooks_deliveries_counter AS c (merchant_id, webhook_id, bucket, result, band, count, total_ms)
     SELECT * FROM unnest(
         %(fine_merchant_id)s::bigint[], %(fine_webhook_id)s::bigint[], %(fine_bucket)s::timestamptz[],
         %(fine_result)s::text[], %(fine_band)s::int[], %(fine_count)s::int[], %(fine_total_ms)s::float8[])
     ON CONFLICT (webhook_id, bucket, result, band) DO UPDATE SET
-        count = webhooks_deliveries_counter.count + excluded.count, total_ms = webhooks_deliveries_counter.total_ms + excluded.total_ms
+        count = c.count + excluded.count, total_ms = c.total_ms + excluded.total_ms
 )
-INSERT INTO webhooks_deliveries_hourcounter (merchant_id, webhook_id, bucket, result, band, count, total_ms)
+INSERT INTO webhooks_deliveries_hourcounter AS c (merchant_id, webhook_id, bucket, result, band, count, total_ms)
 SELECT * FROM unnest(
     %(hour_merchant_id)s::bigint[], %(hour_webhook_id)s::bigint[], %(hour_bucket)s::timestamptz[],
     %(hour_result)s::text[], %(hour_band)s::int[], %(hour_count)s::int[], %(hour_total_ms)s::float8[])
 ON CONFLICT (webhook_id, bucket, result, band) DO UPDATE SET
-    count = webhooks_deliveries_hourcounter.count + excluded.count, total_ms = webhooks_deliveries_hourcounter.total_ms + excluded.total_ms
+    count = c.count + excluded.count, total_ms = c.total_ms + excluded.total_ms

@@ -19,7 +19,8 @@ WITH input AS MATERIALIZED (
 ), put_off AS MATERIALIZED (
     SELECT DISTINCT nth FROM matched WHERE NOT is_plain AND NOT %(in_transaction)s
 ), stored AS (
-    INSERT INTO webhooks_deliveries_event (public_id, merchant_id, type, data, size, resource_id, occurred_at, created_at)
+    INSERT INTO webhooks_deliveries_event
+        (public_id, merchant_id, type, data, size, resource_id, occurred_at, created_at)
     SELECT public_id, merchant_id, type, data, size, resource_id, occurred_at, now()
     FROM input WHERE nth NOT IN (SELECT nth FROM put_off) ORDER BY nth
     ON CONFLICT (merchant_id, public_id) DO NOTHING
@@ -41,7 +42,7 @@ WHERE e.id IS NOT NULL OR i.nth IN (SELECT nth FROM put_off)
 -- name: take_turns
 -- Lets a merchant's batches that carry ids of their own go one after the other: two that hold the same ids in another
 -- order would wait for each other's rows and deadlock, and sorting the rows would change the events' order.
-SELECT pg_advisory_xact_lock(%(space)s, (%(merchant_id)s %% 2147483647)::int)
+SELECT pg_advisory_xact_lock(%(space)s, mod(%(merchant_id)s::bigint, 2147483647)::int)
 
 -- name: webhooks
 -- What decides whether webhooks get an event.
@@ -54,7 +55,8 @@ INSERT INTO webhooks_deliveries_delivery
     (merchant_id, webhook_id, event_id, event_type, ordering_group, status, reason_code, reason_values,
      due_at, closed_at, created_at)
 SELECT r.*,
-    CASE WHEN r.status = 'pending' THEN CASE WHEN r.ordering_group IS NULL THEN now() ELSE '9999-01-01 00:00:00+00' END END,
+    CASE WHEN r.status = 'pending'
+        THEN CASE WHEN r.ordering_group IS NULL THEN now() ELSE '9999-01-01 00:00:00+00' END END,
     CASE WHEN r.status <> 'pending' THEN now() END, now()
 FROM unnest(
     %(merchant_id)s::bigint[], %(webhook_id)s::bigint[], %(event_id)s::bigint[], %(event_type)s::text[],

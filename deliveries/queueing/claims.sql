@@ -4,16 +4,16 @@
 -- whose snapshot holds whatever a turn's last owner committed. Nobody waits: who gets no turn comes again.
 SELECT set_config('webhooks.turns', COALESCE(string_agg(t.id::text, ',') FILTER (WHERE t.got), ''), true) AS turns
 FROM (
-    SELECT u.id, pg_try_advisory_xact_lock(%(space)s, (u.id %% 2147483647)::int) AS got
+    SELECT u.id, pg_try_advisory_xact_lock(%(space)s, mod(u.id, 2147483647)::int) AS got
     FROM unnest(%(webhook_ids)s::bigint[]) AS u(id)) AS t
 
 -- name: claim
 -- Makes due deliveries this process' to send, under a token that is the fence; oldest first, each webhook as many as it
 -- has free places (window, cap, rate limit), `limit` and about `bytes` of event data in all. Locked rows are skipped.
--- Disabled and deleted webhooks give nothing, nor do paused ones but for a probe. The rate limit is the generic cell rate
--- algorithm (ITU-T I.371) with a bucket of one second's worth, kept as a time. What is too old, and claims that ran out (still
--- `sending`), are counted and left to expiry and orphans. A row for each claimed delivery; a webhook without one has
--- a row with id null. Served by delivery_due and delivery_in_flight.
+-- Disabled and deleted webhooks give nothing, nor do paused ones but for a probe. The rate limit is the generic cell
+-- rate algorithm (ITU-T I.371) with a bucket of one second's worth, kept as a time. What is too old, and claims that
+-- ran out (still `sending`), are counted and left to expiry and orphans. A row for each claimed delivery; a webhook
+-- without one has a row with id null. Served by delivery_due and delivery_in_flight.
 WITH webhook AS MATERIALIZED (
     SELECT w.id, w.rate_limit, COALESCE(l."window", 1) AS "window",
         w.xmin::text || ' ' || m.xmin::text || ' ' || COALESCE((
@@ -37,7 +37,8 @@ WITH webhook AS MATERIALIZED (
         d.status = 'sending' AS is_orphaned,
         COALESCE(d.status <> 'sending' AND d.replays = 0 AND d.created_at < webhook.oldest, false) AS is_expired
     FROM webhook CROSS JOIN LATERAL (
-        SELECT d.id, d.event_id, d.status, d.replays, d.created_at, d.due_at AS was_due FROM webhooks_deliveries_delivery d
+        SELECT d.id, d.event_id, d.status, d.replays, d.created_at, d.due_at AS was_due
+        FROM webhooks_deliveries_delivery d
         WHERE d.webhook_id = webhook.id AND d.due_at <= now()
         ORDER BY d.due_at, d.id
         LIMIT GREATEST(0, CASE WHEN webhook.rate_limit IS NULL THEN webhook.places ELSE LEAST(webhook.places,
@@ -49,14 +50,17 @@ WITH webhook AS MATERIALIZED (
     FROM found f JOIN webhooks_deliveries_event e ON e.id = f.event_id WHERE NOT f.is_orphaned AND NOT f.is_expired
 ), claimed AS (
     UPDATE webhooks_deliveries_delivery d
-    SET status = 'sending', claim_token = %(token)s, claimed_at = now(), due_at = now() + c.seconds * interval '1 second'
+    SET status = 'sending', claim_token = %(token)s, claimed_at = now(),
+        due_at = now() + c.seconds * interval '1 second'
     FROM chosen c
     WHERE d.id = c.id AND c.nth <= %(limit)s AND (c.nth = 1 OR c.bytes <= %(bytes)s)
-    RETURNING d.id, d.webhook_id, d.event_id, d.attempt_count, d.tries, d.orphaned_attempts, c.was_due, d.due_at AS expires_at
+    RETURNING d.id, d.webhook_id, d.event_id, d.attempt_count, d.tries, d.orphaned_attempts, c.was_due,
+        d.due_at AS expires_at
 ), charged AS (
     INSERT INTO webhooks_deliveries_webhookstate AS l (webhook_id, blocked_until)
     SELECT w.id, w.tokens_since + t.taken / w.rate_limit * interval '1 second'
-    FROM webhook w JOIN (SELECT webhook_id, count(*) AS taken FROM claimed GROUP BY webhook_id) AS t ON t.webhook_id = w.id
+    FROM webhook w
+    JOIN (SELECT webhook_id, count(*) AS taken FROM claimed GROUP BY webhook_id) AS t ON t.webhook_id = w.id
     WHERE w.rate_limit IS NOT NULL ORDER BY w.id
     ON CONFLICT (webhook_id) DO UPDATE SET blocked_until = excluded.blocked_until
     RETURNING webhook_id, blocked_until
@@ -92,7 +96,9 @@ WITH RECURSIVE open(webhook_id) AS (
     FROM open WHERE open.webhook_id IS NOT NULL
 )
 SELECT w.id, w.is_enabled AND w.deleted_at IS NULL AS may_send
-FROM open JOIN webhooks_subscriptions_webhook w ON w.id = open.webhook_id LEFT JOIN webhooks_deliveries_webhookstate l ON l.webhook_id = w.id
+FROM open
+JOIN webhooks_subscriptions_webhook w ON w.id = open.webhook_id
+LEFT JOIN webhooks_deliveries_webhookstate l ON l.webhook_id = w.id
 WHERE (NOT w.is_enabled OR w.deleted_at IS NOT NULL
        OR (w.paused_at IS NULL AND (l.blocked_until IS NULL OR l.blocked_until <= now())))
   AND ((SELECT min(d.due_at) FROM webhooks_deliveries_delivery d

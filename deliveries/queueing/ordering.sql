@@ -48,7 +48,8 @@ WITH RECURSIVE head(nth, webhook_id, ordering_group, due_at) AS (
           AND (d.webhook_id, d.ordering_group) > (%(webhook_id)s, %(ordering_group)s)
         ORDER BY d.webhook_id, d.ordering_group, d.id LIMIT 1)
     UNION ALL
-    SELECT head.nth + 1, n.webhook_id, n.ordering_group, n.due_at FROM head JOIN webhooks_deliveries_delivery n ON n.id = (
+    SELECT head.nth + 1, n.webhook_id, n.ordering_group, n.due_at
+    FROM head JOIN webhooks_deliveries_delivery n ON n.id = (
         SELECT d.id FROM webhooks_deliveries_delivery d
         WHERE d.ordering_group IS NOT NULL AND (d.due_at IS NOT NULL OR d.status = 'dead')
           AND (d.webhook_id, d.ordering_group) > (head.webhook_id, head.ordering_group)

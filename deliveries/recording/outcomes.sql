@@ -5,39 +5,45 @@
 -- so that two recorders can't deadlock.
 WITH o AS MATERIALIZED (
     SELECT * FROM unnest(
-        %(delivery_id)s::bigint[], %(token)s::bigint[], %(status)s::text[], %(reason_code)s::text[], %(reason_values)s::jsonb[],
+        %(delivery_id)s::bigint[], %(token)s::bigint[], %(status)s::text[], %(reason_code)s::text[],
+        %(reason_values)s::jsonb[],
         %(webhook_id)s::bigint[], %(number)s::int[], %(result)s::text[], %(started_at)s::timestamptz[],
         %(answered_at)s::timestamptz[], %(lateness_ms)s::float8[], %(status_code)s::int[], %(error)s::text[],
-        %(detail)s::text[], %(decision_code)s::text[], %(decision_values)s::jsonb[], %(next_at)s::timestamptz[], %(url)s::text[],
+        %(detail)s::text[], %(decision_code)s::text[], %(decision_values)s::jsonb[], %(next_at)s::timestamptz[],
+        %(url)s::text[],
         %(request_headers)s::text[], %(request_size)s::int[], %(request_digest)s::text[], %(response_headers)s::text[],
         %(response_body)s::bytea[], %(response_size)s::int[], %(response_truncated)s::bool[], %(dns_ms)s::float8[],
         %(connect_ms)s::float8[], %(tls_ms)s::float8[], %(first_byte_ms)s::float8[], %(total_ms)s::float8[],
         %(remote_address)s::text[], %(reused_connection)s::bool[], %(worker)s::text[]
     ) AS o(
-        delivery_id, token, status, reason_code, reason_values, webhook_id, number, result, started_at, answered_at, lateness_ms,
-        status_code, error, detail, decision_code, decision_values, next_at, url, request_headers, request_size, request_digest,
+        delivery_id, token, status, reason_code, reason_values, webhook_id, number, result, started_at, answered_at,
+        lateness_ms,
+        status_code, error, detail, decision_code, decision_values, next_at, url, request_headers, request_size,
+        request_digest,
         response_headers, response_body, response_size, response_truncated, dns_ms, connect_ms, tls_ms, first_byte_ms,
         total_ms, remote_address, reused_connection, worker)
 ), moved AS (
     UPDATE webhooks_deliveries_delivery AS d
-    SET status = o.status, due_at = o.next_at, closed_at = CASE WHEN o.next_at IS NULL THEN now() END, claim_token = NULL,
-        tries = d.tries + 1, attempt_count = d.attempt_count + 1, orphaned_attempts = 0,
+    SET status = o.status, due_at = o.next_at, closed_at = CASE WHEN o.next_at IS NULL THEN now() END,
+        claim_token = NULL, tries = d.tries + 1, attempt_count = d.attempt_count + 1, orphaned_attempts = 0,
         reason_code = CASE WHEN o.status = 'dead' THEN o.reason_code ELSE '' END,
         reason_values = CASE WHEN o.status = 'dead' THEN o.reason_values END,
         last_status_code = o.status_code, last_error = o.error, last_attempt_at = o.answered_at,
         response_ms = o.total_ms
     FROM o
     WHERE d.id = o.delivery_id AND d.claim_token = o.token AND d.status = 'sending'
-    RETURNING d.id, d.merchant_id, d.webhook_id, d.ordering_group, d.status, d.reason_code, d.reason_values, d.last_error, d.last_status_code,
-        d.due_at IS NULL AS is_closed
+    RETURNING d.id, d.merchant_id, d.webhook_id, d.ordering_group, d.status, d.reason_code, d.reason_values,
+        d.last_error, d.last_status_code, d.due_at IS NULL AS is_closed
 ), logged AS (
     INSERT INTO webhooks_deliveries_attempt
         (delivery_id, webhook_id, number, result, started_at, answered_at, lateness_ms, status_code, error, detail,
-         decision_code, decision_values, next_at, url, request_headers, request_size, request_digest, response_headers, response_body,
+         decision_code, decision_values, next_at, url, request_headers, request_size, request_digest,
+         response_headers, response_body,
          response_size, response_truncated, dns_ms, connect_ms, tls_ms, first_byte_ms, total_ms, remote_address,
          reused_connection, worker)
     SELECT o.delivery_id, o.webhook_id, o.number, o.result, o.started_at, o.answered_at, o.lateness_ms, o.status_code,
-        o.error, o.detail, o.decision_code, o.decision_values, o.next_at, o.url, o.request_headers, o.request_size, o.request_digest,
+        o.error, o.detail, o.decision_code, o.decision_values, o.next_at, o.url, o.request_headers, o.request_size,
+        o.request_digest,
         o.response_headers, o.response_body, o.response_size, o.response_truncated, o.dns_ms, o.connect_ms, o.tls_ms,
         o.first_byte_ms, o.total_ms, o.remote_address, o.reused_connection, o.worker
     FROM o JOIN moved ON moved.id = o.delivery_id
@@ -49,7 +55,8 @@ WITH o AS MATERIALIZED (
     FROM moved WHERE status = 'dead'
     ON CONFLICT (delivery_id) WHERE resolved_at IS NULL DO NOTHING
 ), state AS (
-    INSERT INTO webhooks_deliveries_webhookstate AS s (webhook_id, "window", failures, failing_since, last_success_at, last_failure_at)
+    INSERT INTO webhooks_deliveries_webhookstate AS s
+        (webhook_id, "window", failures, failing_since, last_success_at, last_failure_at)
     SELECT * FROM unnest(
         %(state_webhook_id)s::bigint[], %(state_window)s::int[], %(state_failures)s::int[],
         %(state_failing_since)s::timestamptz[], %(state_last_success_at)s::timestamptz[],
@@ -92,7 +99,8 @@ SET status = o.status, due_at = o.next_at, closed_at = CASE WHEN o.next_at IS NU
     last_status_code = o.status_code, last_error = o.error, last_attempt_at = o.answered_at, response_ms = o.total_ms
 FROM unnest(
     %(delivery_id)s::bigint[], %(token)s::bigint[], %(status)s::text[], %(next_at)s::timestamptz[],
-    %(reason_code)s::text[], %(reason_values)s::jsonb[], %(status_code)s::int[], %(error)s::text[], %(answered_at)s::timestamptz[],
+    %(reason_code)s::text[], %(reason_values)s::jsonb[], %(status_code)s::int[], %(error)s::text[],
+    %(answered_at)s::timestamptz[],
     %(total_ms)s::float8[]
 ) AS o(delivery_id, token, status, next_at, reason_code, reason_values, status_code, error, answered_at, total_ms)
 WHERE d.id = o.delivery_id
@@ -103,13 +111,15 @@ RETURNING d.id, d.claim_token, d.webhook_id, d.ordering_group, d.due_at IS NULL 
 -- The log's rows of late outcomes.
 INSERT INTO webhooks_deliveries_attempt
     (delivery_id, webhook_id, number, result, started_at, answered_at, lateness_ms, status_code, error, detail,
-     decision_code, decision_values, next_at, url, request_headers, request_size, request_digest, response_headers, response_body,
+     decision_code, decision_values, next_at, url, request_headers, request_size, request_digest, response_headers,
+     response_body,
      response_size, response_truncated, dns_ms, connect_ms, tls_ms, first_byte_ms, total_ms, remote_address,
      reused_connection, worker)
 SELECT * FROM unnest(
     %(delivery_id)s::bigint[], %(webhook_id)s::bigint[], %(number)s::int[], %(result)s::text[],
     %(started_at)s::timestamptz[], %(answered_at)s::timestamptz[], %(lateness_ms)s::float8[], %(status_code)s::int[],
-    %(error)s::text[], %(detail)s::text[], %(decision_code)s::text[], %(decision_values)s::jsonb[], %(next_at)s::timestamptz[], %(url)s::text[],
+    %(error)s::text[], %(detail)s::text[], %(decision_code)s::text[], %(decision_values)s::jsonb[],
+    %(next_at)s::timestamptz[], %(url)s::text[],
     %(request_headers)s::text[], %(request_size)s::int[], %(request_digest)s::text[], %(response_headers)s::text[],
     %(response_body)s::bytea[], %(response_size)s::int[], %(response_truncated)s::bool[], %(dns_ms)s::float8[],
     %(connect_ms)s::float8[], %(tls_ms)s::float8[], %(first_byte_ms)s::float8[], %(total_ms)s::float8[],

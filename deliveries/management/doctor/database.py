@@ -44,8 +44,7 @@ def database() -> Iterator[Finding]:
         yield Finding("catalogue", OK, f"{known} event types.")
     else:
         yield Finding("catalogue", PROBLEM, "No event type is active.", "Run: manage.py migrate, which loads them.")
-    if connection.vendor == "postgresql":
-        yield _clocks()
+    yield _clocks()
     yield _backlog()
 
 
