@@ -103,7 +103,7 @@ UNFOLD: dict[str, Any] = {
                     _link("Who gets notices", "mail", "webhooks_deliveries_noticepreference_changelist"),
                     _link("Merchants", "storefront", "webhooks_subscriptions_merchant_changelist"),
                     _link("Accounts", "manage_accounts", "auth_user_changelist", "accounts"),
-                    _link("Webhooks", "alt_route", "webhooks_deliveries_webhookstate_changelist", "accounts"),
+                    _link("Webhook states", "alt_route", "webhooks_deliveries_webhookstate_changelist", "accounts"),
                     _link("API rates", "speed", "webhooks_subscriptions_apirates_changelist", "accounts"),
                     _link("Counters", "bar_chart", "webhooks_deliveries_counter_changelist", "accounts"),
                 ],

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
+from django.contrib.admin import site
+from django.template.loader import get_template
 from django.test import Client
 from django.utils import timezone
 
@@ -42,6 +46,22 @@ def test_an_empty_list_says_what_will_be_there(newcomer: Client) -> None:
     page = text(newcomer, "webhooks_deliveries/delivery/")
     assert "Each message we send, or try to send, to a webhook will stand here." in page
     assert "yielded" not in page
+
+
+LISTS_WITH_A_HINT = re.findall(r'name == "(\w+)"', get_template("unfold/helpers/empty_results.html").template.source)
+
+
+@pytest.mark.parametrize("name", LISTS_WITH_A_HINT)
+def test_every_empty_list_says_what_will_be_there(name: str, newcomer: Client) -> None:
+    [model] = [model for model in site._registry if model._meta.model_name == name]
+    page = text(newcomer, f"{model._meta.app_label}/{name}/")
+    assert re.search(r"<b>Nothing here yet\.</b></p>\s*<p>\w[^<]{20,}</p>", page)
+
+
+def test_no_two_pages_have_one_name() -> None:
+    groups = settings.UNFOLD["SIDEBAR"]["navigation"]
+    names = [str(item["title"]) for group in groups for item in group["items"]]
+    assert sorted(names) == sorted(set(names))
 
 
 def test_a_search_that_finds_nothing_offers_the_way_back(owner: Client) -> None:
