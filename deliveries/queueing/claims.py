@@ -117,7 +117,8 @@ def _claim(webhook_ids: Sequence[int], limit: int, max_bytes: int, *, probe: boo
     clock.set(rows[0].now, asked_at)
     claimed = [row for row in rows if row.id is not None]
     current = webhook_settings.current({row.webhook_id: row.version for row in claimed})
-    batch.rows = [_claimed(row, current[row.webhook_id], token) for row in claimed]
+    # One whose webhook was purged since the claim was purged with it.
+    batch.rows = [_claimed(row, current[row.webhook_id], token) for row in claimed if row.webhook_id in current]
     batch.throttled = {row.webhook_id: row.wait for row in rows if row.wait is not None and row.wait > 0}
     expired = {row.webhook_id for row in rows if row.expired}
     if expired:

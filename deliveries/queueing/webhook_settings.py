@@ -68,14 +68,19 @@ _known: dict[int, tuple[str, Target]] = {}
 
 
 def current(versions: Mapping[int, str]) -> dict[int, Target]:
-    """Return the settings of webhooks (key → version, as a claim returns it); one query for those not known yet."""
-    wanted = [pk for pk, version in versions.items() if pk not in _known or _known[pk][0] != version]
-    if wanted:
+    """Return the settings of webhooks (key → version, as a claim returns it); one query for those not known yet.
+
+    A webhook whose row is gone by now (its merchant was purged) is left out.
+    """
+    known = {pk: _known.get(pk, (None, None)) for pk in versions}  # each looked up once: a thread may clear them all
+    found = {pk: target for pk, (version, target) in known.items() if target and version == versions[pk]}
+    if wanted := [pk for pk in versions if pk not in found]:
         if len(_known) > KNOWN_MAX:
             _known.clear()
         for row in fetch(_SQL["settings"], {"ids": literal(wanted)}):
-            _known[row.id] = (row.version, _target(row))
-    return {pk: _known[pk][1] for pk in versions}
+            found[row.id] = _target(row)
+            _known[row.id] = (row.version, found[row.id])
+    return found
 
 
 def _target(row: Any) -> Target:

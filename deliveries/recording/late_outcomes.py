@@ -53,7 +53,8 @@ def write(late: Sequence[DecidedOutcome]) -> set[OrderingGroup]:
                 rows.update(attempt_count=each.sent.row.attempt)
         if overtaken := [pk for pk, claim in moved.items() if claim is not None]:
             orphans.log_overtaken(overtaken)
-        attempts = [attempt_log.row_of(each) for each in late if Delivery.objects.filter(pk=each.delivery_id).exists()]
+        kept = set(Delivery.objects.filter(pk__in={each.delivery_id for each in late}).values_list("pk", flat=True))
+        attempts = [attempt_log.row_of(each) for each in late if each.delivery_id in kept]  # others were purged
         if attempts:
             fetch(_SQL["log_attempts"], columns(AttemptRow._fields, attempts))
         dead_letters.open_dead_letters(
