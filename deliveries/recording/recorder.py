@@ -118,13 +118,12 @@ class Recorder:
                     self._done(1)
                     return
         try:
-            wakeups.wake(
-                recorded.still_due
-            )  # before the news is told: a dispatcher that waits for it looks at the webhooks next
+            # Before the dispatcher is told that outcomes were recorded: it looks at the webhooks next.
+            wakeups.wake(recorded.still_due)
             for delay, webhook_ids in recorded.countdowns.items():
                 wakeups.wake_later(webhook_ids, delay)
         except Exception:
-            log.exception("hint_failed")  # wake-ups only: the sweep finds these webhooks; this thread must go on
+            log.exception("wake_up_failed")  # the sweep finds these webhooks; this thread must go on
         self._done(len(chunk))
 
     def _write_singly(self, chunk: list[Sent]) -> None:

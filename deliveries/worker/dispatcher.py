@@ -131,9 +131,7 @@ def _dispatch(process: Engine, webhook_ids: Sequence[int], free: int, max_bytes:
         return
     wakeups.give_back(webhook_ids if batch.full else batch.busy)
     if batch.busy and not batch.rows:
-        process.wait_for_progress(
-            PAUSE
-        )  # whoever holds those webhooks needs a moment; if it hangs, don't spin beside it
+        process.wait_for_progress(PAUSE)  # whoever holds them needs a moment; if it hangs, don't spin beside it
     for webhook_id, seconds in batch.throttled.items():
         wakeups.wake_later([webhook_id], seconds)
     rows, held = _one_poison_candidate(process, batch.rows)

@@ -155,7 +155,7 @@ def test_webhooks_with_more_due_are_woken_and_retries_get_their_countdown(
     assert later == [([8, 9], 5.0)]
 
 
-def test_a_hint_that_fails_does_not_end_the_recorder(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wake_up_that_fails_does_not_end_the_recorder(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
     """Promise 2: wake-ups are wake-ups; outcomes after it are still written."""
 
     def fail(_ids: Any) -> None:
