@@ -119,7 +119,7 @@ class DeadLetterAdmin(ServiceFormMixin, WithRowActions, CursorAdmin):
         """Tell whether the person may decide something."""
         return self.may(request, "change")
 
-    # --- row_actions --------------------------------------------------------------------------------------------------
+    # --- row actions --------------------------------------------------------------------------------------------------
 
     @row_action(
         "Replay", icon="replay", when=lambda letter: letter.resolved_at is None, refusals=(manual_actions.Conflict,)

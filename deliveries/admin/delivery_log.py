@@ -113,7 +113,7 @@ class DeliveryAdmin(WithRowActions, CursorAdmin):
         """Stream the log as it is filtered, as CSV or JSON lines."""
         return exports.log(self.get_changelist_instance(request), kind)
 
-    # --- row_actions --------------------------------------------------------------------------------------------------
+    # --- row actions --------------------------------------------------------------------------------------------------
 
     @row_action(
         "Send again now",

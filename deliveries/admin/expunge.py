@@ -1,4 +1,4 @@
-"""Taking one event's payload out on request: the page that says what goes and asks why, then the row_action."""
+"""Taking one event's payload out on request: the page that says what goes and asks why, then does it."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""RowActions: what a person can do to one row beside editing it (pause, rotate, replay). Each is a button that posts.
+"""Row actions: what a person can do to one row beside editing it (pause, rotate, replay). Each is a button that posts.
 
     @row_action("Pause", icon="pause", when=lambda webhook: webhook.paused_at is None)
     def pause(self, request, webhook): ...
 
-A row_action gets a row the person may change and returns a message, or a response of its own. GET never changes
+A row action gets a row the person may change and returns a message, or a response of its own. GET never changes
 anything.
 """
 
@@ -67,14 +67,14 @@ class WithRowActions(MerchantScoped):
 
     @classmethod
     def all_row_actions(cls) -> list[RowAction]:
-        """Return every row_action of the class, in the order of definition, base classes first."""
+        """Return every row action of the class, in the order of definition, base classes first."""
         found: dict[str, RowAction] = {}
         for base in reversed(cls.__mro__):
             found.update({name: value.row_action for name, value in vars(base).items() if hasattr(value, "row_action")})
         return list(found.values())
 
     def row_actions_for(self, request: HttpRequest, row: Any) -> list[dict[str, Any]]:
-        """Return the row_actions this person can do to this row now, each with its address."""
+        """Return the row actions this person can do to this row now, each with its address."""
         return [
             {"row_action": each, "url": self.row_action_url(each.name, row)}
             for each in self.all_row_actions()
@@ -82,7 +82,7 @@ class WithRowActions(MerchantScoped):
         ]
 
     def row_action_url(self, name: str, row: Any) -> str:
-        """Return the address a row_action's button posts to."""
+        """Return the address a row action's button posts to."""
         return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_{name}", args=[row.pk])
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> Any:
@@ -100,7 +100,7 @@ class WithRowActions(MerchantScoped):
         return HttpResponseRedirect(self.row_action_url(name, row))
 
     def get_urls(self) -> list[URLPattern]:
-        """Add an address for each row_action."""
+        """Add an address for each row action."""
         info = f"{self.opts.app_label}_{self.opts.model_name}"
         return [
             path(

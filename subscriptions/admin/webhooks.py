@@ -117,7 +117,7 @@ class WebhookAdmin(ServiceFormMixin, WithRowActions):
         for webhook in self.changeable(request, queryset):
             services.delete_webhook(webhook=webhook)
 
-    # --- row_actions --------------------------------------------------------------------------------------------------
+    # --- row actions --------------------------------------------------------------------------------------------------
 
     @row_action("Pause", icon="pause", when=lambda webhook: webhook.paused_at is None)
     def pause(self, request: HttpRequest, webhook: Webhook) -> str:

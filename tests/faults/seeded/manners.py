@@ -90,7 +90,7 @@ MANNERS: dict[str, tuple[int, Callable[[Connection], None]]] = {
     "hangs": (2, lambda connection: connection.sleep(HANG)),
     "drips": (1, _drips),
 }
-"""Name → weight, row_action."""
+"""Name → weight, action."""
 IN_ORDER_FINE = 0.5
 """The share of requests to webhooks that keep an order which are simply answered: their lines would take too long."""
 ACCEPT = frozenset(name for name in MANNERS if name.startswith("fine"))
@@ -132,4 +132,4 @@ class SeededReceiver(HostileServer):
         dice = random.Random(f"{self.seed}:{path}:{key[1]}:{attempt}")
         if not path.isdecimal() and dice.random() < IN_ORDER_FINE:
             return "fine"
-        return dice.choices(list(MANNERS), [weight for weight, _row_action in MANNERS.values()])[0]
+        return dice.choices(list(MANNERS), [weight for weight, _action in MANNERS.values()])[0]

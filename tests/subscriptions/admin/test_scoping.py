@@ -101,7 +101,7 @@ ROW_ACTIONS = [
 @pytest.mark.parametrize(
     ("model", "each"), ROW_ACTIONS, ids=lambda part: getattr(part, "name", None) or part._meta.label
 )
-def test_a_row_actions_on_another_merchants_row_answers_404(model: Any, each: Any, shops: tuple[Shop, Shop]) -> None:
+def test_a_row_action_on_another_merchants_row_answers_404(model: Any, each: Any, shops: tuple[Shop, Shop]) -> None:
     aster, borage = shops
     row = row_of(borage, model)
     before = model.objects.filter(pk=row.pk).values().get()
@@ -112,7 +112,7 @@ def test_a_row_actions_on_another_merchants_row_answers_404(model: Any, each: An
 @pytest.mark.parametrize(
     ("model", "each"), ROW_ACTIONS, ids=lambda part: getattr(part, "name", None) or part._meta.label
 )
-def test_a_viewer_can_do_no_row_actions_and_a_get_never_does_one(
+def test_a_viewer_can_do_no_row_action_and_a_get_never_does_one(
     model: Any, each: Any, shops: tuple[Shop, Shop]
 ) -> None:
     aster, _borage = shops
