@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 from functools import lru_cache
 
 from django.conf import settings
 
-from deliveries.transport import AddressPolicy, Transport
+from deliveries.transport import MAX_KEPT, AddressPolicy, Transport
+from deliveries.transport.requests_adapter import GuardedSession, guarded_session
+
+OTHER_FILES = 512
+"""Files a process may need besides its connections to endpoints."""
 
 _making = threading.RLock()
 
@@ -22,9 +27,14 @@ def address_policy() -> AddressPolicy:
 
 
 def transport() -> Transport:
-    """Return the transport that every send of this process shares, with its kept connections."""
+    """Return the transport that every request of this process goes through, with its thread and kept connections."""
     with _making:  # a burst of first sends makes one, not one each: reading the authorities takes its time
         return _made()
+
+
+def session() -> GuardedSession:
+    """Return a new `requests.Session` on the guarded exit, for code that calls addresses others have named."""
+    return guarded_session(transport())
 
 
 def close_idle() -> int:
@@ -34,6 +44,14 @@ def close_idle() -> int:
 
 @lru_cache(maxsize=1)
 def _made() -> Transport:
-    return Transport(
-        address_policy(), pool_maxsize=settings.WEBHOOKS_MAX_IN_FLIGHT, ca_file=settings.WEBHOOKS_CA_FILE or None
-    )
+    _allow_files(settings.WEBHOOKS_OPEN_REQUESTS_MAX + MAX_KEPT + OTHER_FILES)
+    return Transport(address_policy(), ca_file=settings.WEBHOOKS_CA_FILE or None)
+
+
+def _allow_files(wanted: int) -> None:
+    """Let the process open as many files as its connections may need, as far as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        if limit > soft:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))

@@ -84,4 +84,5 @@ def request_of(message: Message, target: Target) -> Request:
         body=encoded.body,
         connect_timeout=min(dialect.connect_timeout, target.timeout),
         total_timeout=target.timeout,
+        connection_owner=target.webhook_id,
     )

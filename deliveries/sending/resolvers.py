@@ -37,6 +37,11 @@ def resolver(*event_types: str) -> Callable[[Resolver], Resolver]:
     return register
 
 
+def may_ask(row: Claimed) -> bool:
+    """Tell whether `freshest` may have to ask the database or a source, which takes as long as it takes."""
+    return bool(row.resource_id) and row.event_type in _resolvers
+
+
 def freshest(row: Claimed) -> str:
     """Return the data to send as canonical text: the resource as it is now, or the event's where there is none newer.
 

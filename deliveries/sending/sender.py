@@ -1,4 +1,4 @@
-"""Sending: one sender a process, many requests side by side, nobody waits for a single one."""
+"""Sending: one sender a process, thousands of requests side by side, nobody waits for a single one."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from deliveries.transport import ErrorClass, Outcome, Request
 
 log = structlog.get_logger(__name__)
 
+ASKING_THREADS = 16
+"""Deliveries whose source is asked for the resource as it is now, or that are given back, at once."""
 FAST = 1.0
 """Seconds for which an open request counts as one whose outcome comes soon."""
 
@@ -38,10 +40,11 @@ class Sent:
 
 
 class Sender:
-    """Sends claimed deliveries on its own threads.
+    """Renders claimed deliveries and hands them to the transport, whose one thread carries them all.
 
     `sent` receives each outcome, `unsent` each row that was not sent: its claim no longer covers the deadline, or the
-    process is stopping. `finished` follows, once the row's slot is free. All are called on the sending thread.
+    process is stopping. `finished` follows, once the row's slot is free. After a request that was sent they are called
+    on the transport's thread, so they must be quick; `unsent`, which may ask the database, never is.
     """
 
     def __init__(
@@ -52,7 +55,7 @@ class Sender:
         self._finished = finished
         self._open: dict[int, tuple[float, Claimed]] = {}
         self._lock = threading.Lock()
-        self._executor = ThreadPoolExecutor(settings.WEBHOOKS_OPEN_REQUESTS_MAX, thread_name_prefix="send")
+        self._waiting = ThreadPoolExecutor(ASKING_THREADS, thread_name_prefix="ask")
         self.loaded_bytes = 0
         self.stopping = False
 
@@ -79,14 +82,17 @@ class Sender:
             return any(row.is_poison_candidate for _submitted, row in self._open.values())
 
     def submit(self, rows: Sequence[Claimed]) -> None:
-        """Send these rows, each on a thread of its own."""
+        """Send these rows. They are rendered here, but for those whose source has to be asked."""
         now = time.monotonic()
         with self._lock:
             for row in rows:
                 self._open[row.delivery_id] = (now, row)
                 self.loaded_bytes += row.size
         for row in rows:
-            self._executor.submit(self._work, row)
+            if resolvers.may_ask(row) or not self._may_send(row):
+                self._waiting.submit(self._start, row)
+            else:
+                self._start(row)
 
     def drain(self, seconds: float) -> bool:
         """Wait for what has left. True when nothing is open any more."""
@@ -95,20 +101,39 @@ class Sender:
             time.sleep(0.02)
         return not self._open
 
-    def _work(self, row: Claimed) -> None:
+    def _start(self, row: Claimed) -> None:
+        """Render a row and hand it to the transport, or report why not."""
         try:
-            sent = self._send(row)
-            if sent is None:
+            made = self._make(row)
+            if isinstance(made, Request):
+                self._carry(row, made)
+                return
+            if made is None:
                 self._unsent(row)
             else:
-                self._sent(sent)
+                self._sent(made)
         except Exception:
             log.exception("send_failed", delivery=row.public_id)
-        finally:
-            with self._lock:
-                self._open.pop(row.delivery_id, None)
-                self.loaded_bytes -= row.size
-            self._finished()
+        self._close(row)
+
+    def _carry(self, row: Claimed, request: Request) -> None:
+        started = time.monotonic()
+
+        def done(outcome: Outcome) -> None:
+            try:
+                shown = without_echo(outcome, request, row.target.secrets)
+                self._sent(Sent(row, request, shown, started, time.monotonic()))
+            except Exception:
+                log.exception("send_failed", delivery=row.public_id)
+            self._close(row)
+
+        transport().submit(request, done)
+
+    def _close(self, row: Claimed) -> None:
+        with self._lock:
+            self._open.pop(row.delivery_id, None)
+            self.loaded_bytes -= row.size
+        self._finished()
 
     def _may_send(self, row: Claimed) -> bool:
         """Tell whether the claim still covers the request's whole deadline: two workers never send one row at once."""
@@ -116,8 +141,8 @@ class Sender:
             not self.stopping and clock.at(time.monotonic()) + timedelta(seconds=row.target.timeout) <= row.expires_at
         )
 
-    def _send(self, row: Claimed) -> Sent | None:
-        """Make the request and send it; None when it must not be sent any more."""
+    def _make(self, row: Claimed) -> Request | Sent | None:
+        """Make the request, or the outcome of one that can't be made; None when it must not be sent any more."""
         if not self._may_send(row):
             return None
         started = time.monotonic()
@@ -133,8 +158,7 @@ class Sender:
             took = time.monotonic() - started
             why = f"The source took {took:.1f} s to give the resource as it is now, so this attempt was not sent."
             return None if self.stopping else _unmade(row, why, started)
-        outcome = without_echo(transport().send(request), request, row.target.secrets)
-        return Sent(row, request, outcome, started, time.monotonic())
+        return request
 
 
 def _unmade(row: Claimed, detail: str, started: float, *, permanent: bool = False) -> Sent:

@@ -6,11 +6,13 @@ Nothing else in the house may import an HTTP client. This package knows no Djang
 from .addresses import AddressPolicy, AddressRefused
 from .client import Transport
 from .outcome import KEEP_BYTES, MANAGED_HEADERS, READ_BYTES, ErrorClass, Outcome, Request
+from .pool import MAX_KEPT
 from .urls import UrlRefused, check_url
 
 __all__ = [
     "KEEP_BYTES",
     "MANAGED_HEADERS",
+    "MAX_KEPT",
     "READ_BYTES",
     "AddressPolicy",
     "AddressRefused",

@@ -1,12 +1,12 @@
 """What goes into the one HTTP exit and what comes back: `Request`, `Outcome`, `ErrorClass`."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 READ_BYTES = 64 * 1024
-"""At most so many body bytes of an answer are read; then the connection is closed."""
+"""At most so many body bytes of an answer are read unless a request says otherwise; then the connection is closed."""
 KEEP_BYTES = 4 * 1024
 """So many of the body bytes read are kept in the outcome, for the log."""
 KEEP_HEADERS = 50
@@ -35,6 +35,7 @@ MANAGED_HEADERS = frozenset(
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch  # RFC 9110 §5.6.2
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*").fullmatch  # RFC 9110 §5.5, without C0, DEL and C1
+_FIELD_LINES = re.compile(r"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+\x00[\t\x20-\x7e\xa0-\xff]*\x01)*").fullmatch
 
 
 class ErrorClass(StrEnum):
@@ -58,7 +59,7 @@ class ErrorClass(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One POST.
+    """One request, a POST unless it says otherwise.
 
     Args:
         url: Absolute URL of the receiver; checked again at each send.
@@ -67,9 +68,15 @@ class Request:
         body: The exact bytes to send.
         connect_timeout: Seconds for name resolution and TCP connect together, over all addresses of the name.
         total_timeout: Seconds for everything, TLS handshake and response body included.
+        connection_owner: Whose kept connections it may use and add to: a webhook's key. Connections are never shared
+            between owners, whatever origin they lead to. None: a connection of its own, closed afterwards.
+        method: The HTTP method.
+        read_bytes: At most so many body bytes of the answer are read.
+        keep_bytes: So many of them are kept in the outcome.
 
     Raises:
-        ValueError: A header that is malformed, managed or given twice, or a timeout that isn't positive.
+        ValueError: A header that is malformed, managed or given twice, a method that is none, or a timeout that isn't
+            positive.
     """
 
     url: str
@@ -77,10 +84,23 @@ class Request:
     body: bytes
     connect_timeout: float
     total_timeout: float
+    connection_owner: Hashable | None = None
+    method: str = "POST"
+    read_bytes: int = READ_BYTES
+    keep_bytes: int = KEEP_BYTES
 
     def __post_init__(self) -> None:
+        if self.method != "POST" and (not _TOKEN(self.method) or self.method.upper() in ("CONNECT", "TRACE")):
+            raise ValueError(f"{self.method!r} is not a method that is sent")
         if not (self.connect_timeout > 0 and self.total_timeout > 0):
             raise ValueError("connect_timeout and total_timeout must be more than 0 seconds")
+        names = [name.lower() for name, _ in self.headers]
+        lines = "".join([f"{name}\x00{value}\x01" for name, value in self.headers])
+        if not _FIELD_LINES(lines) or len(set(names)) < len(names) or not MANAGED_HEADERS.isdisjoint(names):
+            self._complain()
+
+    def _complain(self) -> None:
+        """Say which header is wrong; all of them are checked at once before."""
         seen = set()
         for name, value in self.headers:
             if not _TOKEN(name):
@@ -93,6 +113,7 @@ class Request:
             if lower in seen:
                 raise ValueError(f"header {name} is given twice; join the values into one header")
             seen.add(lower)
+        raise ValueError("the headers are malformed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +131,7 @@ class Outcome:
         remote_address: The IP address connected to; None when no connection was made.
         reused_connection: The request went over a kept connection (then dns, connect and tls are None).
         dns_ms, connect_ms, tls_ms: How long each phase of a new connection took.
-        first_byte_ms, total_ms: Since the call to `Transport.send`.
+        first_byte_ms, total_ms: Since the call to `Transport.submit` or `send`.
         retry_after: Seconds from now the receiver asked us to wait (RFC 9110 §10.2.3, both forms), not capped.
         permanent: The same request cannot succeed until somebody changes the webhook (refused URL, 410 Gone).
         resent: The request left twice: the receiver closed a kept connection just as it was used again.
@@ -141,11 +162,7 @@ class Outcome:
 
 
 class Fault(Exception):
-    """An attempt that ended early, raised where it is noticed and turned into an `Outcome` by `Transport.send`.
-
-    Deliberately no OSError or HTTPException: urllib3 and requests translate those and lose the phase they
-    happened in; this one passes through both, which still close the connection behind it.
-    """
+    """An attempt that ended early, raised where it is noticed and turned into an `Outcome` by the transport."""
 
     def __init__(self, error: ErrorClass, detail: str, *, permanent: bool = False) -> None:
         super().__init__(detail)

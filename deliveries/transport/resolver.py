@@ -31,15 +31,15 @@ def system_lookup(host: str, port: int) -> Sequence[AddrInfo]:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A vetted address, ready for `socket.connect`; holds no name, so nothing can look it up again."""
+    """A vetted address, ready to be connected to; holds no name, so nothing can look it up again."""
 
     family: int
     sockaddr: tuple[Any, ...]
     address: IPAddress
 
 
-class _Pending:
-    """A lookup that callers wait for."""
+class Pending:
+    """A lookup that callers wait for: `future` gives the resolver's answer, or raises what it raised."""
 
     __slots__ = ("future", "key", "started", "waiters")
 
@@ -56,7 +56,7 @@ class _Pool:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.workers = 0
-        self.queue: queue.SimpleQueue[_Pending] = queue.SimpleQueue()
+        self.queue: queue.SimpleQueue[Pending] = queue.SimpleQueue()
 
 
 class Resolver:
@@ -71,7 +71,7 @@ class Resolver:
     def __init__(self, lookup: Lookup = system_lookup, threads: int = RESOLVER_THREADS) -> None:
         self._lookup = lookup
         self._lock = threading.Lock()
-        self._flying: dict[tuple[str, int], _Pending] = {}
+        self._flying: dict[tuple[str, int], Pending] = {}
         self._slow_until: dict[str, float] = {}
         self._fast, self._slow = _Pool(threads), _Pool(max(1, threads // 4))
 
@@ -88,34 +88,20 @@ class Resolver:
         Raises:
             Fault: `dns_failed`, `dns_timeout` or `address_refused`.
         """
-        pending = self._ask(host, port)
+        pending = self.begin(host, port)
         try:
-            answer = pending.future.result(timeout)
+            pending.future.exception(timeout)
         except TimeoutError as error:
-            self._give_up(pending)
-            raise Fault(ErrorClass.DNS_TIMEOUT, f"Looking up {host} took longer than {timeout:.3g} s.") from error
-        except (OSError, UnicodeError) as error:
-            raise Fault(ErrorClass.DNS_FAILED, _explain(host, error)) from error
-        endpoints = []
-        for family, _type, _proto, _canonical, sockaddr in answer:
-            if family not in (socket.AF_INET, socket.AF_INET6):
-                continue
-            endpoint = Endpoint(family, sockaddr, ip_address(sockaddr[0]))
-            try:
-                policy.check_address(endpoint.address)
-            except AddressRefused as refused:
-                raise Fault(ErrorClass.ADDRESS_REFUSED, f"{host} resolves to {refused}.") from refused
-            endpoints.append(endpoint)
-        if not endpoints:
-            raise Fault(ErrorClass.DNS_FAILED, f"{host} has no address.")
-        return endpoints
+            raise self.give_up(pending, timeout) from error
+        return vetted(pending, policy)
 
-    def _ask(self, host: str, port: int) -> _Pending:
+    def begin(self, host: str, port: int) -> Pending:
+        """Start a lookup, or join the one under way. Whoever stops waiting for it says so by `give_up`."""
         key = (host, port)
         with self._lock:
             pending = self._flying.get(key)
             if pending is None:
-                pending = self._flying[key] = _Pending(key)
+                pending = self._flying[key] = Pending(key)
                 pool = self._slow if self._slow_until.get(host, 0.0) > time.monotonic() else self._fast
                 pool.queue.put(pending)
                 if pool.workers < min(pool.limit, len(self._flying)):
@@ -124,12 +110,17 @@ class Resolver:
             pending.waiters += 1
         return pending
 
-    def _give_up(self, pending: _Pending) -> None:
-        """Note that a caller's time is over. The name is slow if its lookup had begun; else others held the threads."""
+    def give_up(self, pending: Pending, timeout: float) -> Fault:
+        """Note that a caller waited `timeout` seconds and waits no more; return what that means for it.
+
+        The name is slow if its lookup had begun; else others held the threads.
+        """
+        host = pending.key[0]
         with self._lock:
             pending.waiters -= 1
             if pending.started:
-                self._note(pending.key[0], slow=True)
+                self._note(host, slow=True)
+        return Fault(ErrorClass.DNS_TIMEOUT, f"Looking up {host} took longer than {timeout:.3g} s.")
 
     def _note(self, host: str, *, slow: bool) -> None:
         now = time.monotonic()
@@ -150,7 +141,7 @@ class Resolver:
             self._answer(pending)
             del pending  # an idle thread keeps nothing alive
 
-    def _answer(self, pending: _Pending) -> None:
+    def _answer(self, pending: Pending) -> None:
         answer: Sequence[AddrInfo] = ()
         failure: Exception | None = None
         started = time.monotonic()
@@ -165,6 +156,32 @@ class Resolver:
             pending.future.set_result(answer)
         else:
             pending.future.set_exception(failure)
+
+
+def vetted(pending: Pending, policy: AddressPolicy) -> list[Endpoint]:
+    """Return the addresses that a finished lookup found, once the policy permits every one of them.
+
+    Raises:
+        Fault: `dns_failed` or `address_refused`.
+    """
+    host = pending.key[0]
+    try:
+        answer = pending.future.result(0)
+    except (OSError, UnicodeError) as error:
+        raise Fault(ErrorClass.DNS_FAILED, _explain(host, error)) from error
+    endpoints = []
+    for family, _type, _proto, _canonical, sockaddr in answer:
+        if family not in (socket.AF_INET, socket.AF_INET6):
+            continue
+        endpoint = Endpoint(family, sockaddr, ip_address(sockaddr[0]))
+        try:
+            policy.check_address(endpoint.address)
+        except AddressRefused as refused:
+            raise Fault(ErrorClass.ADDRESS_REFUSED, f"{host} resolves to {refused}.") from refused
+        endpoints.append(endpoint)
+    if not endpoints:
+        raise Fault(ErrorClass.DNS_FAILED, f"{host} has no address.")
+    return endpoints
 
 
 def _explain(host: str, error: Exception) -> str:

@@ -1,10 +1,12 @@
-"""The SSL context of all sends, and TLS failures in a merchant's words."""
+"""The certificate authorities of all connections, and TLS failures in a merchant's words."""
+
+from __future__ import annotations
 
 import ssl
+import tempfile
+from typing import IO
 
 import certifi
-
-from .wire import DeadlineTLSSocket
 
 # OpenSSL's X509_V_ERR_* numbers, include/openssl/x509_vfy.h
 _CERTIFICATE_FAULTS = {
@@ -18,40 +20,47 @@ _CERTIFICATE_FAULTS = {
     23: "the receiver's certificate was revoked; renew it",
 }
 _WRONG_NAME = (62, 64)
-_OLD_PROTOCOL = frozenset({"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "VERSION_TOO_LOW"})
-_NOT_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"})
+_OLD_PROTOCOL = ("unsupported protocol", "protocol version", "version too low")
+_NOT_TLS = ("wrong version number", "http request", "packet length too long", "record layer failure")
+_CLOSED = ("SSL_ERROR_SYSCALL", "unexpected eof", "Connection reset", "SSL_ERROR_ZERO_RETURN", "Broken pipe")
 
 
-def make_context(ca_file: str | None = None) -> ssl.SSLContext:
-    """Make the context: TLS 1.2 or later, certificate and name always checked, deadline sockets.
+def authorities(extra: str | None) -> IO[bytes] | None:
+    """Return a file with the public authorities (certifi's) and those of the PEM file `extra`; None without one.
 
-    Args:
-        ca_file: PEM file of certificate authorities trusted besides the public ones (certifi's).
+    A file and not bytes: libcurl parses a file's certificates once for all connections, but bytes for each anew.
 
     Raises:
         OSError, ssl.SSLError: The file is missing or holds no certificates.
     """
-    context = ssl.create_default_context(cafile=certifi.where())
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    if ca_file is not None:
-        context.load_verify_locations(cafile=ca_file)
-    context.sslsocket_class = DeadlineTLSSocket
-    return context
+    if extra is None:
+        return None
+    ssl.create_default_context(cafile=extra)
+    both = tempfile.NamedTemporaryFile(prefix="authorities-", suffix=".pem")  # noqa: SIM115 lives as long as its user
+    for path in (certifi.where(), extra):
+        with open(path, "rb") as file:
+            both.write(file.read() + b"\n")
+    both.flush()
+    return both
 
 
-def explain_tls(error: OSError, host: str) -> str:
-    """Say in one sentence why no TLS connection came about."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        if error.verify_code in _WRONG_NAME:
-            reason = f"the receiver's certificate is for another name than {host}"
-        else:
-            reason = _CERTIFICATE_FAULTS.get(error.verify_code, "the receiver's certificate could not be verified")
-    elif not isinstance(error, ssl.SSLError) or isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+def explain_tls(verify_code: int, message: str, host: str) -> str:
+    """Say in one sentence why no TLS connection came about.
+
+    Args:
+        verify_code: OpenSSL's verdict on the certificate (`SSL_VERIFYRESULT`), 0 when it had nothing against it.
+        message: libcurl's message.
+        host: Whom the certificate should be for.
+    """
+    if verify_code in _WRONG_NAME or "subject name" in message:
+        reason = f"the receiver's certificate is for another name than {host}"
+    elif verify_code:
+        reason = _CERTIFICATE_FAULTS.get(verify_code, "the receiver's certificate could not be verified")
+    elif any(word in message for word in _CLOSED):
         reason = "the receiver closed the connection during the handshake"
-    elif error.reason in _OLD_PROTOCOL:
+    elif any(word in message for word in _OLD_PROTOCOL):
         reason = "the receiver only speaks a TLS version older than 1.2"
-    elif error.reason in _NOT_TLS:
+    elif any(word in message for word in _NOT_TLS):
         reason = "the receiver does not speak TLS at this port"
     else:
         reason = "receiver and sender could not agree on a secure connection"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import requests
 
 from deliveries.sending import process_transport
-from deliveries.transport import Request, connections
+from deliveries.transport import Request, pool
 from deliveries.worker.scheduler import Scheduler
-from tests.support.hostile import Connection, HostileServer, Stop
+from tests.support.hostile import Connection, HostileServer, Stop, answers
 from tests.support.processes import wait_for
 
 
@@ -24,7 +25,7 @@ def fresh() -> Iterator[None]:
 
 
 def test_a_scheduler_closes_connections_that_an_idle_worker_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "KEEP_IDLE_SECONDS", 0.2)
+    monkeypatch.setattr(pool, "KEEP_IDLE_SECONDS", 0.2)
     closed: list[int] = []
 
     def answers_and_notes_the_end(connection: Connection) -> None:
@@ -37,7 +38,7 @@ def test_a_scheduler_closes_connections_that_an_idle_worker_keeps(monkeypatch: p
             raise
 
     with HostileServer(answers_and_notes_the_end) as server:
-        request = Request(server.url, [("webhook-id", "evt_1")], b"{}", 5.0, 10.0)
+        request = Request(server.url, [("webhook-id", "evt_1")], b"{}", 5.0, 10.0, connection_owner=1)
         assert process_transport.transport().send(request).delivered
         scheduler = Scheduler(works=True)
         scheduler._round()
@@ -48,3 +49,10 @@ def test_a_scheduler_closes_connections_that_an_idle_worker_keeps(monkeypatch: p
 def test_a_process_that_never_sent_makes_no_transport_for_that() -> None:
     assert process_transport.close_idle() == 0
     assert process_transport._made.cache_info().currsize == 0
+
+
+def test_platform_code_gets_a_session_that_goes_nowhere_a_delivery_could_not() -> None:
+    with HostileServer(answers()) as server:
+        assert process_transport.session().post(server.url, json={"a": 1}).text == "ok"
+    with pytest.raises(requests.exceptions.InvalidURL, match="not a public address"):
+        process_transport.session().get("http://10.0.0.1/")

@@ -13,11 +13,19 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from deliveries.transport import AddressPolicy, Outcome, Request, Transport
+from deliveries.transport import AddressPolicy, Outcome, Request, Transport, pool
 from deliveries.transport.resolver import AddrInfo, Lookup
 
 LOOPBACK = AddressPolicy(require_https=False, allowed_networks=["127.0.0.0/8", "::1/128"])
 Post = Callable[..., Outcome]
+
+
+@pytest.fixture(autouse=True)
+def no_rest(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kept connections are used again at once, so that tests of other things needn't wait for them to have rested."""
+    if not getattr(request.module, "CONNECTIONS_REST", False):
+        monkeypatch.setattr(pool, "REST_SECONDS", 0.0)
+        monkeypatch.setattr(pool, "PROBATION_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -28,8 +36,15 @@ def transport() -> Iterator[Transport]:
 
 
 def send(transport: Transport, url: str, **changes: object) -> Outcome:
-    values = {"headers": [("webhook-id", "evt_1")], "body": b"{}", "connect_timeout": 5.0, "total_timeout": 10.0}
-    return transport.send(Request(url, **(values | changes)))  # type: ignore[arg-type]
+    return transport.send(make_request(url, **changes))
+
+
+def make_request(url: str, **changes: object) -> Request:
+    values = {
+        "headers": [("webhook-id", "evt_1")], "body": b"{}", "connect_timeout": 5.0, "total_timeout": 10.0,
+        "connection_owner": "webhook 1",
+    }  # fmt: skip
+    return Request(url, **(values | changes))  # type: ignore[arg-type]
 
 
 def resolving_to(*addresses: str) -> Lookup:

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from deliveries.transport import ErrorClass, Transport
-from tests.deliveries.transport.conftest import LOOPBACK, Authority, Post, send
+from deliveries.transport import ErrorClass, Outcome, Transport, idle_connections
+from tests.deliveries.transport.conftest import LOOPBACK, Authority, Post, make_request, send
 from tests.support.hostile import Connection, HostileServer, black_hole, drips, hangs, never_reads, repeats, says
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -185,3 +185,38 @@ def test_stalled_receivers_do_not_slow_down_others_of_the_same_transport(transpo
 def test_a_flood_that_never_pauses_still_meets_the_deadline(post: Post):
     with HostileServer(repeats(b"HTTP/1.1 100 Continue\r\n", b"X" * 10)) as server:
         assert post(server.url, total_timeout=TOTAL).total_ms < AT_MOST
+
+
+def test_more_failing_connects_at_once_than_handles_are_kept_all_end(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch
+):
+    """What is measured of a failed connect is read before its easy handle goes, or the exchange would never end."""
+    monkeypatch.setattr(idle_connections, "MAX_SPARE", 2)
+    with HostileServer(hangs) as gone:
+        pass
+    outcomes: list[Outcome] = []
+    over = threading.Event()
+
+    def done(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        if len(outcomes) == 60:
+            over.set()
+
+    for _ in range(20):
+        for url in (gone.url, f"http://localhost:{gone.port}/", f"http://127.0.0.1:{gone.port}/other"):
+            transport.submit(make_request(url, total_timeout=5.0), done)
+    assert over.wait(10)
+    assert {outcome.error for outcome in outcomes} == {ErrorClass.CONNECT_REFUSED}
+
+
+def test_a_fault_while_a_failure_is_described_ends_the_exchange_too(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch, caplog
+):
+    def broken(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("deliveries.transport.transfers.failed", broken)
+    with black_hole() as port:
+        outcome = send(transport, f"http://127.0.0.1:{port}/", connect_timeout=0.2)
+    assert outcome.error is ErrorClass.INTERNAL
+    assert "a bug" in caplog.text

@@ -179,7 +179,7 @@ def test_a_resolver_with_all_threads_stuck_times_out_instead_of_growing():
     transport = Transport(LOOPBACK, lookup=stuck, resolver_threads=2)
     outcomes = [send(transport, f"http://name{n}.example/", connect_timeout=0.1) for n in range(6)]
     assert {outcome.error for outcome in outcomes} == {ErrorClass.DNS_TIMEOUT}
-    assert threading.active_count() - before <= 2
+    assert threading.active_count() - before <= 3  # with the transport's own
     release.set()
 
 

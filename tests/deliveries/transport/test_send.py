@@ -273,7 +273,7 @@ def test_a_fault_of_our_own_is_an_outcome_too(transport: Transport, monkeypatch:
     def broken(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("deliveries.transport.client.describe", broken)
+    monkeypatch.setattr("deliveries.transport.transfers.describe", broken)
     with HostileServer(answers()) as server:
         outcome = send(transport, server.url)
     assert outcome.error is ErrorClass.INTERNAL

@@ -1,4 +1,4 @@
-"""Connections are kept, bounded, closed when idle, and survive receivers that close them."""
+"""Connections are kept, bounded, closed when idle, and survive receivers that close them. See test_owners too."""
 
 import random
 import threading
@@ -6,10 +6,9 @@ import time
 
 import pytest
 
-from deliveries.transport import ErrorClass, Transport, connections
-from deliveries.transport import client as transport_client
+from deliveries.transport import ErrorClass, Transport, describe, idle_connections, pool, transfers
 from tests.deliveries.transport.conftest import LOOPBACK, Post, send
-from tests.support.hostile import Connection, HostileServer, answers, closes_after
+from tests.support.hostile import Connection, HostileServer, answers, closes_after, says
 
 
 def test_a_second_send_uses_the_kept_connection(post: Post):
@@ -46,11 +45,11 @@ def test_a_kept_connection_that_breaks_just_as_it_is_used_is_resent_once(post: P
     with HostileServer(closes_after(1, reset=reset)) as server:
         first = post(server.url)
         assert not first.resent
-        assert transport_client.RESENT not in first.detail
+        assert describe.RESENT not in first.detail
         outcome = post(server.url)
         assert outcome.delivered
         assert outcome.resent
-        assert outcome.detail.endswith(transport_client.RESENT), "the merchant's log says why it came twice"
+        assert outcome.detail.endswith(describe.RESENT), "the merchant's log says why it came twice"
         assert not outcome.reused_connection
         assert server.connections == 2
         assert [received.headers["webhook-id"] for received in server.requests] == ["evt_1"] * 3
@@ -67,7 +66,7 @@ def test_it_is_resent_once_only(post: Post):
         assert post(server.url).delivered
         outcome = post(server.url)
         assert (outcome.error, outcome.resent) == (ErrorClass.CONNECTION_RESET, True)
-        assert outcome.detail.endswith(transport_client.RESENT)
+        assert outcome.detail.endswith(describe.RESENT)
         assert server.connections == 2
 
 
@@ -79,7 +78,7 @@ def test_a_new_connection_that_breaks_is_not_resent(post: Post):
 
 
 def test_a_kept_connection_that_breaks_after_a_while_is_a_failed_attempt(post: Post, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(transport_client, "RESEND_WITHIN_SECONDS", 0.2)
+    monkeypatch.setattr(transfers, "RESEND_WITHIN_SECONDS", 0.2)
 
     def handler(connection: Connection) -> None:
         connection.read_request()
@@ -95,18 +94,29 @@ def test_a_kept_connection_that_breaks_after_a_while_is_a_failed_attempt(post: P
         assert len(server.requests) == 2
 
 
-def test_a_kept_connection_that_breaks_in_mid_answer_is_not_resent(post: Post):
+@pytest.mark.parametrize(
+    "rest", [b"HTTP/1.1 2", b"HTTP/1.1 200 OK\r\nContent-Le", b"stray", b"\r\n", b"<html></html>\n"]
+)
+def test_what_is_no_answer_on_a_kept_connection_is_tried_once_on_a_new_one(post: Post, rest: bytes):
     def handler(connection: Connection) -> None:
         connection.read_request()
         connection.answer()
-        connection.read_request()
-        connection.send(b"HTTP/1.1 2")
+        if connection.number == 0:
+            connection.read_request()
+            connection.send(rest)
 
     with HostileServer(handler) as server:
         assert post(server.url).delivered
         outcome = post(server.url)
+        assert (outcome.delivered, outcome.resent) == (True, True)
+        assert len(server.requests) == 3
+
+
+def test_what_is_no_answer_on_a_new_connection_is_not_tried_again(post: Post):
+    with HostileServer(says(b"HTTP/1.1 2")) as server:
+        outcome = post(server.url)
     assert (outcome.error, outcome.resent) == (ErrorClass.CONNECTION_RESET, False)
-    assert len(server.requests) == 2
+    assert len(server.requests) == 1
 
 
 def test_connections_closed_at_random_lose_no_delivery(transport: Transport):
@@ -142,7 +152,7 @@ def test_bytes_that_come_unasked_between_requests_spoil_the_connection_only(post
 
 
 def test_a_connection_idle_for_too_long_is_not_used_again(post: Post, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(connections, "KEEP_IDLE_SECONDS", 0.1)
+    monkeypatch.setattr(pool, "KEEP_IDLE_SECONDS", 0.1)
     with HostileServer(answers()) as server:
         assert post(server.url).delivered
         time.sleep(0.3)
@@ -167,7 +177,7 @@ def closed_connections(closed: list[int]):
 
 
 def test_idle_connections_are_closed_on_demand(transport: Transport, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(connections, "KEEP_IDLE_SECONDS", 0.1)
+    monkeypatch.setattr(pool, "KEEP_IDLE_SECONDS", 0.1)
     closed: list[int] = []
     with HostileServer(closed_connections(closed)) as server:
         send(transport, server.url)
@@ -179,8 +189,8 @@ def test_idle_connections_are_closed_on_demand(transport: Transport, monkeypatch
 
 
 def test_sends_close_idle_connections_of_other_receivers(transport: Transport, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(connections, "KEEP_IDLE_SECONDS", 0.1)
-    monkeypatch.setattr(transport_client, "REAP_SECONDS", 0.1)
+    monkeypatch.setattr(pool, "KEEP_IDLE_SECONDS", 0.1)
+    monkeypatch.setattr(idle_connections, "REAP_SECONDS", 0.1)
     closed: list[int] = []
     with HostileServer(closed_connections(closed)) as idle, HostileServer(answers()) as busy:
         send(transport, idle.url)
@@ -190,7 +200,7 @@ def test_sends_close_idle_connections_of_other_receivers(transport: Transport, m
 
 
 def test_the_least_recently_used_receivers_connections_go_first():
-    transport = Transport(LOOPBACK, max_pools=2)
+    transport = Transport(LOOPBACK, max_kept=2)
     closed: list[int] = []
     with HostileServer(closed_connections(closed)) as a, HostileServer(answers()) as b, HostileServer(answers()) as c:
         for server in (a, b, a, c):  # b is the oldest when c comes
@@ -201,10 +211,10 @@ def test_the_least_recently_used_receivers_connections_go_first():
         transport.close()
 
 
-def test_no_more_than_pool_maxsize_connections_are_kept_and_none_is_complained_of(
+def test_no_more_connections_of_an_owner_are_kept_than_allowed_and_none_is_complained_of(
     caplog, monkeypatch: pytest.MonkeyPatch
 ):
-    transport = Transport(LOOPBACK, pool_maxsize=2)
+    transport = Transport(LOOPBACK, max_kept_by_owner=2)
     together = threading.Barrier(6)
 
     def handler(connection: Connection) -> None:
@@ -221,7 +231,7 @@ def test_no_more_than_pool_maxsize_connections_are_kept_and_none_is_complained_o
         for thread in threads:
             thread.join()
         assert server.connections == 6
-        monkeypatch.setattr(connections, "KEEP_IDLE_SECONDS", -1.0)
+        monkeypatch.setattr(pool, "KEEP_IDLE_SECONDS", -1.0)
         assert transport.close_idle() == 2
     assert not caplog.records
 
