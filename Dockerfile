@@ -19,4 +19,4 @@ RUN DEBUG=false SECRET_KEY=unused WEBHOOKS_ENCRYPTION_KEYS=unused python manage.
 USER webhooks
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-CMD ["gunicorn", "webhooks_project.wsgi", "--bind", "0.0.0.0:8000", "--workers", "2", "--threads", "4", "--graceful-timeout", "30"]
+CMD ["python", "-m", "webhooks_project.server", "--host", "0.0.0.0", "--port", "8000", "--processes", "2", "--grace", "30"]

@@ -1,13 +1,14 @@
 """What ingesting costs at the least in Django: a plain view that parses JSON and stores rows by the ORM.
 
 No authentication, limits, validation, matching, canonical JSON, idempotency or wake-ups. `bench.ingest` runs it beside
-the API: `gunicorn bench.bare:application`.
+the API, in the same server: `python -m bench.bare`, with that server's options.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 
 import django
 
@@ -15,7 +16,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webhooks_project.settings")
 django.setup()
 
 from django.conf import settings  # noqa: E402
-from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
 from django.db import transaction  # noqa: E402
 from django.db.models.functions import Now  # noqa: E402
 from django.http import HttpRequest, JsonResponse  # noqa: E402
@@ -25,6 +25,7 @@ from django.views.decorators.csrf import csrf_exempt  # noqa: E402
 
 from deliveries.models import Delivery, Event  # noqa: E402
 from subscriptions.models import Webhook  # noqa: E402
+from webhooks_project.server.__main__ import main  # noqa: E402
 
 
 @csrf_exempt
@@ -57,6 +58,8 @@ def ingest(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"events": [{"id": event.public_id} for event in events]}, status=201)
 
 
-urlpatterns = [path("ingest", ingest)]
-settings.ROOT_URLCONF = "bench.bare"
-application = WSGIHandler()
+urlpatterns = [path("api/ingest", ingest)]
+
+if __name__ == "__main__":
+    settings.ROOT_URLCONF = "bench.bare"
+    sys.exit(main())

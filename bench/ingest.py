@@ -2,7 +2,7 @@
 
     python -m tests.support.services --postgres --valkey --fsync -- python -m bench.ingest [--runs 3] [--seconds 5]
 
-gunicorn with two processes, PostgreSQL, one matching webhook, no worker: what is measured is the door.
+Two web processes, PostgreSQL, one matching webhook, no worker: what is measured is the door.
 """
 
 from __future__ import annotations
@@ -24,14 +24,10 @@ BATCH = 100
 
 
 @contextlib.contextmanager
-def server(application: str) -> Iterator[int]:
-    """Run gunicorn as the Procfile does; yields the port."""
+def server(module: str) -> Iterator[int]:
+    """Run the web process as the Procfile does; yields the port."""
     port = free_port()
-    command = [
-        "-m", "gunicorn", application, "--bind", f"127.0.0.1:{port}", "--workers", "2", "--threads", "4",
-        "--keep-alive", "60", "--log-level", "warning",
-    ]  # fmt: skip
-    with rig.process(*command):
+    with rig.process("-m", module, "--port", str(port), "--processes", "2"):
         rig.wait_for(lambda: _answers(port), 30)
         yield port
 
@@ -104,12 +100,12 @@ def main() -> None:
     for name, (path, body, each) in shapes.items():
         ours, bare = [], []
         for _ in range(options.runs):
-            with server("webhooks_project.wsgi") as port:
+            with server("webhooks_project.server") as port:
                 rate(port, path, body, token, each, 1.0)
                 ours.append(rate(port, path, body, token, each, options.seconds))
-            with server("bench.bare:application") as port:
-                rate(port, "/ingest", body, token, each, 1.0)
-                bare.append(rate(port, "/ingest", body, token, each, options.seconds))
+            with server("bench.bare") as port:
+                rate(port, "/api/ingest", body, token, each, 1.0)
+                bare.append(rate(port, "/api/ingest", body, token, each, options.seconds))
             print(f"{name}: ours {ours[-1]:,.0f}/s, bare view {bare[-1]:,.0f}/s", flush=True)
         ratio = rig.median(ours) / rig.median(bare)
         print(f"{name}: median {rig.median(ours):,.0f} against {rig.median(bare):,.0f} events/s: {ratio:.2f} times")

@@ -16,10 +16,13 @@ class SubscriptionsConfig(AppConfig):
     def ready(self) -> None:
         """Register the start-up checks, and keep the catalogue in step with the release at each migrate."""
         from subscriptions import checks, matching  # noqa: F401
+        from subscriptions.api import known_keys
 
         post_migrate.connect(_load_catalogue, sender=self)
         for changed in (post_save, post_delete):
             changed.connect(matching.forget_events, sender=self.get_model("EventType"))
+            for model in ("ApiKey", "Merchant"):
+                changed.connect(known_keys.changed, sender=self.get_model(model))
 
 
 def _load_catalogue(using: str, **_kwargs: Any) -> None:

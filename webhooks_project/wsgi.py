@@ -1,4 +1,4 @@
-"""The WSGI entry: `gunicorn webhooks_project.wsgi`."""
+"""The WSGI entry, for those who bring a WSGI server of their own; ours is `python -m webhooks_project.server`."""
 
 import os
 

@@ -69,7 +69,7 @@ class EventList(ApiView):
             raise DjangoValidationError(
                 {name.removeprefix("events.0."): texts for name, texts in error.message_dict.items()}
             ) from None
-        return Response(_receipt(published), status.HTTP_200_OK if published.duplicate else status.HTTP_201_CREATED)
+        return Response(receipt(published), status.HTTP_200_OK if published.duplicate else status.HTTP_201_CREATED)
 
 
 class EventBatch(ApiView):
@@ -82,7 +82,7 @@ class EventBatch(ApiView):
     def post(self, request: Request) -> Response:
         """Publish up to 1,000 events in one transaction: all, or with an error none."""
         published = service.publish_many(envelopes.batch(raw_body(request)), merchant=self.merchant)
-        return Response({"events": [_receipt(one) for one in published]}, status.HTTP_201_CREATED)
+        return Response({"events": [receipt(one) for one in published]}, status.HTTP_201_CREATED)
 
 
 class EventDetail(ApiView):
@@ -95,7 +95,8 @@ class EventDetail(ApiView):
         return self.answer(represent(event) | {"webhooks": explanations.explain(event)})
 
 
-def _receipt(published: service.Published) -> dict[str, Any]:
+def receipt(published: service.Published) -> dict[str, Any]:
+    """Return what is said of a published event."""
     return {
         "id": published.event_id,
         "event": published.event,

@@ -7,6 +7,7 @@ Django's connections, whose queries come from people, plan as usual.
 
 from __future__ import annotations
 
+import select
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -64,6 +65,26 @@ def engine_session() -> Iterator[psycopg.Connection[Any]]:
         except (psycopg.OperationalError, psycopg.InterfaceError):
             close()
             raise
+
+
+def ensure_session() -> None:
+    """Connect this thread's session unless it stands already: what the server ended meanwhile is connected anew.
+
+    For who must know afterwards that a failing statement was sent. Raises django.db.OperationalError when the database
+    can't be reached.
+    """
+    held = getattr(_own, "held", None)
+    if held is not None and not held.session.closed and _has_news(held.session.fileno()):
+        close()
+    with engine_session():
+        pass
+
+
+def _has_news(fileno: int) -> bool:
+    """Tell whether something waits to be read. On an idle session that is its end, or too rare to tell apart."""
+    poll = select.poll()
+    poll.register(fileno, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def close() -> None:

@@ -1,28 +1,29 @@
 -- name: publish
 -- Stores events, and the deliveries that need no Python: those of enabled webhooks without filter, chosen fields and
--- order. The others come back in `others`; a second statement stores what is decided about them. Both must stand or
--- fall together: outside a transaction (in_transaction false) an event that has others is put off, it comes back with
--- id null and nothing of it is stored. An id that the merchant published before stores nothing and doesn't come back.
+-- order. The others come back in `others`; a second statement stores what is decided about them. All of a request's
+-- events must stand or fall together: outside a transaction (in_transaction false) the events of a request (`request`
+-- numbers it) of which one has others are put off, they come back with id null and nothing of them is stored. An id
+-- that the merchant published before stores nothing and doesn't come back.
 -- Served by subscription_match and event_once_a_merchant.
 WITH input AS MATERIALIZED (
     SELECT * FROM unnest(
         %(public_id)s::text[], %(merchant_id)s::bigint[], %(type)s::text[], %(data)s::text[], %(size)s::int[],
-        %(resource_id)s::text[], %(occurred_at)s::timestamptz[], %(patterns)s::text[]
-    ) WITH ORDINALITY AS i(public_id, merchant_id, type, data, size, resource_id, occurred_at, patterns, nth)
+        %(resource_id)s::text[], %(occurred_at)s::timestamptz[], %(patterns)s::text[], %(request)s::int[]
+    ) WITH ORDINALITY AS i(public_id, merchant_id, type, data, size, resource_id, occurred_at, patterns, request, nth)
 ), matched AS MATERIALIZED (
-    SELECT DISTINCT i.nth, i.merchant_id, i.public_id, w.id AS webhook_id,
+    SELECT DISTINCT i.nth, i.request, i.merchant_id, i.public_id, w.id AS webhook_id,
         w.is_enabled AND w.filter = '' AND w.fields = '[]' AND w.ordering = '' AS is_plain
     FROM input i
     JOIN webhooks_subscriptions_subscription s ON s.merchant_id = i.merchant_id AND s.ended_at IS NULL
         AND s.pattern = ANY (string_to_array(i.patterns, ' '))
     JOIN webhooks_subscriptions_webhook w ON w.id = s.webhook_id AND w.deleted_at IS NULL
 ), put_off AS MATERIALIZED (
-    SELECT DISTINCT nth FROM matched WHERE NOT is_plain AND NOT %(in_transaction)s
+    SELECT DISTINCT request FROM matched WHERE NOT is_plain AND NOT %(in_transaction)s
 ), stored AS (
     INSERT INTO webhooks_deliveries_event
         (public_id, merchant_id, type, data, size, resource_id, occurred_at, created_at)
     SELECT public_id, merchant_id, type, data, size, resource_id, occurred_at, now()
-    FROM input WHERE nth NOT IN (SELECT nth FROM put_off) ORDER BY nth
+    FROM input WHERE request NOT IN (SELECT request FROM put_off) ORDER BY nth
     ON CONFLICT (merchant_id, public_id) DO NOTHING
     RETURNING id, merchant_id, public_id, type, created_at
 ), delivery AS (
@@ -37,7 +38,7 @@ SELECT i.nth - 1 AS position, e.id, e.created_at,
     ARRAY(SELECT m.webhook_id FROM matched m WHERE m.nth = i.nth AND m.is_plain) AS plain,
     ARRAY(SELECT m.webhook_id FROM matched m WHERE m.nth = i.nth AND NOT m.is_plain) AS others
 FROM input i LEFT JOIN stored e ON e.merchant_id = i.merchant_id AND e.public_id = i.public_id
-WHERE e.id IS NOT NULL OR i.nth IN (SELECT nth FROM put_off)
+WHERE e.id IS NOT NULL OR i.request IN (SELECT request FROM put_off)
 
 -- name: take_turns
 -- Lets a merchant's batches that carry ids of their own go one after the other: two that hold the same ids in another

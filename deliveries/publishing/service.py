@@ -21,7 +21,7 @@ from django.db import transaction
 from deliveries.models import Event
 from deliveries.publishing import storing, validation
 from deliveries.publishing.validation import JsonText, NewEvent
-from subscriptions.matching import known_events
+from subscriptions.matching import KnownEvent, known_events
 from subscriptions.models import Merchant
 
 __all__ = ["JsonText", "NewEvent", "Published", "publish", "publish_many"]
@@ -66,10 +66,10 @@ def publish(
     """
     tenant = _merchant(merchant)
     try:
-        [(published, stored)] = _publish([NewEvent(event, data, id, occurred_at, resource_id)], tenant)
+        [(made, stored)] = _publish([NewEvent(event, data, id, occurred_at, resource_id)], tenant)
     except ValidationError as error:
         raise _without_position(error) from None
-    return stored or Event.objects.get(merchant=tenant, public_id=published.event_id)
+    return stored or Event.objects.get(merchant=tenant, public_id=made.event_id)
 
 
 def publish_many(events: Iterable[NewEvent | Mapping[str, Any]], *, merchant: Merchant | str) -> list[Published]:
@@ -84,31 +84,59 @@ def publish_many(events: Iterable[NewEvent | Mapping[str, Any]], *, merchant: Me
         raise ValidationError(
             {"events": [f"{len(items)} events in one batch; send at most {settings.WEBHOOKS_BATCH_MAX} at a time."]}
         )
-    return [published for published, _stored in _publish(items, tenant)] if items else []
+    return [made for made, _stored in _publish(items, tenant)] if items else []
+
+
+@dataclass(slots=True)
+class Checked:
+    """A request's events, of one merchant: checked rows in the order given, and their entries of the catalogue."""
+
+    merchant_id: int
+    entries: dict[str, KnownEvent]
+    rows: list[validation.Row]
+    own_ids: bool
+    """Whether a caller's own id is among them."""
+
+
+def check(items: Sequence[NewEvent], merchant: Merchant) -> Checked:
+    """Return events as they will be stored. Raises ValidationError with every wrong field, as `events.3.data`."""
+    entries = known_events({item.event for item in items if validation.is_storable(item.event)})
+    return Checked(merchant.pk, entries, validation.check(items, entries, merchant), any(item.id for item in items))
 
 
 def _publish(items: Sequence[NewEvent], merchant: Merchant) -> Results:
-    entries = known_events({item.event for item in items if validation.is_storable(item.event)})
-    rows = validation.check(items, entries, merchant)
+    checked = check(items, merchant)
     quiet = bool(listeners)
-    if len(items) > 1 and any(item.id for item in items):
+    if takes_turns(checked):
         with transaction.atomic():
             storing.take_turns(merchant.pk)
-            stored = storing.store(rows, entries, quiet=quiet)
+            stored = storing.store(checked.rows, checked.entries, quiet=quiet)
     else:
-        stored = storing.store(rows, entries, quiet=quiet)
-    results = [_result(row, made) for row, made in zip(rows, stored, strict=True)]
+        stored = storing.store(checked.rows, checked.entries, quiet=quiet)
+    results = [(published(row, made), _event(row, made)) for row, made in zip(checked.rows, stored, strict=True)]
     for listener in listeners:
         listener(merchant, results)
     return results
 
 
-def _result(row: validation.Row, stored: storing.Stored | None) -> tuple[Published, Event | None]:
+def takes_turns(checked: Checked) -> bool:
+    """Tell whether a batch must wait for others of its merchant (`storing.take_turns`)."""
+    return checked.own_ids and len(checked.rows) > 1
+
+
+def published(row: validation.Row, stored: storing.Stored | None) -> Published:
+    """Return what is told of a row, given what was stored of it."""
     if stored is None:
-        return Published(row.public_id, row.type, duplicate=True), None
+        return Published(row.public_id, row.type, duplicate=True)
+    return Published(row.public_id, row.type, stored.deliveries)
+
+
+def _event(row: validation.Row, stored: storing.Stored | None) -> Event | None:
+    if stored is None:
+        return None
     event = Event(**row._asdict(), id=stored.pk, created_at=stored.created_at)
     event._state.adding = False
-    return Published(row.public_id, row.type, stored.deliveries), event
+    return event
 
 
 def _merchant(merchant: Merchant | str) -> Merchant:

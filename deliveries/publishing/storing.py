@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
 
+import structlog
 from django.db import connection, transaction
 
 from deliveries.db.arrays import columns
@@ -19,8 +20,10 @@ from deliveries.queueing import ordering, wakeups
 from deliveries.queueing.ordering import OrderingGroup
 from subscriptions.matching import KnownEvent
 
+log = structlog.get_logger(__name__)
+
 _SQL = load(__file__, "publishing.sql")
-_COLUMNS = (*Row._fields, "patterns")
+_COLUMNS = (*Row._fields, "patterns", "request")
 _values = attrgetter(*Row._fields)
 
 
@@ -43,18 +46,40 @@ class _Wake:
 
 
 def store(rows: Sequence[Row], entries: Mapping[str, KnownEvent], *, quiet: bool = False) -> list[Stored | None]:
-    """Store events with their deliveries; in the caller's transaction, or, without one, each statement in its own.
+    """Store a request's events with their deliveries: all or none, in the caller's transaction where there is one.
 
     Args:
-        rows: Checked events, of one merchant or several, in the order they are to have.
+        rows: Checked events in the order they are to have.
         entries: The catalogue's entry of each row's type.
         quiet: Wake nobody (see `testing.capture_events`).
 
     Returns:
         For each row what was stored; None where the merchant has published its id before, in this call or earlier.
     """
+    [stored] = store_requests([rows], entries, quiet=quiet)
+    if stored is None:
+        with transaction.atomic():
+            [stored] = store_requests([rows], entries, quiet=quiet)
+    assert stored is not None  # in a transaction nothing is put off
+    return stored
+
+
+def store_requests(
+    requests: Sequence[Sequence[Row]], entries: Mapping[str, KnownEvent], *, quiet: bool = False
+) -> list[list[Stored | None] | None]:
+    """Store the events of unrelated requests with one statement; without a caller's transaction it is one of its own.
+
+    Args:
+        requests: Each request's checked events, of one merchant or several.
+        entries: The catalogue's entry of each row's type.
+        quiet: Wake nobody.
+
+    Returns:
+        For each request what `store` returns of its rows. Outside a transaction, None for a request of which nothing
+        was stored: a webhook's filter, fields or order need a second statement, so it needs a transaction.
+    """
     wake = _Wake()
-    stored = _store(rows, entries, wake)
+    stored = _store(requests, entries, wake)
     if quiet:
         wake.webhooks.clear()
     if not events_published.has_listeners():
@@ -63,7 +88,10 @@ def store(rows: Sequence[Row], entries: Mapping[str, KnownEvent], *, quiet: bool
         if connection.in_atomic_block:
             transaction.on_commit(lambda: _after_commit(wake), robust=True)
         else:
-            _after_commit(wake)
+            try:
+                _after_commit(wake)
+            except Exception:  # the events are stored, so their caller must not be told otherwise; the sweep finds them
+                log.exception("wake_failed")
     return stored
 
 
@@ -76,42 +104,42 @@ TURN_SPACE = 0x6D78
 """The first half of the advisory lock's key; the second is the merchant's."""
 
 
-def _store(rows: Sequence[Row], entries: Mapping[str, KnownEvent], wake: _Wake) -> list[Stored | None]:
-    in_transaction = connection.in_atomic_block
-    first = {(row.merchant_id, row.public_id): position for position, row in reversed(list(enumerate(rows)))}
-    asked = sorted(first.values())
-    found = fetch(_SQL["publish"], _parameters([rows[nth] for nth in asked], entries, in_transaction=in_transaction))
-    stored: list[Stored | None] = [None] * len(rows)
-    put_off, to_decide = [], []
-    for answer in sorted(found, key=attrgetter("position")):
-        position = asked[answer.position]
-        if answer.id is None:
-            put_off.append(position)
+def _store(
+    requests: Sequence[Sequence[Row]], entries: Mapping[str, KnownEvent], wake: _Wake
+) -> list[list[Stored | None] | None]:
+    stored: list[list[Stored | None] | None] = [[None] * len(rows) for rows in requests]
+    asked, seen = [], set()
+    for request, rows in enumerate(requests):
+        for nth, row in enumerate(rows):
+            if (row.merchant_id, row.public_id) not in seen:
+                seen.add((row.merchant_id, row.public_id))
+                asked.append((request, nth, row))
+    to_decide = []
+    for answer in sorted(fetch(_SQL["publish"], _parameters(asked, entries)), key=attrgetter("position")):
+        request, nth, row = asked[answer.position]
+        results = stored[request]
+        if answer.id is None or results is None:
+            stored[request] = None
             continue
-        row = rows[position]
-        stored[position] = Stored(answer.id, answer.created_at, len(answer.plain))
+        results[nth] = made = Stored(answer.id, answer.created_at, len(answer.plain))
         wake.webhooks.update(answer.plain)
         event = StoredEvent(answer.id, row.public_id, row.merchant_id, row.type, row.data, row.resource_id)
         wake.events.append(event)
         if answer.others:
-            to_decide.append((position, event, answer.others))
+            to_decide.append((made, event, answer.others))
     if to_decide:
-        counts = fanout.decide([(event, webhook_ids) for _nth, event, webhook_ids in to_decide])
-        for (position, _event, _webhook_ids), sent in zip(to_decide, counts.sent, strict=True):
-            stored[position].deliveries += sent
+        counts = fanout.decide([(event, webhook_ids) for _made, event, webhook_ids in to_decide])
+        for (made, _event, _webhook_ids), sent in zip(to_decide, counts.sent, strict=True):
+            made.deliveries += sent
         wake.webhooks |= counts.webhooks
         wake.groups |= counts.groups
-    if put_off:
-        with transaction.atomic():
-            for position, row in zip(put_off, _store([rows[nth] for nth in put_off], entries, wake), strict=True):
-                stored[position] = row
     return stored
 
 
-def _parameters(rows: Sequence[Row], entries: Mapping[str, KnownEvent], *, in_transaction: bool) -> dict[str, object]:
+def _parameters(asked: Sequence[tuple[int, int, Row]], entries: Mapping[str, KnownEvent]) -> dict[str, object]:
     patterns = {entry.name: " ".join(sorted(entry.patterns)) for entry in entries.values()}
-    values = [(*_values(row), patterns[row.type]) for row in rows]
-    return {**columns(_COLUMNS, values), "in_transaction": in_transaction}
+    values = [(*_values(row), patterns[row.type], request) for request, _nth, row in asked]
+    return {**columns(_COLUMNS, values), "in_transaction": connection.in_atomic_block}
 
 
 def _after_commit(wake: _Wake) -> None:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar, Final, Protocol
 
@@ -58,9 +58,9 @@ def once(view: Posting, handler: Callable[..., Response]) -> Callable[..., Respo
         key = request.META.get("HTTP_IDEMPOTENCY_KEY")
         if key is None:
             return handler(request, *args, **kwargs)
-        if not _KEY.fullmatch(key):
+        if not is_key(key):
             raise exceptions.ParseError("An Idempotency-Key has 1 to 255 visible ASCII characters, such as a UUID.")
-        claim = _Claim(view.merchant.pk, key, _fingerprint(request))
+        claim = _Claim(view.merchant.pk, key, fingerprint(request.method or "", request.path, request._request.body))
         run = _in_parts if view.sends else _in_one_transaction
         return run(claim, lambda: handler(request, *args, **kwargs))
 
@@ -137,7 +137,35 @@ def _in_parts(claim: _Claim, carry_out: Callable[[], Response]) -> Response:
     return answer
 
 
-def _fingerprint(request: Request) -> str:
-    digest = hashlib.sha256(f"{request.method} {request.path}\n".encode())
-    digest.update(request._request.body)
+def is_key(text: str) -> bool:
+    """Tell whether a header's value can be an Idempotency-Key."""
+    return _KEY.fullmatch(text) is not None
+
+
+def fingerprint(method: str, path: str, body: bytes) -> str:
+    """Return what tells a request from another under the same key."""
+    digest = hashlib.sha256(f"{method} {path}\n".encode())
+    digest.update(body)
     return digest.hexdigest()
+
+
+def kept(*, merchant_id: int, key: str, fingerprint: str, status: int, answer: str) -> IdempotencyKey:
+    """Return the row that keeps a success, for `keep`."""
+    claim = uuid.uuid4().hex
+    return IdempotencyKey(
+        merchant_id=merchant_id, key=key, claim=claim, fingerprint=fingerprint, status=status, answer=answer
+    )
+
+
+def known(keys: Collection[tuple[int, str]]) -> set[tuple[int, str]]:
+    """Return those of these merchants' keys that are in use, expired ones included."""
+    if not keys:
+        return set()
+    merchants, texts = zip(*keys, strict=True)
+    rows = IdempotencyKey.objects.filter(merchant_id__in=set(merchants), key__in=set(texts))
+    return set(rows.values_list("merchant_id", "key")) & set(keys)
+
+
+def keep(rows: Sequence[IdempotencyKey]) -> None:
+    """Keep answers in the transaction of what they answer. Raises IntegrityError when a key is in use already."""
+    IdempotencyKey.objects.bulk_create(rows)

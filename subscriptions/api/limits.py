@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -51,6 +52,37 @@ local now = redis.call('TIME')
 return {blocked, windows[1][1], now[1] * 1000 + math.floor(now[2] / 1000) + windows[1][2]}
 """
 
+_TAKE_MANY: Final = """
+-- The same for many requests at once. KEYS: the credentials' version, then hour and minute of each caller.
+-- ARGV, for each caller: how many requests, limit of hour and minute. Returns the version, the time in ms, and for each
+-- caller: how many may pass, the hour's count before them, milliseconds left of the hour, and for the rest to wait.
+local now = redis.call('TIME')
+local answer = {tonumber(redis.call('GET', KEYS[1]) or '0'), now[1] * 1000 + math.floor(now[2] / 1000)}
+local lengths = {3600000, 60000}
+for caller = 0, #ARGV / 3 - 1 do
+  local pass, windows, blocked = tonumber(ARGV[3 * caller + 1]), {}, 0
+  local asked = pass
+  for i = 1, 2 do
+    local key = KEYS[2 * caller + 1 + i]
+    local count, left = tonumber(redis.call('GET', key) or '0'), redis.call('PTTL', key)
+    if left < 0 then count, left = 0, lengths[i] end
+    windows[i] = {key, count, left, tonumber(ARGV[3 * caller + 1 + i])}
+    pass = math.max(0, math.min(pass, windows[i][4] - count))
+  end
+  for i = 1, 2 do
+    local key, count, left, limit = unpack(windows[i])
+    if pass < asked and count + pass >= limit and left > blocked then blocked = left end
+    if pass > 0 and count == 0 then
+      redis.call('SET', key, pass, 'PX', left)
+    elseif pass > 0 then
+      redis.call('INCRBY', key, pass)
+    end
+  end
+  for _, value in ipairs({pass, windows[1][2], windows[1][3], blocked}) do answer[#answer + 1] = value end
+end
+return answer
+"""
+
 _HOUR_MS: Final = 3_600_000
 _MINUTE_MS: Final = 60_000
 
@@ -81,14 +113,28 @@ class Quota:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A credential that makes several requests at once."""
+
+    identity: str
+    rates: Rates
+    requests: int
+
+
+CREDENTIALS: Final = "credentials"
+"""The key, after the prefix, of the number that goes up whenever a credential may have ended."""
+
+
 class Limiter:
     """Counts requests on one Redis."""
 
     def __init__(self, url: str) -> None:
-        client = redis.Redis.from_url(
+        self.client = redis.Redis.from_url(
             url, socket_timeout=0.3, socket_connect_timeout=0.3, health_check_interval=0, retry=None
         )
-        self._take = client.register_script(_TAKE)
+        self._take = self.client.register_script(_TAKE)
+        self._take_many = self.client.register_script(_TAKE_MANY)
         self._away_until = 0.0
 
     def take(self, kind: str, identity: str, rates: Rates) -> Quota:
@@ -99,20 +145,51 @@ class Limiter:
         blocked_ms, count, reset_ms = answer
         return Quota(rates.hour, max(0, rates.hour - count), -(-reset_ms // 1000), -(-blocked_ms // 1000))
 
+    def take_many(self, kind: str, callers: Sequence[Caller]) -> tuple[list[list[Quota]], int | None]:
+        """Count the requests of many callers in one call, as `take` would one after the other.
+
+        Returns the quotas of each caller's requests, and the version of the credentials
+        (`subscriptions.api.known_keys`), which is None when Redis can't be asked.
+        """
+        keys = [f"{settings.REDIS_PREFIX}:{CREDENTIALS}"]
+        arguments: list[Any] = []
+        for caller in callers:
+            keys += _windows(kind, caller.identity)
+            arguments += [caller.requests, caller.rates.hour, caller.rates.minute]
+        answer = self._call(self._take_many, keys, arguments, sum(caller.requests for caller in callers))
+        if answer is None:
+            reset = int(time.time()) + 3600
+            return [[Quota(each.rates.hour, each.rates.hour, reset)] * each.requests for each in callers], None
+        version, now, *rest = answer
+        quotas = []
+        for place, caller in enumerate(callers):
+            passed, count, left, blocked = rest[4 * place : 4 * place + 4]
+            hour, reset = caller.rates.hour, -(-(now + left) // 1000)
+            each = [Quota(hour, max(0, hour - count - nth), reset) for nth in range(1, passed + 1)]
+            refused = Quota(hour, max(0, hour - count - passed), reset, -(-blocked // 1000))
+            quotas.append(each + [refused] * (caller.requests - passed))
+        return quotas, version
+
     def _ask(self, kind: str, identity: str, rates: Rates) -> tuple[int, int, int] | None:
-        if time.monotonic() < self._away_until:
-            UNCOUNTED.inc()
-            return None
-        keys = [f"{settings.REDIS_PREFIX}:rate:{kind}:{identity}:{window}" for window in ("hour", "minute")]
         arguments: list[Any] = [rates.hour, _HOUR_MS, rates.minute, _MINUTE_MS]
+        answer = self._call(self._take, _windows(kind, identity), arguments, 1)
+        return None if answer is None else (answer[0], answer[1], answer[2])
+
+    def _call(self, script: Any, keys: list[str], arguments: list[Any], requests: int) -> list[int] | None:
+        if time.monotonic() < self._away_until:
+            UNCOUNTED.inc(requests)
+            return None
         try:
-            blocked, count, reset = self._take(keys=keys, args=arguments)
+            return [int(value) for value in script(keys=keys, args=arguments)]
         except redis.RedisError as error:
             self._away_until = time.monotonic() + AWAY_FOR
-            UNCOUNTED.inc()
+            UNCOUNTED.inc(requests)
             logger.warning("Redis is away, so API requests pass uncounted for %g s: %s", AWAY_FOR, error)
             return None
-        return int(blocked), int(count), int(reset)
+
+
+def _windows(kind: str, identity: str) -> list[str]:
+    return [f"{settings.REDIS_PREFIX}:rate:{kind}:{identity}:{window}" for window in ("hour", "minute")]
 
 
 @cache

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from subscriptions import selectors
+from subscriptions.api import known_keys
 from subscriptions.models import ApiKey, Merchant
 from subscriptions.validators import single_line
 
@@ -72,6 +73,7 @@ def create_api_key(
 def revoke_api_key(*, api_key: ApiKey) -> ApiKey:
     """End the key at once. Revoking twice keeps the first moment."""
     ApiKey.objects.filter(pk=api_key.pk, revoked_at=None).update(revoked_at=timezone.now())
+    known_keys.changed()
     api_key.refresh_from_db(fields=["revoked_at"])
     return api_key
 

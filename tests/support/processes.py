@@ -168,10 +168,10 @@ def beat(variables: dict[str, str], folder: Path) -> Process:
 class Web(Process):
     """The web process, answering at `port` of loopback."""
 
-    def __init__(self, variables: dict[str, str], skew: float = 0.0) -> None:
+    def __init__(self, variables: dict[str, str], skew: float = 0.0, processes: int = 1) -> None:
         self.port = free_port()
-        options = ["--bind", f"127.0.0.1:{self.port}", "--workers", "1", "--threads", "4", "--graceful-timeout", "30"]
-        super().__init__(*_module(skew), "gunicorn", "webhooks_project.wsgi", *options, variables=variables)
+        options = ["--port", str(self.port), "--processes", str(processes), "--grace", "30"]
+        super().__init__(*_module(skew), "webhooks_project.server", *options, variables=variables)
 
     def answers(self) -> bool:
         """Tell whether it serves."""
@@ -185,9 +185,9 @@ class Web(Process):
             connection.close()
 
 
-def web(variables: dict[str, str], *, wait: bool = True, skew: float = 0.0) -> Web:
+def web(variables: dict[str, str], *, wait: bool = True, skew: float = 0.0, processes: int = 1) -> Web:
     """Start the web process; ready when this returns, unless `wait` is false. `skew`: as of a worker."""
-    child = Web(variables, skew)
+    child = Web(variables, skew, processes)
     _ready(child, child.answers, wait=wait)
     return child
 

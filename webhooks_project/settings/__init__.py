@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from webhooks_project import embedded, env
 from webhooks_project.settings import admin_theme, development_keys, logs
 from webhooks_project.settings.periodic import *  # noqa: F403 - retention, notices, mail, beat's schedule
+from webhooks_project.settings.web import *  # noqa: F403 - the web process
 
 BASE_DIR = env.BASE_DIR
 STATE_DIR = embedded.state_folder()  # data of servers of our own, keys and state; never committed

@@ -86,8 +86,7 @@ class Web(Child):
         if _is_free(self._preferred):
             self.port = self._preferred
         self._preferred = 0  # should someone else take it first, the next try is another
-        self._arguments = ["gunicorn", "webhooks_project.wsgi", "--bind", f"127.0.0.1:{self.port}"]
-        self._arguments += ["--workers", "1", "--threads", "4", "--graceful-timeout", "3", "--log-level", "warning"]
+        self._arguments = ["webhooks_project.server", "--port", str(self.port), "--grace", "3"]
         return super().prepare()
 
     def answers(self) -> bool:

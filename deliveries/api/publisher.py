@@ -1,0 +1,110 @@
+"""Publishing requests that arrive together, on one thread: the busier it is, the less each of them costs.
+
+The loop puts requests on a list and wakes the thread once for all that came in the same moment. The thread takes what
+is there, CHUNK at most, and hands all answers over in one call. While it works others gather.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+import structlog
+
+from deliveries.api import direct_requests
+from deliveries.api.direct_requests import Headers, Request
+from deliveries.api.request_chunks import Chunks, Outcomes
+from deliveries.db import engine_session
+from deliveries.db.sessions import borrowed
+
+log = structlog.get_logger(__name__)
+
+CHUNK: Final = 200
+"""Requests stored together at most."""
+CHUNK_BYTES: Final = 512 * 1024
+"""Bytes of bodies stored together, unless one alone has more."""
+
+
+class Publisher:
+    """Answers requests to publish that need no view.
+
+    Args:
+        call_soon: The loop's.
+        deliver: Takes the outcomes of a chunk, on the publisher's thread; no answer leaves a request to its view.
+        site_headers: Returns the headers that the site's middleware sets on every answer to such a request; None where
+            it would answer itself (an unknown host, a redirect to https).
+    """
+
+    def __init__(
+        self,
+        call_soon: Callable[[Callable[[], None]], Any],
+        deliver: Callable[[Outcomes], None],
+        site_headers: Callable[[Any], Headers | None],
+    ) -> None:
+        self._call_soon, self._deliver = call_soon, deliver
+        self._chunks = Chunks(site_headers)
+        self._waiting: deque[tuple[Request, str]] = deque()
+        self._is_idle = False
+        self._is_called = False
+        self._bell = threading.Semaphore(0)
+        self._ends = False
+        self._thread = threading.Thread(target=self._work, name="publisher", daemon=True)
+        self._thread.start()
+
+    def offer(self, request: Request) -> bool:
+        """Take a request if it is direct_requests. On the loop's thread; costs it microseconds."""
+        token = direct_requests.token_of(request)
+        if token is None:
+            return False
+        self._waiting.append((request, token))
+        if self._is_idle and not self._is_called:
+            self._is_called = True
+            self._call_soon(self._wake)  # after whatever else has arrived in this turn of the loop
+        return True
+
+    def stop(self, patience: float) -> None:
+        """End the thread once nothing waits; wait for that, `patience` seconds at most."""
+        self._ends = True
+        self._bell.release()
+        self._thread.join(patience)
+
+    def _wake(self) -> None:
+        self._is_called = False
+        if self._is_idle:
+            self._is_idle = False
+            self._bell.release()
+
+    # --- the thread --------------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while True:
+            if chunk := self._take():
+                self._carry_out(chunk)
+                continue
+            if self._ends:
+                engine_session.close()
+                return
+            self._is_idle = True
+            # What came between the look and the word would ring no bell: look again.
+            if not self._waiting:
+                self._bell.acquire()
+            self._is_idle = False
+
+    def _take(self) -> list[tuple[Request, str]]:
+        chunk: list[tuple[Request, str]] = []
+        size = 0
+        while self._waiting and len(chunk) < CHUNK and (size < CHUNK_BYTES or not chunk):
+            size += len(self._waiting[0][0].body)
+            chunk.append(self._waiting.popleft())
+        return chunk
+
+    def _carry_out(self, chunk: list[tuple[Request, str]]) -> None:
+        try:
+            with borrowed():
+                outcomes = self._chunks.carry_out(chunk)
+        except Exception:  # the thread must live, and everybody be answered
+            log.exception("publisher_failed")
+            outcomes = [(request, direct_requests.failure(request, [], None)) for request, _token in chunk]
+        self._deliver(outcomes)

@@ -1,0 +1,152 @@
+"""A chunk of requests to publish: everybody's limits in one call to Redis, all events in one statement."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import IntegrityError
+
+from deliveries.api import direct_requests
+from deliveries.api.direct_requests import Answer, Headers, Request
+from deliveries.publishing import chunks
+from deliveries.publishing.chunks import Keep, Uncertain
+from deliveries.publishing.service import Checked, Published
+from subscriptions.api import idempotency, limits
+from subscriptions.api.credentials import Credential
+from subscriptions.api.known_keys import KnownKeys
+from subscriptions.api.limits import Caller, Quota
+
+log = structlog.get_logger(__name__)
+
+Outcomes = list[tuple[Request, Answer | None]]
+"""Requests with their answers; None leaves one to its view."""
+
+
+@dataclass(slots=True)
+class Job:
+    """A request on its way: who asks, what it publishes, and what stands on its answer."""
+
+    request: Request
+    token: str
+    site_headers: Headers
+    credential: Credential
+    checked: Checked
+    quota: Quota | None = None
+
+
+class Chunks:
+    """Carries out chunks, one after the other, on one thread. `site_headers`: see Publisher."""
+
+    def __init__(self, site_headers: Callable[[Any], Headers | None]) -> None:
+        self._site_headers = site_headers
+        self._keys = KnownKeys()
+
+    def carry_out(self, chunk: Sequence[tuple[Request, str]]) -> Outcomes:
+        """Return what became of requests, given with their API keys. Raises only where nobody can say."""
+        outcomes: Outcomes = []
+        jobs = _without_replays(self._prepared(chunk, outcomes), outcomes)
+        if jobs and self._count(jobs):  # a key has ended, or a merchant changed, since they were looked up
+            quotas = {id(job.request): job.quota for job in jobs}
+            jobs = self._prepared([(job.request, job.token) for job in jobs], outcomes)
+            for job in jobs:
+                job.quota = quotas[id(job.request)]
+        passed = []
+        for job in jobs:
+            if job.quota is not None and job.quota.blocked_for:
+                outcomes.append((job.request, direct_requests.refusal(job.request, job.site_headers, job.quota)))
+            else:
+                passed.append(job)
+        return outcomes + _published(passed)
+
+    def _prepared(self, chunk: Sequence[tuple[Request, str]], outcomes: Outcomes) -> list[Job]:
+        """Return what is to be done; requests that are a view's affair go to `outcomes`."""
+        jobs = []
+        for request, token in chunk:
+            job = None
+            try:
+                job = self._prepare(request, token)
+            except Exception:  # the view meets it, too, and knows how to answer
+                log.exception("publisher_left_to_view")
+            if job is None:
+                outcomes.append((request, None))
+            else:
+                jobs.append(job)
+        return jobs
+
+    def _prepare(self, request: Request, token: str) -> Job | None:
+        site_headers = self._site_headers(request)
+        credential = None if site_headers is None else self._keys.credential(token)
+        checked = credential and direct_requests.events_of(request, credential)
+        return Job(request, token, site_headers or [], credential, checked) if credential and checked else None
+
+    def _count(self, jobs: Sequence[Job]) -> bool:
+        """Count the requests against their limits. True when what is remembered of keys is outdated."""
+        rates = {job.credential.identity: limits.rates_of(job.credential.merchant, "publish") for job in jobs}
+        asked = Counter(job.credential.identity for job in jobs)
+        callers = [Caller(name, limit, asked[name]) for name, limit in rates.items() if limit is not None]
+        quotas, version = limits.limiter(settings.REDIS_URL).take_many("publish", callers)
+        left = {caller.identity: iter(each) for caller, each in zip(callers, quotas, strict=True)}
+        for job in jobs:
+            job.quota = next(left[job.credential.identity]) if job.credential.identity in left else None
+        return self._keys.is_outdated(version)
+
+
+def _without_replays(jobs: list[Job], outcomes: Outcomes) -> list[Job]:
+    """Leave requests whose Idempotency-Key is in use to the view, before they are counted: the view counts, too."""
+    keys = {id(job): (job.checked.merchant_id, key) for job in jobs if (key := _key(job.request)) is not None}
+    known = idempotency.known(set(keys.values()))
+    outcomes += [(job.request, None) for job in jobs if keys.get(id(job)) in known]
+    return [job for job in jobs if keys.get(id(job)) not in known]
+
+
+def _key(request: Request) -> str | None:
+    return request.headers.get("idempotency-key")
+
+
+def _published(jobs: Sequence[Job]) -> Outcomes:
+    """Store what passed, and return the outcomes."""
+    outcomes: Outcomes = []
+    keyed = [place for place, job in enumerate(jobs) if _key(job.request) is not None]
+    results = chunks.publish_chunk([job.checked for job in jobs], keep=_keeping(jobs), kept=keyed) if jobs else []
+    for job, result in zip(jobs, results, strict=True):
+        if isinstance(result, list):
+            outcomes.append((job.request, direct_requests.answer(job.request, result, job.site_headers, job.quota)))
+        elif isinstance(result, Uncertain):
+            log.error("publish_uncertain", error=str(result))
+            outcomes.append((job.request, direct_requests.failure(job.request, job.site_headers, job.quota)))
+        else:  # nothing was stored: the view tries again, or finds the answer that was kept
+            outcomes.append((job.request, None))
+    return outcomes
+
+
+def _keeping(jobs: Sequence[Job]) -> Keep:
+    """Return what keeps the answers of requests with an Idempotency-Key in the transaction of their events.
+
+    A twin's key, stored at this very moment, breaks the transaction: its requests are then stored one by one, and that
+    one goes to the view, which repeats the twin's answer.
+    """
+
+    def keep(results: Sequence[tuple[int, list[Published]]]) -> None:
+        rows = []
+        for place, published in results:
+            request = jobs[place].request
+            kept = direct_requests.answer(request, published, [], None)
+            rows.append(
+                idempotency.kept(
+                    merchant_id=jobs[place].checked.merchant_id,
+                    key=_key(request) or "",
+                    fingerprint=idempotency.fingerprint(request.method, request.path, request.body),
+                    status=kept.status,
+                    answer=kept.body.decode(),
+                )
+            )
+        if len({(row.merchant_id, row.key) for row in rows}) < len(rows):
+            raise IntegrityError("Two requests of one chunk have the same Idempotency-Key.")
+        idempotency.keep(sorted(rows, key=lambda row: (row.merchant_id, row.key)))
+
+    return keep

@@ -1,0 +1,139 @@
+"""Unrelated requests stored together: those that arrive at the same moment share a statement and its commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import structlog
+from django.db import InterfaceError, OperationalError, transaction
+
+from deliveries.db.engine_session import ensure_session
+from deliveries.publishing import service, storing
+from deliveries.publishing.service import Checked, Published
+from deliveries.publishing.storing import Stored
+
+log = structlog.get_logger(__name__)
+
+Result = list[Published] | Exception
+"""What became of one request's events, in their order; or what kept them from being stored."""
+Keep = Callable[[Sequence[tuple[int, list[Published]]]], None]
+
+
+class Uncertain(Exception):
+    """The session broke off amid a commit: whether the events are stored, nobody can say. Trying again may double."""
+
+
+def publish_chunk(requests: Sequence[Checked], *, keep: Keep | None = None, kept: Iterable[int] = ()) -> list[Result]:
+    """Store the events of unrelated requests: one statement in autocommit for all that need no transaction.
+
+    Each request stands alone: all of its events are stored or none, and one that fails takes no other with it; where
+    requests fail together, they are stored one by one.
+
+    Args:
+        requests: Checked events, those of a request together.
+        keep: Called in the transaction that stores requests named in `kept`, with their places in `requests` and what
+            became of them; once more for each alone when they fail together. What it raises is the requests' failure.
+        kept: Places of requests that `keep` is called for. These share one transaction.
+
+    Returns:
+        A result a request, in their order. Never raises.
+    """
+    return _Chunk(requests, keep, frozenset(kept)).run()
+
+
+class _Chunk:
+    def __init__(self, requests: Sequence[Checked], keep: Keep | None, kept: frozenset[int]) -> None:
+        self._requests, self._keep, self._kept = requests, keep, kept
+        self._results: dict[int, Result] = {}
+
+    def run(self) -> list[Result]:
+        together, later = self._independent()
+        in_transaction = [place for place in together if place in self._kept]
+        if at_once := self._attempt([place for place in together if place not in self._kept], self._at_once):
+            in_transaction = sorted(in_transaction + at_once)
+        self._attempt(in_transaction, self._in_transaction)
+        for place in later:
+            self._attempt([place], self._in_transaction)
+        return [self._results[place] for place in range(len(self._requests))]
+
+    def _independent(self) -> tuple[list[int], list[int]]:
+        """Return the places of requests that may share a statement, and of those that are stored alone, after them.
+
+        Alone go batches that take turns, and requests with an id that one before them has: should that one fail, they
+        are no duplicates. Requests with an id of their own are put in the order of these, the same in every process,
+        so that two chunks never wait for each other's rows.
+        """
+        together, later = [], []
+        seen: set[tuple[int, str]] = set()
+        for place, request in enumerate(self._requests):
+            ids = {(row.merchant_id, row.public_id) for row in request.rows} if request.own_ids else set()
+            if service.takes_turns(request) or ids & seen:
+                later.append(place)
+            else:
+                together.append((sorted(ids), place))
+            seen |= ids
+        return [place for _ids, place in sorted(together)], later
+
+    def _attempt(self, places: list[int], store: Callable[[list[int]], list[int]]) -> list[int]:
+        """Store requests together, or, if that fails, one by one. Returns those that need a transaction."""
+        if not places:
+            return []
+        try:
+            return store(places)
+        except Exception as error:  # noqa: BLE001 - whose failure it is shows when each is alone
+            if len(places) == 1 or isinstance(error, Uncertain) or _is_lost(error):
+                self._results |= dict.fromkeys(places, error)
+                return []
+            log.info("chunk_failed", requests=len(places), error=str(error))
+            return [left for place in places for left in self._attempt([place], store)]
+
+    def _at_once(self, places: list[int]) -> list[int]:
+        ensure_session()  # that none can be had leaves no doubt: nothing was stored
+        try:
+            stored = self._store(places)
+        except (OperationalError, InterfaceError) as error:
+            if _is_lost(error):
+                raise Uncertain(str(error)) from error
+            raise
+        self._results |= self._told(places, stored)
+        return [place for place, made in zip(places, stored, strict=True) if made is None]
+
+    def _in_transaction(self, places: list[int]) -> list[int]:
+        committing = False
+        try:
+            with transaction.atomic():
+                for merchant_id in sorted({each.merchant_id for each in self._of(places) if service.takes_turns(each)}):
+                    storing.take_turns(merchant_id)
+                results = self._told(places, self._store(places))
+                if self._keep is not None and (kept := [place for place in places if place in self._kept]):
+                    self._keep([(place, results[place]) for place in kept])
+                committing = True
+        except Exception as error:
+            if committing:
+                raise Uncertain(str(error)) from error
+            raise
+        self._results |= results
+        return []
+
+    def _of(self, places: Sequence[int]) -> list[Checked]:
+        return [self._requests[place] for place in places]
+
+    def _store(self, places: Sequence[int]) -> list[list[Stored | None] | None]:
+        requests = self._of(places)
+        entries = {name: entry for each in requests for name, entry in each.entries.items()}
+        return storing.store_requests([each.rows for each in requests], entries)
+
+    def _told(self, places: Sequence[int], stored: Sequence[list[Stored | None] | None]) -> dict[int, list[Published]]:
+        return {
+            place: [service.published(row, each) for row, each in zip(self._requests[place].rows, made, strict=True)]
+            for place, made in zip(places, stored, strict=True)
+            if made is not None
+        }
+
+
+def _is_lost(error: Exception) -> bool:
+    """Tell whether the session, not a request, is at fault: then asking again for each would only take longer."""
+    if not isinstance(error, (OperationalError, InterfaceError)):
+        return False
+    state = getattr(error.__cause__, "sqlstate", None) or ""
+    return state == "" or state.startswith(("08", "57P"))

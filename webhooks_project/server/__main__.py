@@ -1,0 +1,35 @@
+"""`python -m webhooks_project.server`: the web process, or several."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from webhooks_project.server import processes
+
+
+def main() -> int:
+    """Serve until SIGTERM or SIGINT. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="webhooks_project.server", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=int, default=8000, help="port to listen on (%(default)s)")
+    parser.add_argument("--processes", type=int, default=1, help="web processes (%(default)s)")
+    parser.add_argument("--grace", type=float, default=30.0, help="seconds open requests have when told to stop")
+    options = parser.parse_args()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webhooks_project.settings")
+    try:
+        listener = processes.listen(options.host, options.port)
+    except OSError as error:
+        parser.exit(1, f"Can't listen on {options.host}:{options.port}: {error}\n")
+    if options.processes <= 1:
+        processes.serve(listener, options.grace)
+        return 0
+    parent = processes.Parent(
+        options.processes, options.grace, lambda pipe: processes.serve(listener, options.grace, pipe)
+    )
+    return parent.run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

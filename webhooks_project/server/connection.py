@@ -1,0 +1,245 @@
+"""A client's connection: requests are answered in order, one at a time, each step under a deadline.
+
+A request goes to the site only when it is whole, so a client that sends slowly costs a few hundred bytes and no thread.
+While one is being answered nothing more is read. Deadlines are looked at by the server's sweep (`expire`), which costs
+nothing a request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import termios
+from array import array
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+from webhooks_project.server import messages
+from webhooks_project.server.messages import Answer, Request
+from webhooks_project.server.reading import Reader, State
+from webhooks_project.server.streaming import Stream
+
+if TYPE_CHECKING:
+    from webhooks_project.server.serving import Server
+
+LINGER: Final = 2.0
+"""Seconds for which what a refused client still sends is dropped: closing at once could destroy the refusal."""
+UNSENT_MAX: Final = 256 * 1024
+"""Bytes that may wait for a client to take them before no more are made."""
+NEVER: Final = float("inf")
+
+
+class Connection(asyncio.Protocol):
+    """One client. Lives on the loop's thread."""
+
+    transport: Any
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.client = ""
+        self.deadline = NEVER
+        self.is_closed = False
+        self.is_writable = True
+        self._current: Request | None = None  # what the site is answering
+        self._waiting: deque[Request | Answer] = deque()  # pipelined requests; an Answer, the last, is a refusal
+        self._ahead: list[bytes] = []  # read while a request was being answered
+        self._stream: Stream | None = None
+        self._has_ended = False  # the client sends no more
+        self._leaves_unread = False  # something that the client sends, or may, was not read
+        self._unsent = 0  # bytes that waited for the client at the last look
+        self._reader = Reader(self)
+
+    # --- what asyncio tells ----------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: Any) -> None:
+        """Greet the client: its first head must come in time."""
+        self.transport = transport
+        peer = transport.get_extra_info("peername")
+        self.client = peer[0] if isinstance(peer, tuple) else ""
+        transport.set_write_buffer_limits(high=UNSENT_MAX)
+        self.expect_within(self.server.limits.head)
+        self.server.welcome(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, unless a request is being answered."""
+        if self._reader.state is State.DEAF:
+            return
+        if self._current is not None or self._waiting or not self.is_writable:
+            self._ahead.append(data)
+            self.transport.pause_reading()
+            return
+        self._reader.feed(data)
+
+    def eof_received(self) -> bool:
+        """Answer what is whole; a request that broke off is nobody's any more."""
+        self._reader.stop()
+        self._has_ended = True
+        self._waiting.clear()
+        self._ahead.clear()
+        return self._current is not None  # False closes
+
+    def pause_writing(self) -> None:
+        """Note that the client has not taken what was sent."""
+        self.is_writable = False
+        self._unsent = self._count_unsent()
+        self.expect_within(self.server.limits.write)
+
+    def resume_writing(self) -> None:
+        """Go on with what waited for the client."""
+        self.is_writable = True
+        self.deadline = NEVER
+        if self._stream is not None:
+            self._stream.pull()
+        elif self._current is None and not self.is_closed:
+            self._go_on()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the client, and let what was being streamed to it end."""
+        self.is_closed = True
+        self.server.held -= self._reader.held
+        if self._stream is not None:
+            self._stream.end()
+            self._stream = None
+        self.server.farewell(self)
+
+    # --- what the reader tells -------------------------------------------------------------------------------------
+
+    def expect_within(self, seconds: float) -> None:
+        """Set the deadline for what comes next."""
+        self.deadline = self.server.now() + seconds
+
+    def encourage(self) -> None:
+        """Let a client that asked first send its body, unless earlier requests' answers must go before."""
+        if self._current is None and not self._waiting:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def take(self, request: Request) -> None:
+        """Answer a request, after those before it."""
+        self._leaves_unread = "transfer-encoding" in request.headers
+        if self._current is None:
+            self._start(request)
+        else:
+            self._waiting.append(request)
+
+    def refuse(self, answer: Answer) -> None:
+        """Answer with an error once what came before is answered; nothing more is read."""
+        self._leaves_unread = True
+        self._waiting.append(answer)
+        if self._current is None:
+            self._go_on()
+
+    # --- answering -------------------------------------------------------------------------------------------------
+
+    def answer(self, request: Request, answer: Answer) -> None:
+        """Send the answer to the current request."""
+        if self.is_closed or request is not self._current:
+            if answer.close is not None:
+                self.server.run(answer.close)
+            return
+        request.keeps_alive = request.keeps_alive and not self.server.is_stopping
+        self.server.log(request, answer)
+        self.transport.write(messages.encode(request, answer, keep_alive=request.keeps_alive))
+        if answer.more is None:
+            self._answered()
+        elif request.method == "HEAD" or answer.status in messages.BODILESS:
+            Stream(self, request, answer).end()
+            self._answered()
+        else:
+            self._stream = Stream(self, request, answer)
+            if self.is_writable:
+                self._stream.pull()
+
+    def streamed(self, *, whole: bool) -> None:
+        """Note the end of a streamed answer; one that broke off must not look like a whole one."""
+        self._stream = None
+        if whole:
+            self._answered()
+        else:
+            self.transport.abort()
+
+    def _start(self, request: Request) -> None:
+        self._current, self.deadline = request, NEVER
+        self.server.handle(request)
+
+    def _answered(self) -> None:
+        assert self._current is not None
+        self._reader.held -= len(self._current.body)
+        self.server.held -= len(self._current.body)
+        if not self._current.keeps_alive:
+            self._reader.state = State.DEAF
+            self._waiting.clear()
+        self._current = None
+        if self.is_writable:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Take what comes next: a pipelined request, what was read ahead, the client's next one, or leave."""
+        if self._waiting:
+            following = self._waiting.popleft()
+            if isinstance(following, Request):
+                self._start(following)
+                return
+            refused = self._reader.request
+            self.server.log(refused, following)
+            self.transport.write(messages.encode(refused, following, keep_alive=False))
+        if self._reader.state is State.DEAF:
+            self._leave()
+            return
+        self.expect_within(self.server.limits.of(self._reader.state))
+        if self._ahead:
+            data = b"".join(self._ahead)
+            self._ahead.clear()
+            self.transport.resume_reading()
+            self._reader.feed(data)
+
+    # --- leaving ---------------------------------------------------------------------------------------------------
+
+    def expire(self) -> None:
+        """Act on the deadline, which has passed."""
+        state, before, self.deadline = self._reader.state, self._unsent, NEVER
+        is_ending = state is State.DEAF or self.transport.is_closing()
+        self._unsent = self._count_unsent()
+        if 0 < self._unsent < before and (is_ending or not self.is_writable):  # it is slow, but it takes its answer
+            self.expect_within(self.server.limits.write)
+        elif is_ending or not self.is_writable:
+            self.transport.abort()
+        elif state is State.BODY or (state is State.HEAD and self._reader.has_begun):
+            self._reader.stop()
+            what = "body" if state is State.BODY else "head"
+            self.refuse(messages.error(408, "timeout", f"The request's {what} took too long to come. Send it again."))
+        else:
+            self._close()
+
+    def stop(self, patience: float) -> None:
+        """Make ready for the server's end: an idle client goes at once, one that is sending has `patience` seconds."""
+        if self._current is None and self._reader.state is State.IDLE:
+            self._close()
+        elif self._current is None and self._reader.state is not State.DEAF:
+            self.deadline = min(self.deadline, self.server.now() + patience)
+
+    def _leave(self) -> None:
+        """Close; where the client may still be sending, say that no more comes and drop that for a moment before."""
+        self._ahead.clear()
+        if self._has_ended or not self._leaves_unread:
+            self._close()
+        elif not self.transport.is_closing():
+            self._expect_end()
+            self.transport.resume_reading()
+            self.transport.write_eof()
+
+    def _close(self) -> None:
+        """Close once the client has taken what was sent."""
+        self._expect_end()
+        self.transport.close()
+
+    def _expect_end(self) -> None:
+        self._unsent = self._count_unsent()
+        self.expect_within(self.server.limits.write if self._unsent else LINGER)
+
+    def _count_unsent(self) -> int:
+        """Return how many bytes the client has not taken: of ours, and of the kernel's (up to megabytes)."""
+        queued = array("i", [0])
+        with contextlib.suppress(OSError):  # the connection is gone already
+            fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, queued)
+        return int(self.transport.get_write_buffer_size()) + queued[0]

@@ -1,0 +1,173 @@
+"""One web process: connections, their deadlines, who answers, and the end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+import structlog
+from django.conf import settings
+
+from webhooks_project.server import messages, routes
+from webhooks_project.server.connection import Connection
+from webhooks_project.server.messages import Answer, Request
+from webhooks_project.server.pages import Pages
+from webhooks_project.server.reading import State
+from webhooks_project.server.threads import Threads
+
+access = structlog.get_logger("webhooks_project.access")
+
+SWEEP: Final = 0.25
+"""Seconds between two looks at the deadlines: how much later than its deadline a client is told."""
+BACKLOG_MAX: Final = 512
+"""Requests that may wait for a thread; more are told to come again."""
+PATH_SHOWN: Final = 200
+"""Characters of a path that a log line shows."""
+PATIENCE: Final = 2.0
+"""Seconds that a client has for the rest of its request once the server stops."""
+
+Direct = Callable[[Request], bool]
+"""Answers a request on the loop; False leaves it to Django."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds and bytes; see webhooks_project.settings.web."""
+
+    head: float
+    body: float
+    write: float
+    idle: float
+    bodies: int
+
+    def of(self, state: State) -> float:
+        """Return the seconds for what is being read."""
+        return self.idle if state is State.IDLE else self.head if state is State.HEAD else self.body
+
+
+def configured() -> Limits:
+    """Return the limits of the settings."""
+    return Limits(
+        head=settings.WEB_HEAD_SECONDS,
+        body=settings.WEB_BODY_SECONDS,
+        write=settings.WEB_WRITE_SECONDS,
+        idle=settings.WEB_IDLE_SECONDS,
+        bodies=settings.WEB_BODIES_MAX,
+    )
+
+
+class Server:
+    """Serves one listening socket on the running loop.
+
+    Attributes:
+        held: Bytes of all bodies in memory.
+        direct: (method, path) → what answers it on the loop.
+        at_the_end: Called with the seconds they may take, when all is answered.
+    """
+
+    def __init__(self, listener: socket.socket, limits: Limits, connections_max: int) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.now = self.loop.time
+        self.limits = limits
+        self.held = 0
+        self.is_stopping = False
+        self.direct: dict[tuple[str, str], Direct] = {}
+        self.body_limit = routes.body_limit
+        self._listener = listener
+        self._most = connections_max
+        self._connections: set[Connection] = set()
+        self._all_gone = asyncio.Event()
+        self.at_the_end: list[Callable[[float], None]] = []
+        self.address: tuple[str, int] = listener.getsockname()[:2]
+        self._pages = Pages(*self.address)
+        self._threads = Threads("web", settings.WEB_THREADS)
+        self._probes = {prefix: Threads(f"web-{prefix.strip('/')}", 1) for prefix in routes.PROBES}
+
+    async def start(self) -> None:
+        """Accept connections."""
+        self._server = await self.loop.create_server(lambda: Connection(self), sock=self._listener)
+        self._sweep = self.loop.call_later(SWEEP, self._look_at_deadlines)
+
+    async def stop(self, grace: float) -> None:
+        """Accept nothing more, close idle connections, answer what is open; after `grace` seconds, end all the same."""
+        self.is_stopping = True
+        self._server.close()
+        await asyncio.sleep(0)  # what was accepted already is read
+        for connection in list(self._connections):
+            connection.stop(PATIENCE)
+        if self._connections:
+            try:
+                await asyncio.wait_for(self._all_gone.wait(), grace)
+            except TimeoutError:
+                for connection in list(self._connections):
+                    connection.transport.abort()
+        self._sweep.cancel()
+        for end in (*self.at_the_end, self._threads.stop):
+            await asyncio.to_thread(end, PATIENCE)
+
+    # --- for connections ----------------------------------------------------------------------------------------------
+
+    def welcome(self, connection: Connection) -> None:
+        """Count a connection; one too many is closed."""
+        self._connections.add(connection)
+        if len(self._connections) > self._most:
+            connection.transport.abort()
+
+    def farewell(self, connection: Connection) -> None:
+        """Forget a connection."""
+        self._connections.discard(connection)
+        if self.is_stopping and not self._connections:
+            self._all_gone.set()
+
+    def handle(self, request: Request) -> None:
+        """Have a request answered, later, by whoever it is for."""
+        direct = self.direct.get((request.method, request.path))
+        if direct is None or not direct(request):
+            self.hand_to_django(request)
+
+    def hand_to_django(self, request: Request) -> None:
+        """Have Django answer, on a thread."""
+        threads = self._threads
+        for prefix, own in self._probes.items():
+            if request.path.startswith(prefix):
+                threads = own
+        if threads.backlog >= BACKLOG_MAX:
+            busy = messages.error(503, "busy", "Too many requests wait. Try again.", Retry_After="1")
+            self.loop.call_soon(request.asker.answer, request, busy)
+        else:
+            threads.run(partial(self._answer_by_django, request))
+
+    def run(self, job: Callable[[], None]) -> None:
+        """Have a job run on the threads of pages."""
+        self._threads.run(job)
+
+    def tell(self, receiver: Callable[..., None], *arguments: Any) -> None:
+        """Call `receiver` on the loop's thread; for other threads."""
+        self.loop.call_soon_threadsafe(receiver, *arguments)
+
+    def log(self, request: Request | None, answer: Answer) -> None:
+        """Write the access log's line, where one is wanted."""
+        if settings.WEB_ACCESS_LOG:
+            access.info(
+                "request",
+                method=request.method if request else None,
+                path=request.path[:PATH_SHOWN] if request else None,  # no query: it may hold what is nobody's business
+                status=answer.status,
+                bytes=None if answer.more else len(answer.body),
+                ms=round((self.now() - request.began) * 1000, 1) if request else None,
+                client=request.client if request else None,
+            )
+
+    def _answer_by_django(self, request: Request) -> None:
+        if not request.asker.is_closed:  # who has left while waiting gets nothing done
+            self.tell(request.asker.answer, request, self._pages.respond(request))
+
+    def _look_at_deadlines(self) -> None:
+        now = self.now()
+        for connection in [one for one in self._connections if one.deadline <= now]:
+            connection.expire()
+        self._sweep = self.loop.call_later(SWEEP, self._look_at_deadlines)
