@@ -17,7 +17,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from rest_framework.exceptions import APIException
 
-from deliveries.api import envelopes
+from deliveries.api import envelopes, events
 from deliveries.api.events import EventBatch, EventList, receipt
 from deliveries.publishing import service
 from deliveries.publishing.service import Checked, Published
@@ -96,10 +96,10 @@ def events_of(request: Request, credential: Credential) -> Checked | None:
     if "publish" not in credential.scopes:
         return None
     try:
-        events = ROUTES[request.path].read(request.body)
-        if not 0 < len(events) <= settings.WEBHOOKS_BATCH_MAX:
+        items = ROUTES[request.path].read(request.body)
+        if not 0 < len(items) <= settings.WEBHOOKS_BATCH_MAX:
             return None
-        return service.check(events, credential.merchant)
+        return service.check(items, credential.merchant)
     except (APIException, ValidationError):
         return None
 
@@ -113,6 +113,11 @@ def answer(request: Request, published: list[Published], site_headers: Headers, 
 def refusal(request: Request, site_headers: Headers, quota: Quota) -> Answer:
     """Return the view's answer to a request that is over its limit."""
     return _error(request, LimitReached(quota), site_headers, quota)
+
+
+def id_taken(request: Request, error: service.IdTaken, site_headers: Headers, quota: Quota | None) -> Answer:
+    """Return the view's answer to a request with an id that stands for another event."""
+    return _error(request, events.id_taken(error), site_headers, quota)
 
 
 def failure(request: Request, site_headers: Headers, quota: Quota | None) -> Answer:

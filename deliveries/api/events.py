@@ -18,6 +18,7 @@ from deliveries.publishing import service
 from subscriptions.api import lookups
 from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe
+from subscriptions.api.errors import Conflict
 from subscriptions.api.filters import filtered
 from subscriptions.api.pagination import PARAMETERS
 
@@ -65,6 +66,8 @@ class EventList(ApiView):
         event = envelopes.single(raw_body(request))
         try:
             [published] = service.publish_many([event], merchant=self.merchant)
+        except service.IdTaken as error:
+            raise id_taken(error) from None
         except DjangoValidationError as error:
             raise DjangoValidationError(
                 {name.removeprefix("events.0."): texts for name, texts in error.message_dict.items()}
@@ -81,7 +84,10 @@ class EventBatch(ApiView):
     @describe("Publish events", request=documents.NewBatch, responses={201: documents.BatchDocument})
     def post(self, request: Request) -> Response:
         """Publish up to 1,000 events in one transaction: all, or with an error none."""
-        published = service.publish_many(envelopes.batch(raw_body(request)), merchant=self.merchant)
+        try:
+            published = service.publish_many(envelopes.batch(raw_body(request)), merchant=self.merchant)
+        except service.IdTaken as error:
+            raise id_taken(error) from None
         return Response({"events": [receipt(one) for one in published]}, status.HTTP_201_CREATED)
 
 
@@ -93,6 +99,14 @@ class EventDetail(ApiView):
         """Return it with each webhook's delivery, or the reason why there is none."""
         event = lookups.one(Event.objects.filter(merchant=self.merchant), id)
         return self.answer(represent(event) | {"webhooks": explanations.explain(event)})
+
+
+def id_taken(error: service.IdTaken) -> Conflict:
+    """Return the answer (409) to ids that stand for other events; of a batch it names the first."""
+    (place, [text, *_]), *others = error.message_dict.items()
+    where = "" if place in {"id", "events.0.id"} and not others else f"{place}: "
+    more = f" The same goes for {len(others)} more." if others else ""
+    return Conflict(f"{where}{text}{more}", "event_id_taken")
 
 
 def receipt(published: service.Published) -> dict[str, Any]:

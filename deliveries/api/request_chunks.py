@@ -15,7 +15,7 @@ from deliveries.api import direct_requests
 from deliveries.api.direct_requests import Answer, Headers, Request
 from deliveries.publishing import chunks
 from deliveries.publishing.chunks import Keep, Uncertain
-from deliveries.publishing.service import Checked, Published
+from deliveries.publishing.service import Checked, IdTaken, Published
 from subscriptions.api import idempotency, limits
 from subscriptions.api.credentials import Credential
 from subscriptions.api.known_keys import KnownKeys
@@ -119,6 +119,8 @@ def _published(jobs: Sequence[Job]) -> Outcomes:
         elif isinstance(result, Uncertain):
             log.error("publish_uncertain", error=str(result))
             outcomes.append((job.request, direct_requests.failure(job.request, job.site_headers, job.quota)))
+        elif isinstance(result, IdTaken):
+            outcomes.append((job.request, direct_requests.id_taken(job.request, result, job.site_headers, job.quota)))
         else:  # nothing was stored: the view tries again, or finds the answer that was kept
             outcomes.append((job.request, None))
     return outcomes

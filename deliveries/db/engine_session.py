@@ -58,8 +58,8 @@ def engine_session() -> Iterator[psycopg.Connection[Any]]:
             yield django_connection.connection
             return
         held = getattr(_own, "held", None)
-        if held is None or held.session.closed:
-            held = _own.held = _Held(_connect())
+        if held is None or held.session.closed or _has_news(held.session.fileno()):
+            held = _own.held = _Held(_connect())  # what the server has ended meanwhile costs nobody an error
         try:
             yield held.session
         except (psycopg.OperationalError, psycopg.InterfaceError):
@@ -68,14 +68,11 @@ def engine_session() -> Iterator[psycopg.Connection[Any]]:
 
 
 def ensure_session() -> None:
-    """Connect this thread's session unless it stands already: what the server ended meanwhile is connected anew.
+    """Connect this thread's session unless it stands already.
 
     For who must know afterwards that a failing statement was sent. Raises django.db.OperationalError when the database
     can't be reached.
     """
-    held = getattr(_own, "held", None)
-    if held is not None and not held.session.closed and _has_news(held.session.fileno()):
-        close()
     with engine_session():
         pass
 

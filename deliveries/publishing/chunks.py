@@ -105,8 +105,11 @@ class _Chunk:
                 for merchant_id in sorted({each.merchant_id for each in self._of(places) if service.takes_turns(each)}):
                     storing.take_turns(merchant_id)
                 results = self._told(places, self._store(places))
-                if self._keep is not None and (kept := [place for place in places if place in self._kept]):
-                    self._keep([(place, results[place]) for place in kept])
+                if len(places) == 1 and isinstance(failure := results[places[0]], Exception):
+                    raise failure  # of a batch some events may be stored
+                if self._keep is not None:
+                    kept = [(place, each) for place in places if isinstance(each := results[place], list)]
+                    self._keep([(place, each) for place, each in kept if place in self._kept])
                 committing = True
         except Exception as error:
             if committing:
@@ -123,12 +126,20 @@ class _Chunk:
         entries = {name: entry for each in requests for name, entry in each.entries.items()}
         return storing.store_requests([each.rows for each in requests], entries)
 
-    def _told(self, places: Sequence[int], stored: Sequence[list[Stored | None] | None]) -> dict[int, list[Published]]:
+    def _told(self, places: Sequence[int], stored: Sequence[list[Stored | None] | None]) -> dict[int, Result]:
         return {
-            place: [service.published(row, each) for row, each in zip(self._requests[place].rows, made, strict=True)]
+            place: _result(self._requests[place], made)
             for place, made in zip(places, stored, strict=True)
             if made is not None
         }
+
+
+def _result(request: Checked, made: Sequence[Stored | None]) -> Result:
+    try:
+        service.refuse_other_content(request.rows, made)
+    except service.IdTaken as taken:
+        return taken
+    return [service.published(row, each) for row, each in zip(request.rows, made, strict=True)]
 
 
 def _is_lost(error: Exception) -> bool:

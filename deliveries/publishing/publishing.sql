@@ -40,6 +40,12 @@ SELECT i.nth - 1 AS position, e.id, e.created_at,
 FROM input i LEFT JOIN stored e ON e.merchant_id = i.merchant_id AND e.public_id = i.public_id
 WHERE e.id IS NOT NULL OR i.request IN (SELECT request FROM put_off)
 
+-- name: published
+-- What stands under ids that were published before. Served by event_once_a_merchant.
+SELECT e.merchant_id, e.public_id, e.type, e.data, e.resource_id
+FROM unnest(%(merchant_id)s::bigint[], %(public_id)s::text[]) AS i(merchant_id, public_id)
+JOIN webhooks_deliveries_event e ON e.merchant_id = i.merchant_id AND e.public_id = i.public_id
+
 -- name: take_turns
 -- Lets a merchant's batches that carry ids of their own go one after the other: two that hold the same ids in another
 -- order would wait for each other's rows and deadlock, and sorting the rows would change the events' order.

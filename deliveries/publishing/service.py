@@ -24,7 +24,11 @@ from deliveries.publishing.validation import JsonText, NewEvent
 from subscriptions.matching import KnownEvent, known_events
 from subscriptions.models import Merchant
 
-__all__ = ["JsonText", "NewEvent", "Published", "publish", "publish_many"]
+__all__ = ["IdTaken", "JsonText", "NewEvent", "Published", "publish", "publish_many"]
+
+
+class IdTaken(ValidationError):
+    """An id under which another event was published before; nothing of the call was stored."""
 
 
 @dataclass(slots=True)
@@ -57,11 +61,13 @@ def publish(
         event: A name of the catalogue, or one of its aliases.
         data: The payload, an object: a mapping (Decimals become strings) or JsonText.
         merchant: The merchant, or its `mch_…` id.
-        id: The event's id, if the source has one: `[A-Za-z0-9_-]{1,64}`; published twice, the second is dropped.
+        id: The event's id, if the source has one: `[A-Za-z0-9_-]{1,64}`; published again with the same event, data and
+            resource_id, it is dropped.
         occurred_at: When it happened; now if left out. Must be aware.
         resource_id: What it happened to, for search and for order a resource.
 
     Raises:
+        IdTaken: The id was published before with other content; it is a ValidationError.
         ValidationError: With the field and the fix; nothing is stored.
     """
     tenant = _merchant(merchant)
@@ -76,6 +82,7 @@ def publish_many(events: Iterable[NewEvent | Mapping[str, Any]], *, merchant: Me
     """Publish up to WEBHOOKS_BATCH_MAX events at once: all or none, a handful of statements.
 
     Raises:
+        IdTaken: Ids that were published before with other content; nothing is stored.
         ValidationError: Every wrong field of every event, as `events.3.data`; nothing is stored.
     """
     items = validation.new_events(events)
@@ -106,17 +113,40 @@ def check(items: Sequence[NewEvent], merchant: Merchant) -> Checked:
 
 def _publish(items: Sequence[NewEvent], merchant: Merchant) -> Results:
     checked = check(items, merchant)
-    quiet = bool(listeners)
     if takes_turns(checked):
         with transaction.atomic():
             storing.take_turns(merchant.pk)
-            stored = storing.store(checked.rows, checked.entries, quiet=quiet)
+            stored = _store(checked)
     else:
-        stored = storing.store(checked.rows, checked.entries, quiet=quiet)
+        stored = _store(checked)
     results = [(published(row, made), _event(row, made)) for row, made in zip(checked.rows, stored, strict=True)]
     for listener in listeners:
         listener(merchant, results)
     return results
+
+
+def _store(checked: Checked) -> list[storing.Stored | None]:
+    stored = storing.store(checked.rows, checked.entries, quiet=bool(listeners))
+    refuse_other_content(checked.rows, stored)
+    return stored
+
+
+def refuse_other_content(rows: Sequence[validation.Row], stored: Sequence[storing.Stored | None]) -> None:
+    """Raise IdTaken where a row wasn't stored because its id stands for an event with other content."""
+    repeated = [position for position, made in enumerate(stored) if made is None]
+    if not repeated:
+        return
+    taken = storing.taken_by_others([rows[position] for position in repeated])
+    wrong = {
+        f"events.{position}.id": [
+            f"The id {rows[position].public_id!r} was published before with other content. An event published again "
+            "must be the same in event, data and resource_id; give this one an id of its own."
+        ]
+        for position, is_other in zip(repeated, taken, strict=True)
+        if is_other
+    }
+    if wrong:
+        raise IdTaken(wrong)
 
 
 def takes_turns(checked: Checked) -> bool:
@@ -158,4 +188,4 @@ def _merchant(merchant: Merchant | str) -> Merchant:
 
 def _without_position(error: ValidationError) -> ValidationError:
     messages = {name.removeprefix("events.0."): texts for name, texts in error.message_dict.items()}
-    return ValidationError(messages)
+    return type(error)(messages)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
+from typing import Any
 
 import structlog
 from django.db import connection, transaction
@@ -93,6 +95,22 @@ def store_requests(
             except Exception:  # the events are stored, so their caller must not be told otherwise; the sweep finds them
                 log.exception("wake_failed")
     return stored
+
+
+def taken_by_others(rows: Sequence[Row]) -> list[bool]:
+    """Tell of rows whose ids were published before whether that was another event: other type, data or resource."""
+    names = [(row.merchant_id, row.public_id) for row in rows]
+    found = fetch(_SQL["published"], columns(("merchant_id", "public_id"), names))
+    before = {(each.merchant_id, each.public_id): each for each in found}
+    return [name in before and not _is_same(before[name], row) for name, row in zip(names, rows, strict=True)]
+
+
+def _is_same(before: Any, row: Row) -> bool:
+    """Tell whether two events are one; members of an object have no order, and data that was expunged is not known."""
+    if (before.type, before.resource_id) != (row.type, row.resource_id):
+        return False
+    known = json.loads(before.data)
+    return known is None or json.dumps(known, sort_keys=True) == json.dumps(json.loads(row.data), sort_keys=True)
 
 
 def take_turns(merchant_id: int) -> None:

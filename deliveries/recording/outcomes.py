@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from deliveries import reasons
@@ -87,8 +85,12 @@ def _write(decided: Sequence[DecidedOutcome]) -> set[OrderingGroup]:
     if not gone:
         return _write_outcomes(decided)
     with transaction.atomic():
-        _disable_gone(gone)
-        return _write_outcomes(decided)
+        locked = Webhook.objects.select_for_update(no_key=True).filter(pk__in=gone, is_enabled=True, deleted_at=None)
+        webhooks = list(locked.order_by("pk"))
+        groups = _write_outcomes(decided)  # before: disabling closes what is open with a claim that ran out
+        for webhook in webhooks:
+            services.disable(webhook=webhook, reason=reasons.DISABLED_AS_GONE)
+        return groups
 
 
 def _write_outcomes(decided: Sequence[DecidedOutcome]) -> set[OrderingGroup]:
@@ -111,12 +113,6 @@ def _parameters(once: Sequence[DecidedOutcome], decided: Sequence[DecidedOutcome
         **webhook_state.arrays(decided),
         **counters.cell_arrays(list(webhook_state.counts(decided))),
     }
-
-
-def _disable_gone(gone: Collection[int]) -> None:
-    for webhook in Webhook.objects.filter(pk__in=gone, is_enabled=True).order_by("pk"):
-        with contextlib.suppress(ValidationError):  # deleted at this very moment
-            services.disable(webhook=webhook, reason=reasons.DISABLED_AS_GONE)
 
 
 def _countdowns(decided: Sequence[DecidedOutcome]) -> dict[float, list[int]]:

@@ -76,8 +76,12 @@ class Promises(RowActions, RuleBasedStateMachine):
             assert [each.deliveries for each in results] == [waiting] * len(events)
         for event in Event.objects.filter(merchant=self.world.merchant, public_id__in=named).order_by("pk"):
             self.model.published(event.pk, event.public_id, event.resource_id, self.world.keys(event.pk))
-        again = {"event": EVENT, "data": {"n": "another"}, "id": min(self.model.events.values())}
+        known = Event.objects.filter(merchant=self.world.merchant).order_by("pk").first()
+        again = {"event": EVENT, "data": {"n": 1}, "id": known.public_id, "resource_id": known.resource_id}
         assert service.publish_many([again], merchant=self.world.merchant)[0].duplicate
+        if known.data != "null":  # expunged: what it was, nobody knows any more
+            with pytest.raises(service.IdTaken):
+                service.publish_many([again | {"data": {"n": "another"}}], merchant=self.world.merchant)
 
     # --- workers ------------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,8 @@ from queue import SimpleQueue
 
 import structlog
 
+from deliveries.db import engine_session
+
 log = structlog.get_logger(__name__)
 
 
@@ -46,3 +48,4 @@ class Threads:
                 job()
             except Exception:  # a thread must outlive its jobs
                 log.exception("web_job_failed")
+        engine_session.close()  # the thread's own, if it has published

@@ -252,3 +252,29 @@ def test_a_batch_of_another_shape_is_422(api: Client, body: str) -> None:
 )
 def test_a_batch_that_breaks_off_is_400(api: Client, body: str) -> None:
     assert api.post(f"{PATH}/batch", body).status_code == 400
+
+
+CONTENTS: list[dict[str, Any]] = [
+    {"data": {"order": {"id": "2"}}},
+    {"data": {}},
+    {"event": "order.paid"},
+    {"event": "order.paid", "data": {}},
+    {"resource_id": "r-2"},
+]
+
+
+@pytest.mark.parametrize("change", CONTENTS, ids=str)
+def test_another_event_under_a_used_id_is_a_conflict(
+    api: Client, webhook: dict[str, Any], change: dict[str, Any]
+) -> None:
+    known = {**ORDER, "id": "order-1045"}
+    assert api.post(PATH, known).status_code == 201
+    single = api.post(PATH, known | change)
+    batch = api.post(f"{PATH}/batch", {"events": [{**ORDER, "id": "new"}, known | change]})
+
+    for answer, where in ((single, "The id"), (batch, "events.1.id: The id")):
+        assert answer.status_code == 409
+        [error] = answer.json()["errors"]
+        assert error["code"] == "event_id_taken"
+        assert error["detail"].startswith(f"{where} 'order-1045' was published before")
+    assert Event.objects.count() == Delivery.objects.count() == 1

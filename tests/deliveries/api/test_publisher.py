@@ -281,3 +281,20 @@ def test_the_version_of_credentials_goes_up_only_once_that_is_committed(quick: P
         services.revoke_api_key(api_key=ApiKey.objects.get(merchant=quick.shop.merchant))
         assert empty_redis.get(name) == before
     assert int(empty_redis.get(name) or 0) == int(before or 0) + 1
+
+
+OTHER = [
+    {"data": {"n": 2}},
+    {"event": "order.paid"},
+    {"resource_id": "8"},
+]
+
+
+@pytest.mark.parametrize("change", OTHER, ids=str)
+def test_an_id_that_stands_for_another_event_is_a_conflict_as_at_the_views(quick: PublishingWeb, change: dict) -> None:
+    known = ORDER | {"id": "order-1045", "data": {"n": 1}, "resource_id": "7"}
+    assert quick.post(known)[0] == 201
+    assert quick.post(known)[0] == 200
+    refused = quick.post(known | change)
+    assert refused[0] == 409
+    assert Event.objects.count() == 1

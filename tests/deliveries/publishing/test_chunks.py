@@ -12,7 +12,7 @@ from deliveries.db import engine_session
 from deliveries.models import Delivery, Event
 from deliveries.publishing import service
 from deliveries.publishing.chunks import Uncertain, publish_chunk
-from deliveries.publishing.service import Checked, Published
+from deliveries.publishing.service import Checked, IdTaken, Published
 from deliveries.publishing.validation import NewEvent
 from subscriptions import services
 from subscriptions.models import Merchant
@@ -248,3 +248,22 @@ def _plain_parameters() -> dict[str, object]:
     given = connection.settings_dict
     named = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
     return {name: given[key] for name, key in named.items() if given[key]}
+
+
+def test_an_id_that_stands_for_another_event_is_refused_and_nothing_else_is(
+    listening: tuple[Merchant, Merchant],
+) -> None:
+    one, other = listening
+    publish_chunk([checked(one, "a")])
+    results = publish_chunk(
+        [
+            checked(one, "a"),
+            checked(other, "a", event="order.paid"),
+            checked(one, "a", event="order.paid"),
+            checked(one, "b", "a", event="order.paid"),
+            checked(one, "c"),
+        ]
+    )
+    assert [isinstance(result, IdTaken) for result in results] == [False, False, True, True, False]
+    assert [each.duplicate for each in results[0]] == [True]  # type: ignore[union-attr]
+    assert sorted(Event.objects.values_list("public_id", flat=True)) == ["a", "a", "c"]

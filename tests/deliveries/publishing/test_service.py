@@ -8,7 +8,7 @@ import pytest
 from django.db import connection, transaction
 
 from deliveries.models import Delivery, Event
-from deliveries.publishing import publish, publish_many
+from deliveries.publishing import publish, publish_many, service
 from deliveries.publishing.service import JsonText, NewEvent
 from deliveries.publishing.signals import events_published
 from subscriptions import services
@@ -103,10 +103,42 @@ def test_stored_events_are_announced_after_their_commit_and_a_receiver_that_rais
 
 def test_an_id_published_twice_is_delivered_once() -> None:
     webhook = make_webhook()
-    first = publish(EVENT, {"n": 1}, merchant=webhook.merchant, id="order-1")
-    again = publish(EVENT, {"n": 2}, merchant=webhook.merchant, id="order-1")
-    assert (again.pk, again.data) == (first.pk, '{"n":1}')
+    first = publish(EVENT, {"n": 1, "m": 2}, merchant=webhook.merchant, id="order-1", resource_id="7")
+    again = publish(EVENT, {"m": 2, "n": 1}, merchant=webhook.merchant, id="order-1", resource_id="7")
+    assert (again.pk, again.data) == (first.pk, first.data)
     assert Delivery.objects.count() == 1
+
+
+OTHER_CONTENTS: list[dict[str, Any]] = [
+    {"data": {"n": 2}},
+    {"data": {}},
+    {"data": {"n": "1"}},
+    {"data": {"n": 1, "m": None}},
+    {"data": {"n": True}},
+    {"data": {"n": [1]}},
+    {"data": {"N": 1}},
+    {"event": "order.paid"},
+    {"event": "order.paid", "data": {"n": 2}},
+    {"resource_id": "8"},
+    {"resource_id": ""},
+]
+
+
+@pytest.mark.parametrize("change", OTHER_CONTENTS, ids=str)
+def test_an_id_that_stands_for_another_event_is_an_error_and_swallows_nothing(change: dict[str, Any]) -> None:
+    webhook = make_webhook(events=["order.*"])
+    known = {"event": "order.created", "data": {"n": 1}, "id": "order-1045", "resource_id": "7"}
+    publish_many([known], merchant=webhook.merchant)
+    other = known | change
+    with pytest.raises(service.IdTaken) as refused:
+        publish(other.pop("event"), other.pop("data"), merchant=webhook.merchant, **other)
+    assert "'order-1045' was published before" in refused.value.message_dict["id"][0]
+    batch = [{"event": "order.paid", "data": {}}, known | change, known | {"id": "new"}]
+    for events in (batch, batch[:2]):
+        with pytest.raises(service.IdTaken) as refused:
+            publish_many(events, merchant=webhook.merchant)
+        assert list(refused.value.message_dict) == ["events.1.id"]
+    assert (Event.objects.count(), Delivery.objects.count()) == (1, 1), "a batch stores all or none"
 
 
 def test_the_same_id_of_two_merchants_is_two_events() -> None:
@@ -119,7 +151,7 @@ def test_the_same_id_of_two_merchants_is_two_events() -> None:
 
 def test_an_id_given_twice_in_one_batch_counts_once() -> None:
     webhook = make_webhook()
-    items = [NewEvent(EVENT, {"n": 1}, id="a"), NewEvent(EVENT, {"n": 2}, id="a"), NewEvent(EVENT, {"n": 3}, id="b")]
+    items = [NewEvent(EVENT, {"n": 1}, id="a"), NewEvent(EVENT, {"n": 1}, id="a"), NewEvent(EVENT, {"n": 3}, id="b")]
     results = publish_many(items, merchant=webhook.merchant)
     assert [(each.event_id, each.deliveries, each.duplicate) for each in results] == [
         ("a", 1, False),
@@ -127,6 +159,14 @@ def test_an_id_given_twice_in_one_batch_counts_once() -> None:
         ("b", 1, False),
     ]
     assert sorted(Event.objects.values_list("data", flat=True)) == ['{"n":1}', '{"n":3}']
+
+
+def test_an_id_given_twice_in_one_batch_with_other_content_is_an_error() -> None:
+    webhook = make_webhook()
+    items = [NewEvent(EVENT, {"n": 1}, id="a"), NewEvent(EVENT, {"n": 2}, id="a"), NewEvent(EVENT, {"n": 3}, id="b")]
+    with pytest.raises(service.IdTaken, match="'a'"):
+        publish_many(items, merchant=webhook.merchant)
+    assert not Event.objects.exists()
 
 
 # --- what is stored ---------------------------------------------------------------------------------------------------

@@ -191,22 +191,41 @@ def test_an_answer_ends_the_run_of_interruptions() -> None:
 
 
 @pytest.mark.parametrize(("status", "stays_enabled"), [(410, False), (404, True), (500, True), (200, True)])
-def test_an_endpoint_that_is_gone_is_disabled_before_its_place_is_free(status, stays_enabled, monkeypatch) -> None:
+def test_an_endpoint_that_is_gone_is_disabled_in_the_transaction_that_frees_its_place(
+    status, stays_enabled, monkeypatch
+) -> None:
     """Another process may claim as soon as the outcome is committed."""
     delivery = due_one()
     seen = []
 
     def fetch(*arguments: object) -> object:
-        seen.append(
-            (type(delivery.webhook).objects.get(pk=delivery.webhook_id).is_enabled, len(connection.savepoint_ids))
-        )
+        seen.append(len(connection.savepoint_ids))
         return outcomes_fetch(*arguments)
 
-    outcomes_fetch = outcomes.fetch
+    def disable(**arguments: object) -> object:
+        seen.append(len(connection.savepoint_ids))
+        return services_disable(**arguments)
+
+    outcomes_fetch, services_disable = outcomes.fetch, outcomes.services.disable
     depth = len(connection.savepoint_ids)
     monkeypatch.setattr(outcomes, "fetch", fetch)
+    monkeypatch.setattr(outcomes.services, "disable", disable)
     outcomes.record([answered(claim_one(delivery), status, permanent=status == 410)])
-    assert seen == [(stays_enabled, depth if stays_enabled else depth + 1)]
+    assert seen == ([depth] if stays_enabled else [depth + 1, depth + 1])
+    delivery.webhook.refresh_from_db()
+    assert delivery.webhook.is_enabled is stays_enabled
+
+
+def test_a_410_that_comes_after_its_claim_ran_out_is_the_deliverys_outcome_all_the_same() -> None:
+    """Disabling the webhook closes what is open with such a claim; the outcome in hand must be written before."""
+    delivery, other = due_one(), None
+    row = claim_one(delivery)
+    expire(delivery)
+    other = due(delivery.webhook, 1)[0]
+    outcomes.record([answered(row, 410, permanent=True)])
+    assert reread(delivery).status == Delivery.Status.DEAD
+    assert [each.result for each in Attempt.objects.filter(delivery=delivery)] == [Attempt.Result.FAILED]
+    assert reread(other).status == Delivery.Status.SKIPPED
 
 
 # --- what it costs ----------------------------------------------------------------------------------------------------

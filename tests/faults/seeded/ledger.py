@@ -79,12 +79,12 @@ class Ledger:
                 assert any(request.accepted for request in self.seen[key]), f"{key} never arrived"
 
     def check_the_log_knows_every_request(self) -> None:
-        """Each request seen is an attempt of that number; only one that broke off unanswered may be made twice."""
+        """Each request seen is an attempt of that number; only one that got no answer may be made twice."""
         for key, requests in self.seen.items():
             numbers = {attempt.number for attempt in self.log[key]}
             assert {request.attempt for request in requests} <= numbers, self.story(key)
             for number, times in Counter(request.attempt for request in requests).items():
-                resent = sum(request.broke for request in requests if request.attempt == number)
+                resent = sum(request.unanswered for request in requests if request.attempt == number)
                 assert times <= 1 + min(1, resent), self.story(key)
 
     def check_each_attempt_stands_once_in_the_log(self) -> None:

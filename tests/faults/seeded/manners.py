@@ -20,7 +20,7 @@ HANG = 3.0
 
 @dataclass(frozen=True)
 class Request:
-    """One request as the receiver saw it. `accepted`: it answered 2xx. `broke`: it closed without any answer.
+    """One request as the receiver saw it. `accepted`: it answered 2xx. `unanswered`: what it said was no answer.
 
     `clock_off`: by how many seconds its signature's time is ahead of the receiver's clock.
     """
@@ -36,8 +36,8 @@ class Request:
         return self.manner in ACCEPT
 
     @property
-    def broke(self) -> bool:
-        return self.manner in BREAK
+    def unanswered(self) -> bool:
+        return self.manner in NO_ANSWER
 
 
 def _fine(connection: Connection) -> None:
@@ -94,7 +94,7 @@ MANNERS: dict[str, tuple[int, Callable[[Connection], None]]] = {
 IN_ORDER_FINE = 0.5
 """The share of requests to webhooks that keep an order which are simply answered: their lines would take too long."""
 ACCEPT = frozenset(name for name in MANNERS if name.startswith("fine"))
-BREAK = frozenset({"reset", "closes"})
+NO_ANSWER = frozenset({"reset", "closes", "garbage"})
 _ENDS_CONNECTION = frozenset(MANNERS) - {"fine", "500", "429, seconds", "429, date", "redirect"}
 
 
