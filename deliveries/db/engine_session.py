@@ -60,8 +60,10 @@ def engine_session() -> Iterator[psycopg.Connection[Any]]:
         held = getattr(_own, "held", None)
         if held is None or held.session.closed or _has_news(held.session.fileno()):
             held = _own.held = _Held(_connect())  # what the server has ended meanwhile costs nobody an error
+        session = held.session
+        del held  # a traceback that holds this frame would keep it beyond its thread
         try:
-            yield held.session
+            yield session
         except (psycopg.OperationalError, psycopg.InterfaceError):
             close()
             raise
