@@ -13,8 +13,6 @@ from deliveries.models import Delivery
 from deliveries.transport import ErrorClass
 from subscriptions.models import EventType
 
-FAILED = (Delivery.Status.RETRYING, Delivery.Status.DEAD, Delivery.Status.DISCARDED)
-
 
 class OutcomeFilter(DropdownFilter):
     """Failed only, or one state."""
@@ -28,7 +26,7 @@ class OutcomeFilter(DropdownFilter):
     def queryset(self, request: Any, queryset: Any) -> Any:
         """Keep the chosen state."""
         if self.value() == "failed":
-            return queryset.filter(status__in=FAILED)
+            return queryset.filter(status__in=Delivery.FAILED)
         return queryset.filter(status=self.value()) if self.value() in Delivery.Status.values else queryset
 
 
