@@ -1,4 +1,7 @@
-"""Which rows a list or a bulk request means: the same filters, as parameters of a query or members of a body."""
+"""Selects deliveries and dead letters: one set of filters for the API's lists, bulk requests and the jobs they become.
+
+A selection is stored with its job and evaluated again by the worker, so nothing here knows REST framework.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +9,19 @@ import re
 from typing import Any, Final
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
-from django_filters import filters  # type: ignore[import-untyped]
-from django_filters.rest_framework import FilterSet  # type: ignore[import-untyped]
-from rest_framework.exceptions import ValidationError
+from django_filters import FilterSet, filters  # type: ignore[import-untyped]
 
 from deliveries.models import DeadLetter, Delivery, Job
-from subscriptions.api.filters import MomentFilter, selected
+from subscriptions.filters import MomentFilter, selected
 from subscriptions.models import Merchant
 
-FAILED = (Delivery.Status.RETRYING, Delivery.Status.DEAD, Delivery.Status.DISCARDED)
-"""What `status=failed` means: at least one attempt failed, and none delivered."""
-
-
-STATUSES: dict[str, list[str]] = {
+STATUSES: Final[dict[str, list[str]]] = {
     **{str(status): [str(status)] for status in Delivery.Status.values},
-    "failed": [str(status) for status in FAILED],
-    "open": [str(status) for status in Delivery.OPEN],
+    **{word: [str(status) for status in statuses] for word, statuses in Delivery.STATUS_GROUPS.items()},
 }
-"""Word of a query → the statuses it means."""
+"""Word of `status=` → the statuses it means."""
 
 
 class CodeField(forms.CharField):
@@ -118,18 +115,20 @@ class DeadLetterFilter(FilterSet):
 
 
 IDS_MAX: Final = 1000
+"""Ids that one selection may name."""
 _FILTERS: Final[dict[str, Any]] = {Job.Source.LOG: DeliveryFilter, Job.Source.QUEUE: DeadLetterFilter}
-
-
-def members(source: str) -> set[str]:
-    """Return the members of a body that select rows of this source."""
-    return {"ids", *_FILTERS[Job.Source(source)].base_filters}
 
 
 def rows(merchant: Merchant, source: str, selection: dict[str, Any]) -> QuerySet[Any]:
     """Return the merchant's rows that a selection means.
 
-    Of the log, without `status` or `ids`, what waits for review. Raises ValidationError (422) naming what is wrong.
+    Args:
+        merchant: Whose rows.
+        source: Of Job.Source: deliveries of the log, or dead letters that wait for review.
+        selection: Filters of DeliveryFilter or DeadLetterFilter by name, and `ids` (at most IDS_MAX). Of the log,
+            without `status` or `ids`, what waits for review.
+
+    Raises ValidationError naming each member that is wrong.
     """
     if source == Job.Source.QUEUE:
         found: QuerySet[Any] = DeadLetter.objects.filter(merchant=merchant, resolved_at=None)

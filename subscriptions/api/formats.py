@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from subscriptions import webhook_rules
+from subscriptions.api.serializers import Text
 from subscriptions.patterns import MAX_NAME_LENGTH
 
 NO_NUL: Final = "^[^\\u0000]*$"
@@ -51,6 +52,10 @@ class Line(serializers.RegexField):
         super().__init__(_LINE, **options)
 
 
+class CheckedLine(Text, Line):
+    """Text of one line, whose type and length are checked here."""
+
+
 class EventName(serializers.RegexField):
     """An event's name: words joined by single `.` or `-`."""
 
@@ -77,6 +82,10 @@ class Secret(serializers.RegexField):
 
     def __init__(self, **options: Any) -> None:
         super().__init__("^([!-~][ -~]{10,254}[!-~])?$", allow_blank=True, **options)
+
+
+class CheckedSecret(Text, Secret):
+    """A secret, whose type and length are checked here."""
 
 
 class Dialect(serializers.ChoiceField):

@@ -1,4 +1,7 @@
-"""Query parameters that select rows (django-filter); the bodies of bulk requests take the same ones."""
+"""Filters that select rows (django-filter), the same for the API's query parameters and for stored selections.
+
+Nothing here knows REST framework, so that the admin and background jobs can select rows without the API.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
-from django.db.models import Model, Q, QuerySet
-from django_filters import filters  # type: ignore[import-untyped]
-from django_filters.rest_framework import FilterSet  # type: ignore[import-untyped]
-from rest_framework.exceptions import ValidationError
-from rest_framework.request import Request
-
-from subscriptions.api.errors import InvalidQuery
-from subscriptions.models import Webhook
+from django.core.exceptions import ValidationError
+from django.db.models import Model, QuerySet
+from django_filters import FilterSet, filters  # type: ignore[import-untyped]
 
 
 class MomentField(forms.CharField):
@@ -57,33 +55,16 @@ class FlagFilter(filters.BooleanFilter):
     field_class = FlagField
 
 
-class WebhookFilter(FilterSet):
-    """Selects webhooks."""
-
-    is_enabled = FlagFilter(help_text="Only those that are enabled, or that aren't.")
-    event = filters.CharFilter(method="by_event", help_text="Only those with exactly this name or pattern.")
-    created_at_min = MomentFilter("created_at", "gte", help_text="Created then or later.")
-    updated_at_min = MomentFilter("updated_at", "gte", help_text="Changed then or later.")
-
-    class Meta:
-        model = Webhook
-        fields: list[str] = []
-
-    def by_event(self, rows: QuerySet[Webhook], name: str, value: str) -> QuerySet[Webhook]:
-        """Keep those that subscribe to exactly this."""
-        return rows.filter(Q(subscriptions__pattern=value, subscriptions__ended_at=None)).distinct()
-
-
-def filtered(filterset: type[FilterSet], request: Request, rows: QuerySet[Any]) -> QuerySet[Any]:
-    """Return the rows that the query selects. Raises InvalidQuery (400) naming the wrong parameters."""
-    found = filterset(data=request.query_params, queryset=rows, request=request)
-    if not found.is_valid():
-        raise InvalidQuery({name: list(errors) for name, errors in found.errors.items()})
-    return found.qs
-
-
 def selected(filterset: type[FilterSet], values: dict[str, Any], rows: QuerySet[Model]) -> QuerySet[Any]:
-    """Return the rows that the members of a body select. Raises ValidationError (422) naming the wrong ones."""
+    """Return those of `rows` that a stored selection or the members of a request body mean.
+
+    Args:
+        filterset: What can be selected by.
+        values: Filter name → text, or a list of words where the filter takes several.
+        rows: What is selected from.
+
+    Raises ValidationError naming each filter whose value is of the wrong type, empty, or makes no sense.
+    """
     words = {name for name, one in filterset.base_filters.items() if hasattr(one, "words")}
     texts = {name: _text(value, several=name in words) for name, value in values.items()}
     if wrong := [name for name, text in texts.items() if text is None]:
