@@ -22,7 +22,7 @@ _OK_OR_ACCEPTED: Final = (200, 202)
 
 
 class SelectionSerializer(ApiSerializer):
-    """Which rows are meant: the filters of the list (`filterset`) or `ids`, which `selection.rows` checks."""
+    """Which rows are meant: the filters of the list (`filterset`), `ids` or `all`, which `selection.rows` checks."""
 
     filterset: ClassVar[type[FilterSet]]
 
@@ -30,8 +30,10 @@ class SelectionSerializer(ApiSerializer):
         child=serializers.CharField(allow_blank=True),
         required=False,
         max_length=selection.IDS_MAX,
+        min_length=1,
         help_text="Ids of deliveries.",
     )
+    all = Flag(required=False, help_text="True, without filters and ids: all that waits for review.")
     note = Text(max_length=NOTE_MAX, default="", allow_blank=True, help_text="Why, for the record.")
     dry_run = Flag(default=False, help_text="True: only count.")
 
@@ -48,12 +50,13 @@ class DeliverySelectionSerializer(SelectionSerializer):
     status = serializers.ListField(
         child=serializers.ChoiceField(choices=list(selection.STATUSES)),
         required=False,
+        min_length=1,
         help_text="Or one text with commas, as in the list's query; `dead` when it is left out.",
     )
 
 
 class DeadLetterSelectionSerializer(SelectionSerializer):
-    """Dead letters to decide; all of them without a filter."""
+    """Dead letters to decide."""
 
     filterset = selection.DeadLetterFilter
 
@@ -92,11 +95,12 @@ class DeliveryReplay(ApiView):
     def post(self, request: Request) -> Response:
         """Send again the deliveries of the log that the filters select; without `status` or `ids`, what is in review.
 
+        Give at least one filter or `ids`, or `all`: true for all that is in review.
         Only closed deliveries are sent again: those still open, those of disabled or deleted webhooks and those
         whose data was expunged are left out. `dry_run` only counts. Up to 200 rows are changed before the
         answer (200); larger selections are answered with 202 and a job that goes on: read it for its progress.
-        What fails again meanwhile is not selected twice. 422 names each filter that makes no sense, an empty
-        one included.
+        What fails again meanwhile is not selected twice. 422 names each filter that makes no sense, a blank
+        one included, and `all` where nothing is given.
         """
         return _carry_out(self, Job.Kind.REPLAY, Job.Source.LOG, DeliverySelectionSerializer)
 
@@ -112,11 +116,11 @@ class DeadLettersReplay(ApiView):
         sent={"webhook": "wbh_01HA4XCG60CT4G3EWF4CKYM1MF", "note": "The endpoint is fixed."},
     )
     def post(self, request: Request) -> Response:
-        """Send again the dead letters that the filters select; without any filter, the whole review queue.
+        """Send again the dead letters that the filters select; the whole review queue with `all`: true.
 
-        Those of disabled or deleted webhooks are left out. `dry_run` only counts. Up to 200 rows are changed
-        before the answer (200); larger selections are answered with 202 and a job that goes on. 422 names each
-        filter that makes no sense, an empty one included.
+        Give at least one filter or `ids`, or `all`. Those of disabled or deleted webhooks are left out. `dry_run` only
+        counts. Up to 200 rows are changed before the answer (200); larger selections are answered with 202 and a job
+        that goes on. 422 names each filter that makes no sense, a blank one included, and `all` where nothing is given.
         """
         return _carry_out(self, Job.Kind.REPLAY, Job.Source.QUEUE, DeadLetterSelectionSerializer)
 
@@ -133,11 +137,12 @@ class DeadLettersDiscard(ApiView):
         shown={"dry_run": True, "job": None},
     )
     def post(self, request: Request) -> Response:
-        """Close for good the dead letters that the filters select; without any filter, the whole review queue.
+        """Close for good the dead letters that the filters select; the whole review queue with `all`: true.
 
-        They are not sent again unless somebody retries them from the log. `dry_run` only counts. Up to 200 rows
-        are changed before the answer (200); larger selections are answered with 202 and a job that goes on. 422
-        names each filter that makes no sense, an empty one included.
+        Give at least one filter or `ids`, or `all`. They are not sent again unless somebody retries them from the log.
+        `dry_run` only counts. Up to 200 rows are changed before the answer (200); larger selections are answered with
+        202 and a job that goes on. 422 names each filter that makes no sense, a blank one included, and `all` where
+        nothing is given.
         """
         return _carry_out(self, Job.Kind.DISCARD, Job.Source.QUEUE, DeadLetterSelectionSerializer)
 

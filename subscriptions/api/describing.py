@@ -114,7 +114,9 @@ def members_of(filterset: type[FilterSet]) -> dict[str, Any]:
         if isinstance(one, filters.IsoDateTimeFilter):
             found[name] = serializers.DateTimeField(**options)
         elif hasattr(one, "words"):
-            found[name] = serializers.ListField(child=serializers.ChoiceField(choices=list(one.words)), **options)
+            found[name] = serializers.ListField(
+                child=serializers.ChoiceField(choices=list(one.words)), min_length=1, **options
+            )
         elif hasattr(one, "pattern"):
             found[name] = serializers.RegexField(one.pattern, **options)
         else:
