@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from django_filters import FilterSet  # type: ignore[import-untyped]
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,9 +17,17 @@ from deliveries.models import Job
 from deliveries.review import bulk_jobs, selection
 from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe, members_of
+from subscriptions.api.formats import SAYS_SOMETHING
 from subscriptions.api.serializers import EXAMPLE_MOMENT, ApiSerializer, Flag, Text, eg
 
 _OK_OR_ACCEPTED: Final = (200, 202)
+
+
+@extend_schema_field(
+    {"type": "array", "items": {"type": "string"}, "contains": {"type": "string", "pattern": SAYS_SOMETHING}}
+)
+class Ids(serializers.ListField):
+    """Ids, of which at least one isn't blank."""
 
 
 class SelectionSerializer(ApiSerializer):
@@ -26,20 +35,19 @@ class SelectionSerializer(ApiSerializer):
 
     filterset: ClassVar[type[FilterSet]]
 
-    ids = serializers.ListField(
-        child=serializers.CharField(allow_blank=True),
-        required=False,
-        max_length=selection.IDS_MAX,
-        min_length=1,
-        help_text="Ids of deliveries.",
-    )
-    all = Flag(required=False, help_text="True, without filters and ids: all that waits for review.")
+    ids = Ids(required=False, max_length=selection.IDS_MAX, min_length=1, help_text="Ids of deliveries.")
+    all = Flag(required=False, help_text="True, where no filter and no ids are given: all that waits for review.")
     note = Text(max_length=NOTE_MAX, default="", allow_blank=True, help_text="Why, for the record.")
     dry_run = Flag(default=False, help_text="True: only count.")
 
     def get_fields(self) -> dict[str, Any]:
         """Return these members, and one for each filter of the list."""
         return members_of(self.filterset) | super().get_fields()
+
+    def alternatives(self) -> list[dict[str, Any]]:
+        """Return what a request must hold, as schemas: a filter or ids, or else `all`: true."""
+        filters = [{"required": [name]} for name in [*self.filterset.base_filters, "ids"]]
+        return [*filters, {"required": ["all"], "properties": {"all": {"const": True}}}]
 
 
 class DeliverySelectionSerializer(SelectionSerializer):

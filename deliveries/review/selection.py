@@ -142,8 +142,9 @@ def narrowed(found: QuerySet[Any], source: str, selection: dict[str, Any]) -> Qu
     Args:
         found: Deliveries, or dead letters, that whoever selects may change.
         source: Of Job.Source: deliveries of the log, or dead letters that wait for review.
-        selection: Filters of DeliveryFilter or DeadLetterFilter by name, and `ids` (at most IDS_MAX); or else `all`:
-            True, for all that waits for review. Of the log, without `status` or `ids`, what waits for review.
+        selection: Filters of DeliveryFilter or DeadLetterFilter by name, and `ids` (at most IDS_MAX); where none is
+            given, `all`: True, for all that waits for review. Of the log, without `status` or `ids`, what waits for
+            review.
 
     Raises ValidationError naming each member that is wrong or blank, and `all` where nothing is given: what a variable
     that was never set leaves of a request must not mean everything.
@@ -164,8 +165,6 @@ def narrowed(found: QuerySet[Any], source: str, selection: dict[str, Any]) -> Qu
 def _check_all(everything: Any, filters: dict[str, Any]) -> None:
     if not isinstance(everything, bool):
         raise ValidationError({"all": ["This must be true or false."]})
-    if everything and filters:
-        raise ValidationError({"all": ["Give either filters or all: true; together they contradict each other."]})
     if not everything and not filters:
         raise ValidationError(
             {"all": ["Nothing is selected. Give a filter or ids, or all: true for all that waits for review."]}

@@ -9,7 +9,7 @@ from django_filters import FilterSet, filters  # type: ignore[import-untyped]
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import serializers
 
-from subscriptions.api.formats import NO_NUL
+from subscriptions.api.formats import NO_NUL, SAYS_SOMETHING
 from subscriptions.api.pagination import CURSOR, PAGE_DEFAULT, PAGE_MAX
 from subscriptions.api.serializers import ApiSerializer, example_of
 
@@ -120,7 +120,7 @@ def members_of(filterset: type[FilterSet]) -> dict[str, Any]:
         elif hasattr(one, "pattern"):
             found[name] = serializers.RegexField(one.pattern, **options)
         else:
-            found[name] = serializers.CharField(**options)
+            found[name] = serializers.RegexField(SAYS_SOMETHING, **options)
     return found
 
 

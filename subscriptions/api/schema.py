@@ -115,13 +115,16 @@ class ApiSchema(AutoSchema):
         body = super()._get_request_body(direction)
         serializer = self.get_request_serializer()
         if body and serializer is not None:
-            fields = force_instance(serializer).get_fields().values()
-            body["required"] = self.method != "PATCH" and any(field.required for field in fields)
+            shape = force_instance(serializer)
+            is_needed = hasattr(shape, "alternatives") or any(field.required for field in shape.get_fields().values())
+            body["required"] = self.method != "PATCH" and is_needed
         return body
 
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
         schema = super()._map_basic_serializer(serializer, direction)
         if direction == "request":
+            if hasattr(serializer, "alternatives"):
+                schema["anyOf"] = serializer.alternatives()
             schema["additionalProperties"] = False  # ApiSerializer refuses unknown ones
             for one in schema["properties"].values():
                 _refuse_nul(one.get("items", one))

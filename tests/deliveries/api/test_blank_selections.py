@@ -92,9 +92,9 @@ def test_a_blank_beside_a_real_filter_is_refused_all_the_same(api: Client, dead:
         {"all": "true"},
         {"all": 1},
         {"all": []},
-        {"all": True, "event": "order.created"},
-        {"all": True, "ids": ["dlv_1"]},
-        {"all": True, "since": "2024-01-15T15:30:00Z"},
+        {"all": "yes", "event": "order.created"},
+        {"all": None, "ids": ["dlv_1"]},
+        {"all": 0, "since": "2024-01-15T15:30:00Z"},
     ],
 )
 def test_everything_needs_its_own_word(api: Client, dead: list[Delivery], route: str, body: dict[str, Any]) -> None:
@@ -124,5 +124,7 @@ def test_a_real_filter_works_as_it_did(api: Client, dead: list[Delivery], webhoo
     assert count("deliveries/replay", status=" dead , delivered ") == 5
     assert count("deliveries/replay", webhook=f" {webhook['id']}\n") == 3
     assert count("deliveries/replay", all=False, webhook=webhook["id"]) == 3
+    assert count("dead-letters/replay", all=True, ids=[dead[0].public_id]) == 1, "filters narrow it all the same"
+    assert count("dead-letters/discard", all=True, event="order.paid") == 0
     assert count("dead-letters/discard", webhook=webhook["id"], since="2000-01-01T00:00:00Z") == 3
     assert count("dead-letters/replay", ids=[dead[0].public_id, ""]) == 1
