@@ -1,7 +1,7 @@
 """Guessing passwords, slowed: sign-ins are counted by account and by address before a password is looked at.
 
 Both doors, the admin's form and the API's tokens, count in the same place, so that who is refused at one gains nothing
-at the other. The counting is that of `subscriptions.api.limits`: one script in Redis, whatever the number of processes;
+at the other. The counting is that of `subscriptions.limits`: one script in Redis, whatever the number of processes;
 Redis away: sign-ins pass, which is logged and counted there.
 """
 
@@ -18,8 +18,8 @@ from typing import Any, Final
 from django.conf import settings
 from prometheus_client import Counter
 
-from subscriptions.api import limits
-from subscriptions.api.limits import Quota, Rates
+from subscriptions import limits
+from subscriptions.limits import Quota, Rates
 
 logger = logging.getLogger(__name__)
 

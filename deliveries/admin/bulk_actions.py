@@ -13,13 +13,18 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from deliveries.models import DeadLetter, Job
-from deliveries.review import bulk_jobs
+from deliveries.review import bulk_jobs, selection
 from subscriptions.admin.scoping import name_of
+from subscriptions.filters import says_nothing
 from subscriptions.models import Merchant, Webhook
 
 MERCHANTS_MAX = 20
 """Merchants whose letters one request may decide: each gets a job of its own."""
 RATES = (("0", "As fast as the webhook takes them"), ("10", "10 a second"), ("50", "50 a second"))
+
+
+NARROWING = ("webhook", "error", "status_code", "until")
+"""Fields of the form that say which letters are meant."""
 
 
 class MatchForm(forms.Form):
@@ -31,27 +36,52 @@ class MatchForm(forms.Form):
     until = forms.IntegerField(required=False, min_value=0, max_value=2**63 - 1)
     note = forms.CharField(required=False, max_length=500)
     rate = forms.ChoiceField(choices=RATES, required=False)
+    all = forms.BooleanField(required=False)
 
 
 def page(admin: Any, request: HttpRequest, what: str) -> HttpResponse:
     """Show how many match (GET), or start the jobs that decide them and lead to their progress (POST).
 
-    Raises Http404 for an unknown decision, PermissionDenied for viewers.
+    Nothing starts while a filter is blank (422), nor, without any filter, until "all" is checked. Raises Http404 for an
+    unknown decision or webhook, PermissionDenied for viewers.
     """
     if what not in Job.Kind.values:
         raise Http404("All can be replayed or discarded.")
     if not admin.may(request, "change"):
         raise PermissionDenied
-    form = MatchForm(request.POST or request.GET)
+    given = request.POST or request.GET
+    if blank := [name for name in NARROWING if any(map(says_nothing, given.getlist(name)))]:
+        return _page(admin, request, what, status=422, blank=blank)
+    form = MatchForm(given)
     if not form.is_valid():
         raise Http404("No such group.")
     chosen = form.cleaned_data
-    waiting = _matching(admin, request, chosen)
+    filters = _filters(chosen)
+    waiting = _matching(admin, request, filters, chosen["until"])
     owners = list(waiting.order_by().values_list("merchant_id", flat=True).distinct()[: MERCHANTS_MAX + 1])
     is_unexplained = request.method == "POST" and what == Job.Kind.DISCARD and not chosen["note"].strip()
-    if request.method == "POST" and owners and len(owners) <= MERCHANTS_MAX and not is_unexplained:
-        return _follow(request, _start(request, what, owners, chosen))
+    is_unconfirmed = request.method == "POST" and not filters and not chosen["all"]
+    if request.method == "POST" and owners and len(owners) <= MERCHANTS_MAX and not (is_unexplained or is_unconfirmed):
+        return _follow(request, _start(request, what, owners, filters, chosen))
     newest = waiting.order_by("-pk").values_list("pk", flat=True).first() or 0
+    return _page(
+        admin,
+        request,
+        what,
+        count=bulk_jobs.count(waiting, what),
+        waiting=waiting.count(),
+        chosen=chosen | {"until": newest if chosen["until"] is None else chosen["until"]},
+        narrowing=NARROWING,
+        rates=RATES,
+        examples=list(waiting.select_related("delivery", "webhook").order_by("pk")[:5]),
+        is_all=not filters,
+        is_unexplained=is_unexplained,
+        is_unconfirmed=is_unconfirmed,
+        merchants_max=MERCHANTS_MAX if len(owners) > MERCHANTS_MAX else None,
+    )
+
+
+def _page(admin: Any, request: HttpRequest, what: str, *, status: int = 200, **told: Any) -> HttpResponse:
     label = Job.Kind(what).label
     context = {
         **admin.admin_site.each_context(request),
@@ -59,39 +89,40 @@ def page(admin: Any, request: HttpRequest, what: str) -> HttpResponse:
         "opts": admin.opts,
         "what": what,
         "label": label,
-        "count": bulk_jobs.count(waiting, what),
-        "waiting": waiting.count(),
-        "chosen": chosen | {"until": newest if chosen["until"] is None else chosen["until"]},
-        "rates": RATES,
-        "examples": list(waiting.select_related("delivery", "webhook").order_by("pk")[:5]),
         "back": reverse("admin:webhooks_deliveries_deadletter_changelist"),
-        "is_unexplained": is_unexplained,
-        "merchants_max": MERCHANTS_MAX if len(owners) > MERCHANTS_MAX else None,
+        **told,
     }
-    return TemplateResponse(request, "desk/bulk.html", context)
+    return TemplateResponse(request, "desk/bulk.html", context, status=status)
 
 
-def _matching(admin: Any, request: HttpRequest, chosen: dict[str, Any]) -> QuerySet[DeadLetter]:
-    rows = admin.changeable(request, admin.get_queryset(request)).filter(resolved_at=None)
-    conditions = {
-        "webhook_id": chosen["webhook"],
-        "error": chosen["error"] or None,
-        "status_code": chosen["status_code"],
-        "pk__lte": chosen["until"],  # what died after the page was opened is not swept along
-    }
-    return rows.filter(**{name: value for name, value in conditions.items() if value is not None})
+def _filters(chosen: dict[str, Any]) -> dict[str, str]:
+    """Return what the page was given as filters of `DeadLetterFilter`. Raises Http404 for a webhook there isn't."""
+    filters = {"error": chosen["error"], "status_code": str(chosen["status_code"] or "")}
+    if chosen["webhook"] is not None:
+        webhook = Webhook.objects.values_list("public_id", flat=True).filter(pk=chosen["webhook"]).first()
+        if webhook is None:
+            raise Http404("No such webhook.")
+        filters["webhook"] = webhook
+    return {name: value for name, value in filters.items() if value}
 
 
-def _start(request: HttpRequest, what: str, owners: list[int], chosen: dict[str, Any]) -> list[Job]:
-    webhook = chosen["webhook"] and Webhook.objects.values_list("public_id", flat=True).get(pk=chosen["webhook"])
-    status = str(chosen["status_code"] or "")
-    filters = {"webhook": webhook, "error": chosen["error"], "status_code": status}
+def _matching(admin: Any, request: HttpRequest, filters: dict[str, Any], until: int | None) -> QuerySet[DeadLetter]:
+    """Return what the job would select, of all merchants for whom the person may decide."""
+    rows = admin.changeable(request, admin.get_queryset(request))
+    rows = selection.narrowed(rows, Job.Source.QUEUE, filters or {"all": True})
+    # What died after the page was opened is not swept along.
+    return rows if until is None else rows.filter(pk__lte=until)
+
+
+def _start(
+    request: HttpRequest, what: str, owners: list[int], filters: dict[str, Any], chosen: dict[str, Any]
+) -> list[Job]:
     return [
         bulk_jobs.start(
             merchant,
             kind=what,
             source=Job.Source.QUEUE,
-            chosen={name: value for name, value in filters.items() if value},
+            chosen=filters or {"all": True},
             by=name_of(request),
             note=chosen["note"].strip(),
             rate=int(chosen["rate"] or 0),

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 
 from deliveries.admin import labels
 from deliveries.models import DeadLetter
+from deliveries.review.selection import NO_ERROR
 from subscriptions.models import Webhook
 
 GROUPS_MAX = 20
@@ -48,7 +49,7 @@ class Group:
     def query(self) -> str:
         """Return the filter that leads to this group."""
         status = f"&status_code={self.status_code}" if self.status_code else ""
-        return f"webhook={self.webhook.pk}&error={self.error}{status}"
+        return f"webhook={self.webhook.pk}&error={self.error or NO_ERROR}{status}"
 
 
 def groups(rows: QuerySet[DeadLetter]) -> list[Group]:

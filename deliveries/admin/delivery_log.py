@@ -72,8 +72,8 @@ class DeliveryAdmin(WithRowActions, CursorAdmin):
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
         """Find by an id of a delivery or event, a resource's id, or text of the payload."""
         term = search.clean(search_term)
-        if not term:
-            return queryset, False
+        if not term:  # what is only invisible finds nothing; without a search, everything is shown
+            return (queryset.none() if search_term else queryset), False
         if term.startswith(ids.DELIVERY + "_"):
             return queryset.filter(public_id=term), False
         return queryset.filter(event_id__in=search.among(self, request, term)), False
@@ -91,6 +91,14 @@ class DeliveryAdmin(WithRowActions, CursorAdmin):
             path("<path:object_id>/payload/", wrap(self.payload), name=f"{own}_payload"),
             *super().get_urls(),
         ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Let the export's links name only the filters that have a value: forms of the page send blank ones, too."""
+        answer = super().changelist_view(request, extra_context)
+        if changelist := getattr(answer, "context_data", None) and answer.context_data.get("cl"):
+            without = dict.fromkeys(exports.blank(request.GET))
+            answer.context_data["export_query"] = changelist.get_query_string(without)
+        return answer
 
     def change_view(self, request: HttpRequest, object_id: str, *_: Any, **__: Any) -> HttpResponse:
         """Show one delivery: its timeline, each request and answer."""
@@ -110,7 +118,9 @@ class DeliveryAdmin(WithRowActions, CursorAdmin):
         return TemplateResponse(request, "desk/payload.html", {"payload": payload_display.pretty(delivery.event.data)})
 
     def export(self, request: HttpRequest, kind: str) -> Any:
-        """Stream the log as it is filtered, as CSV or JSON lines."""
+        """Stream the log as it is filtered, as CSV or JSON; 422 where a filter is blank."""
+        if names := exports.blank(request.GET):
+            return exports.refused(names)
         return exports.log(self.get_changelist_instance(request), kind)
 
     # --- row actions --------------------------------------------------------------------------------------------------

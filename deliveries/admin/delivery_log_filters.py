@@ -13,8 +13,6 @@ from deliveries.models import Delivery
 from deliveries.transport import ErrorClass
 from subscriptions.models import EventType
 
-FAILED = (Delivery.Status.RETRYING, Delivery.Status.DEAD, Delivery.Status.DISCARDED)
-
 
 class OutcomeFilter(DropdownFilter):
     """Failed only, or one state."""
@@ -28,8 +26,8 @@ class OutcomeFilter(DropdownFilter):
     def queryset(self, request: Any, queryset: Any) -> Any:
         """Keep the chosen state."""
         if self.value() == "failed":
-            return queryset.filter(status__in=FAILED)
-        return queryset.filter(status=self.value()) if self.value() in Delivery.Status.values else queryset
+            return queryset.filter(status__in=Delivery.FAILED)
+        return queryset.filter(status=self.value()) if self.value() else queryset
 
 
 class EventTypeFilter(DropdownFilter):
@@ -64,8 +62,10 @@ class WhenFilter(DropdownFilter):
 
     def queryset(self, request: Any, queryset: Any) -> Any:
         """Keep what was created within the window."""
-        if self.value() not in self.windows:
+        if not self.value():
             return queryset
+        if self.value() not in self.windows:
+            return queryset.none()
         return keys_by_time.since(queryset, timezone.now() - self.windows[self.value()][1])
 
 
@@ -74,7 +74,10 @@ class RangeFilter(RangeDateTimeFilter):
 
     def queryset(self, request: Any, queryset: Any) -> Any:
         """Keep what was created in between."""
-        start, end = self._moment("from"), self._moment("to")
+        try:
+            start, end = self._moment("from"), self._moment("to")
+        except ValueError:  # what is no moment must not let everything through
+            return queryset.none()
         if start:
             queryset = keys_by_time.since(queryset, start)
         return keys_by_time.until(queryset, end) if end else queryset
@@ -82,12 +85,7 @@ class RangeFilter(RangeDateTimeFilter):
     def _moment(self, end: str) -> datetime | None:
         parts = [self.used_parameters.get(f"{self.parameter_name}_{end}_{kind}") for kind in ("0", "1")]
         day, hour = (part[0] if isinstance(part, list) else part for part in parts)
-        if not day:
-            return None
-        try:
-            return timezone.make_aware(datetime.fromisoformat(f"{day} {hour or '00:00:00'}"))
-        except ValueError:
-            return None
+        return timezone.make_aware(datetime.fromisoformat(f"{day} {hour or '00:00:00'}")) if day else None
 
 
 class AnswerFilter(DropdownFilter):
@@ -106,7 +104,7 @@ class AnswerFilter(DropdownFilter):
         if self.value() in {"2", "3", "4", "5"}:
             floor = int(self.value()) * 100
             return queryset.filter(last_status_code__gte=floor, last_status_code__lt=floor + 100)
-        return queryset
+        return queryset.none() if self.value() else queryset
 
 
 class ErrorFilter(DropdownFilter):

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.conf import settings
-from django.http import Http404, StreamingHttpResponse
+from django.http import Http404, HttpResponse, QueryDict, StreamingHttpResponse
 
 from deliveries.admin.keyset_pages import CursorChangeList
 from deliveries.db.sessions import borrowed
 from deliveries.models import Delivery
+from subscriptions.filters import says_nothing
 
 COLUMNS = (
     "created_at",
@@ -58,6 +59,17 @@ def log(changelist: CursorChangeList, kind: str) -> StreamingHttpResponse:
     return StreamingHttpResponse(
         lines, content_type=content_type, headers={"Content-Disposition": f'attachment; filename="deliveries.{kind}"'}
     )
+
+
+def blank(query: QueryDict) -> list[str]:
+    """Return the names of the filters that a query leaves blank."""
+    return [name for name, values in query.lists() if any(map(says_nothing, values))]
+
+
+def refused(names: list[str]) -> HttpResponse:
+    """Return the answer (422) to an export whose address leaves filters blank: a blank must not mean every row."""
+    told = f"Nothing was exported: the address names {', '.join(names)} without a value. Give one, or leave it out."
+    return HttpResponse(told, status=422, content_type="text/plain; charset=utf-8")
 
 
 def _records(changelist: CursorChangeList, most: int) -> Iterator[tuple[Any, ...]]:

@@ -101,6 +101,8 @@ def selected(job: Job) -> list[tuple[str, str]]:
     """Return in words what a job selects: (what, which)."""
     found = []
     for name, value in job.selection.items():
+        if name == "all":
+            continue
         if name == "webhook":
             webhook = Webhook.objects.filter(merchant_id=job.merchant_id, public_id=value).first()
             found.append(("Webhook", str(webhook or value)))

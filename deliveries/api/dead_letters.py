@@ -1,26 +1,56 @@
-"""The review queue: what ran out of attempts, and what a person or program decides of it."""
+"""The review queue over the API: what ran out of attempts, and what a person or program decides about it."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 from django.db.models import QuerySet
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from deliveries.api import deliveries, documents
-from deliveries.api.filters import DeadLetterFilter
+from deliveries.api.deliveries import DeliverySerializer, deliveries_of
 from deliveries.models import DeadLetter
 from deliveries.review import manual_actions
+from deliveries.review.selection import DeadLetterFilter
 from subscriptions.api import lookups
 from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe
-from subscriptions.api.filters import filtered
 from subscriptions.api.pagination import PARAMETERS
+from subscriptions.api.serializers import EXAMPLE_LATER, ApiSerializer, Text, eg
 from subscriptions.models import Merchant
 
-NOTE_MAX = 2000
+NOTE_MAX: Final = 2000
 """Characters of a note."""
+_REPLAYED: Final = {"attempt_count": 4, "retry_count": 3, "replays": 1, "next_attempt_at": EXAMPLE_LATER}
+
+
+class DeadLetterSerializer(ApiSerializer):
+    """A delivery that ran out of attempts and waits for a decision. Its id is the delivery's."""
+
+    id = eg(serializers.CharField(source="delivery.public_id"), "dlv_01HA4XCG6Y0M2QW8JX5T7VBN3K")
+    event_id = eg(serializers.CharField(source="delivery.event.public_id"), "evt_01HA4XCG6X8F0Z5R9T2V4W6Y8A")
+    event = eg(serializers.CharField(source="delivery.event_type"), "order.created")
+    resource_id = eg(serializers.CharField(source="delivery.event.resource_id", allow_blank=True), "order-1045")
+    webhook = eg(serializers.CharField(source="webhook.public_id"), "wbh_01HA4XCG60CT4G3EWF4CKYM1MF")
+    url = eg(serializers.CharField(source="webhook.url"), "https://accounting.example.com/hooks/orders")
+    reason = eg(
+        serializers.CharField(help_text="Why it was given up, in a sentence."),
+        "Gave up after 4 attempts; the last answer was 500.",
+    )
+    error = eg(serializers.CharField(allow_blank=True, help_text="The kind of the last error."), "http_error")
+    status_code = eg(serializers.IntegerField(allow_null=True, help_text="The last answer's; null for none."), 500)
+    attempt_count = eg(serializers.IntegerField(source="delivery.attempt_count"), 4)
+    replays = eg(serializers.IntegerField(source="delivery.replays"), 0)
+    created_at = eg(serializers.DateTimeField(help_text="When it was given up."), EXAMPLE_LATER)
+    note = serializers.CharField(allow_blank=True)
+
+
+class NoteSerializer(ApiSerializer):
+    """Why, for the record."""
+
+    note = eg(Text(max_length=NOTE_MAX, default="", allow_blank=True), "The endpoint is fixed.")
 
 
 def dead_letters_of(merchant: Merchant) -> QuerySet[DeadLetter]:
@@ -32,76 +62,66 @@ def dead_letters_of(merchant: Merchant) -> QuerySet[DeadLetter]:
     )
 
 
-def represent(letter: DeadLetter) -> dict[str, Any]:
-    """Return a dead letter; its id is its delivery's."""
-    delivery = letter.delivery
-    return {
-        "id": delivery.public_id,
-        "event_id": delivery.event.public_id,
-        "event": delivery.event_type,
-        "resource_id": delivery.event.resource_id,
-        "webhook": letter.webhook.public_id,
-        "url": letter.webhook.url,
-        "reason": letter.reason,
-        "error": letter.error,
-        "status_code": letter.status_code,
-        "attempt_count": delivery.attempt_count,
-        "replays": delivery.replays,
-        "created_at": letter.created_at,
-        "note": letter.note,
-    }
-
-
 class DeadLetterList(ApiView):
     """The queue."""
 
     query = (*PARAMETERS, *DeadLetterFilter.base_filters)
 
-    @describe(
-        "List dead letters",
-        responses={200: documents.DeadLetterDocument(many=True)},
-        pages=True,
-        filters=DeadLetterFilter,
-    )
+    @describe("List dead letters", answer=DeadLetterSerializer, pages=True, filterset=DeadLetterFilter)
     def get(self, request: Request) -> Response:
-        """Return a page of what waits for review, the oldest first."""
-        rows = filtered(DeadLetterFilter, request, dead_letters_of(self.merchant))
-        return self.pages(rows, represent, newest_first=False)
+        """Return the deliveries that ran out of attempts and wait for review in pages, the oldest first.
+
+        Those that were replayed or discarded are no longer here, but in the delivery log.
+        """
+        rows = self.filtered(DeadLetterFilter, dead_letters_of(self.merchant))
+        return self.pages(rows, DeadLetterSerializer, newest_first=False)
 
 
 class DeadLetterDetail(ApiView):
     """One dead letter."""
 
-    @describe("Read a dead letter", responses={200: documents.DeadLetterDocument})
+    @describe("Read a dead letter", answer=DeadLetterSerializer)
     def get(self, request: Request, id: str) -> Response:
-        """Return it while it waits for review."""
-        return self.answer(represent(_letter(self.merchant, id)))
+        """Return a dead letter, addressed by its delivery's id, while it waits for review; 404 once it is decided."""
+        return self.answer(DeadLetterSerializer(_letter(self.merchant, id)).data)
 
 
 class DeadLetterReplay(ApiView):
     """One dead letter's second chance."""
 
-    @describe("Replay a dead letter", request=documents.Note, responses={200: documents.DeliveryDocument})
+    @describe("Replay a dead letter", body=NoteSerializer, answer=DeliverySerializer, shown=_REPLAYED)
     def post(self, request: Request, id: str) -> Response:
-        """Start a new chain of attempts on the same delivery, with the same message id."""
-        return _decide(self, request, id, manual_actions.replay)
+        """Send a dead letter again: a new chain of attempts on the same delivery, with the same message id.
+
+        It leaves the review queue and comes back when all attempts fail again. 404 when it doesn't wait for review, 409
+        when its webhook is disabled or deleted.
+        """
+        return _decide(self, id, manual_actions.replay)
 
 
 class DeadLetterDiscard(ApiView):
     """One dead letter's end."""
 
-    @describe("Discard a dead letter", request=documents.Note, responses={200: documents.DeliveryDocument})
+    @describe(
+        "Discard a dead letter",
+        body=NoteSerializer,
+        answer=DeliverySerializer,
+        sent={"note": "Corrected by hand."},
+        shown=_REPLAYED | {"status": "discarded", "next_attempt_at": None, "closed_at": EXAMPLE_LATER},
+    )
     def post(self, request: Request, id: str) -> Response:
-        """Close it for good; the log keeps it, with who decided and why."""
-        return _decide(self, request, id, manual_actions.discard)
+        """Close a dead letter without sending it; the log keeps it, with who decided and why.
+
+        404 when it doesn't wait for review.
+        """
+        return _decide(self, id, manual_actions.discard)
 
 
 def _letter(merchant: Merchant, public_id: str) -> DeadLetter:
     return lookups.one(dead_letters_of(merchant), public_id, delivery__public_id=public_id)
 
 
-def _decide(view: ApiView, request: Request, public_id: str, decision: Any) -> Response:
-    note = lookups.text(lookups.members(request.data, known=("note",)), "note", limit=NOTE_MAX)
-    delivery = _letter(view.merchant, public_id).delivery
-    decision(delivery=delivery, by=view.credential.by, note=note)
-    return Response(deliveries.represent(lookups.one(deliveries.deliveries_of(view.merchant), public_id)))
+def _decide(view: ApiView, public_id: str, decision: Callable[..., Any]) -> Response:
+    note = view.body(NoteSerializer)["note"]
+    decision(delivery=_letter(view.merchant, public_id).delivery, by=view.credential.by, note=note)
+    return Response(DeliverySerializer(lookups.one(deliveries_of(view.merchant), public_id)).data)

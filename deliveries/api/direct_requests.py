@@ -25,8 +25,8 @@ from deliveries.publishing.validation import NewEvent
 from subscriptions.api import idempotency
 from subscriptions.api.base import ApiView
 from subscriptions.api.credentials import Credential
-from subscriptions.api.errors import Handler
-from subscriptions.api.limits import LimitReached, Quota
+from subscriptions.api.errors import Handler, LimitReached
+from subscriptions.limits import Quota
 
 Headers = list[tuple[str, str]]
 

@@ -1,4 +1,4 @@
-"""Bodies that publish: read once, with `data` left as the text it came in.
+"""Request bodies that publish events: read once, with `data` left as the text it came in.
 
 Event data is kept as canonical JSON, made from the sender's own number tokens: 25.50 and 9007199254740993 must not turn
 into Python numbers first. So the envelope is walked here member by member, and each `data` is cut out as it stands;
@@ -12,12 +12,54 @@ import re
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 
+from rest_framework import serializers
 from rest_framework.exceptions import ParseError, ValidationError
 
 from deliveries.publishing.service import JsonText, NewEvent
 from subscriptions.api import parsing
+from subscriptions.api.formats import EventName
+from subscriptions.api.serializers import ApiSerializer, JsonObject, eg
+from subscriptions.ids import CALLER_ID
 
-MEMBERS: Final = ("event", "data", "id", "occurred_at", "resource_id")
+EXAMPLE_DATA: Final = {"order": {"id": "1045", "total": "49.99", "currency": "EUR"}}
+
+
+class NewEventSerializer(ApiSerializer):
+    """An event to publish."""
+
+    event = eg(EventName(help_text="A name of the catalogue."), "order.created")
+    data = eg(JsonObject(help_text="As the catalogue's schema of the event has it."), EXAMPLE_DATA)  # type: ignore[assignment]
+    id = eg(
+        serializers.RegexField(
+            rf"^{CALLER_ID.pattern}$",
+            required=False,
+            allow_null=True,
+            help_text="Published twice, the second is dropped.",
+        ),
+        "order-1045-created",
+    )
+    occurred_at = serializers.DateTimeField(
+        required=False, allow_null=True, help_text="With its zone; left out, it is now."
+    )
+    resource_id = eg(
+        serializers.CharField(
+            required=False,
+            allow_blank=True,
+            allow_null=True,
+            max_length=200,
+            help_text="What the event is about; webhooks can be sent the events of one resource in order.",
+        ),
+        "order-1045",
+    )
+
+
+class NewBatchSerializer(ApiSerializer):
+    """Events to publish together."""
+
+    events = NewEventSerializer(many=True)
+
+
+MEMBERS: Final = tuple(NewEventSerializer().get_fields())
 
 _SPACE: Final = r"[ \t\n\r]*"
 _KEY: Final = re.compile(rf"{_SPACE}\"([^\"\\\x00-\x1f]*)\"{_SPACE}:{_SPACE}")

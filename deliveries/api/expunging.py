@@ -1,33 +1,33 @@
-"""Taking an event's payload out on request, as privacy laws ask for it."""
+"""Takes an event's payload out on request, as privacy laws ask for it."""
 
 from __future__ import annotations
 
-from typing import Any
-
+from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from deliveries.api import documents
-from deliveries.api.dead_letters import NOTE_MAX
+from deliveries.api.dead_letters import NoteSerializer
 from deliveries.maintenance import expunging
-from deliveries.models import Event, ExpungedPayload
+from deliveries.models import Event
 from subscriptions.api import lookups
 from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe
+from subscriptions.api.serializers import EXAMPLE_LATER, ApiSerializer, eg
+
+_NOTE = "Asked for by the customer, Art. 17."
 
 
-def represent(trace: ExpungedPayload) -> dict[str, Any]:
-    """Return the trace that an expunction leaves: everything but what was taken out."""
-    return {
-        "id": trace.event_id,
-        "event": trace.event_type,
-        "by": trace.by,
-        "note": trace.note,
-        "attempts": trace.attempts,
-        "cancelled": trace.cancelled,
-        "expunged_at": trace.created_at,
-    }
+class ExpunctionSerializer(ApiSerializer):
+    """The trace of a payload that was taken out: it holds none of it."""
+
+    id = eg(serializers.CharField(source="event_id", help_text="The event's id."), "evt_01HA4XCG6X8F0Z5R9T2V4W6Y8A")
+    event = eg(serializers.CharField(source="event_type"), "order.created")
+    by = eg(serializers.CharField(help_text="Who asked for it."), "API key ak_live_3hWq9ZpT…")
+    note = eg(serializers.CharField(allow_blank=True), _NOTE)
+    attempts = eg(serializers.IntegerField(help_text="Attempts whose request and answer went with it."), 2)
+    cancelled = eg(serializers.IntegerField(help_text="Deliveries that were still to be sent."), 0)
+    expunged_at = eg(serializers.DateTimeField(source="created_at"), EXAMPLE_LATER)
 
 
 class EventExpunge(ApiView):
@@ -39,15 +39,16 @@ class EventExpunge(ApiView):
         if not self.credential.may_manage_keys:
             raise PermissionDenied("Only an owner may expunge an event.", code="missing_role")
 
-    @describe("Expunge an event", request=documents.Note, responses={200: documents.ExpunctionDocument})
+    @describe("Expunge an event", body=NoteSerializer, answer=ExpunctionSerializer, sent={"note": _NOTE})
     def post(self, request: Request, id: str) -> Response:
-        """Take its data out of the log for good, with what its attempts hold of requests and answers.
+        """Take an event's data out of the log for good, with what its attempts hold of requests and answers.
 
         Type, times, status and sizes stay; so does the trace of who asked, when and why. Deliveries still to be sent
-        are cancelled, those in review discarded. Asked again, it takes out what came since. 409 while it is being sent.
+        are cancelled, those in review discarded. Asked again, it takes out what came since. 403 for members who aren't
+        owners; 409 while it is being sent.
         """
-        note = lookups.text(lookups.members(request.data, known=("note",)), "note", limit=NOTE_MAX)
+        note = self.body(NoteSerializer)["note"]
         event = lookups.one(Event.objects.filter(merchant=self.merchant), id)
         trace = expunging.expunge(event, by=self.credential.by, note=note)
         trace.refresh_from_db(fields=["created_at"])
-        return Response(represent(trace))
+        return Response(ExpunctionSerializer(trace).data)

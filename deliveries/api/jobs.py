@@ -1,40 +1,40 @@
-"""Jobs as a resource: how far a bulk request is."""
+"""Jobs over the API: bulk requests and how far they are."""
 
 from __future__ import annotations
 
-from typing import Any
-
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from deliveries.api import documents
 from deliveries.models import Job
 from deliveries.review import bulk_jobs
 from subscriptions.api import lookups
 from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe
 from subscriptions.api.pagination import PARAMETERS
-
-_PLAIN = (
-    "kind",
-    "source",
-    "selection",
-    "note",
-    "rate",
-    "by",
-    "status",
-    "total",
-    "done",
-    "error",
-    "created_at",
-    "updated_at",
-    "finished_at",
-)
+from subscriptions.api.serializers import EXAMPLE_LATER, ApiSerializer, eg
 
 
-def represent(job: Job) -> dict[str, Any]:
-    """Return a job as the API shows it."""
-    return {"id": job.public_id, **{name: getattr(job, name) for name in _PLAIN}}
+class JobSerializer(ApiSerializer):
+    """A bulk request and its progress."""
+
+    id = eg(serializers.CharField(source="public_id"), "job_01HA4XCG7D4F6H8K0M2P4R6T8V")
+    kind = eg(serializers.ChoiceField(choices=Job.Kind.values), "replay")
+    source = eg(serializers.ChoiceField(choices=Job.Source.values), "dead-letters")  # type: ignore[assignment]
+    selection = eg(
+        serializers.DictField(help_text="The filters as they were given."),
+        {"webhook": "wbh_01HA4XCG60CT4G3EWF4CKYM1MF"},
+    )
+    note = eg(serializers.CharField(allow_blank=True), "The endpoint is fixed.")
+    rate = eg(serializers.IntegerField(help_text="Rows a second; 0 is as fast as it goes."), 0)
+    by = eg(serializers.CharField(help_text="Who asked for it."), "API key ak_live_3hWq9ZpT…")
+    status = eg(serializers.ChoiceField(choices=Job.Status.values), "done")
+    total = eg(serializers.IntegerField(help_text="Rows selected when the request came."), 12)
+    done = eg(serializers.IntegerField(help_text="Rows changed so far."), 12)
+    error = serializers.CharField(allow_blank=True, help_text="Why it broke off; empty unless it did.")
+    created_at = eg(serializers.DateTimeField(), EXAMPLE_LATER)
+    updated_at = eg(serializers.DateTimeField(), EXAMPLE_LATER)
+    finished_at = eg(serializers.DateTimeField(allow_null=True), EXAMPLE_LATER)
 
 
 class JobList(ApiView):
@@ -42,19 +42,22 @@ class JobList(ApiView):
 
     query = PARAMETERS
 
-    @describe("List jobs", responses={200: documents.JobDocument(many=True)}, pages=True)
+    @describe("List jobs", answer=JobSerializer, pages=True)
     def get(self, request: Request) -> Response:
-        """Return a page, the newest first."""
-        return self.pages(Job.objects.filter(merchant=self.merchant), represent)
+        """Return the merchant's bulk requests in pages, the newest first, whether made here or in the admin."""
+        return self.pages(Job.objects.filter(merchant=self.merchant), JobSerializer)
 
 
 class JobDetail(ApiView):
     """One bulk request."""
 
-    @describe("Read a job", responses={200: documents.JobDocument})
+    @describe("Read a job", answer=JobSerializer)
     def get(self, request: Request, id: str) -> Response:
-        """Return it with its progress; one that has stalled is taken up again."""
+        """Return a bulk request with its progress: ask again until `finished_at` is set.
+
+        A job that has made no progress for a minute is taken up again when it is read.
+        """
         rows = Job.objects.filter(merchant=self.merchant)
         job = lookups.one(rows, id)
         bulk_jobs.wake_stalled(rows.filter(pk=job.pk))
-        return self.answer(represent(job))
+        return self.answer(JobSerializer(job).data)

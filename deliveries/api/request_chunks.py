@@ -16,10 +16,11 @@ from deliveries.api.direct_requests import Answer, Headers, Request
 from deliveries.publishing import chunks
 from deliveries.publishing.chunks import Keep, Uncertain
 from deliveries.publishing.service import Checked, IdTaken, Published
-from subscriptions.api import idempotency, limits
+from subscriptions import limits
+from subscriptions.api import idempotency
 from subscriptions.api.credentials import Credential
 from subscriptions.api.known_keys import KnownKeys
-from subscriptions.api.limits import Caller, Quota
+from subscriptions.limits import Caller, Quota
 
 log = structlog.get_logger(__name__)
 

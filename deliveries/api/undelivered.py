@@ -1,21 +1,41 @@
-"""A feed of everything that hasn't arrived: what a receiver reads to catch up after an outage."""
+"""A feed of everything that hasn't arrived: what an endpoint's developer reads to catch up after an outage."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db.models import QuerySet
+from django_filters import FilterSet, filters  # type: ignore[import-untyped]
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from deliveries.api import deliveries, documents
-from deliveries.api.filters import UndeliveredFilter
+from deliveries.api.deliveries import DeliverySerializer, deliveries_of
+from deliveries.api.envelopes import EXAMPLE_DATA
 from deliveries.models import DeadLetter, Delivery
 from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe
-from subscriptions.api.filters import filtered
 from subscriptions.api.pagination import PARAMETERS
+from subscriptions.api.serializers import JsonObject, eg
 from subscriptions.models import Merchant, Webhook
+
+
+class UndeliveredSerializer(DeliverySerializer):
+    """A delivery that hasn't arrived, with its event's data."""
+
+    occurred_at = serializers.DateTimeField(source="event.occurred_at")
+    data = eg(  # type: ignore[assignment]
+        JsonObject(source="event.data", allow_null=True, help_text="Null: it was expunged."), EXAMPLE_DATA
+    )
+
+
+class UndeliveredFilter(FilterSet):
+    """Selects what hasn't arrived."""
+
+    event = filters.CharFilter("event_type", help_text="Only events of this name.")
+    webhook = filters.CharFilter("webhook__public_id", help_text="A webhook's id.")
+
+    class Meta:
+        model = Delivery
+        fields: list[str] = []
 
 
 def undelivered(merchant: Merchant) -> QuerySet[Delivery]:
@@ -26,15 +46,7 @@ def undelivered(merchant: Merchant) -> QuerySet[Delivery]:
     webhooks = Webhook.objects.filter(merchant=merchant).values("pk")
     waiting = Delivery.objects.filter(webhook__in=webhooks, due_at__isnull=False).order_by().values("pk")
     dead = DeadLetter.objects.filter(merchant=merchant, resolved_at=None).order_by().values("delivery_id")
-    return deliveries.deliveries_of(merchant).defer(None).filter(pk__in=waiting.union(dead))
-
-
-def represent(delivery: Delivery) -> dict[str, Any]:
-    """Return a delivery with what it would have delivered."""
-    return deliveries.represent(delivery) | {
-        "occurred_at": delivery.event.occurred_at,
-        "data": documents.data_of(delivery.event),
-    }
+    return deliveries_of(merchant).defer(None).filter(pk__in=waiting.union(dead))
 
 
 class Undelivered(ApiView):
@@ -42,14 +54,12 @@ class Undelivered(ApiView):
 
     query = (*PARAMETERS, *UndeliveredFilter.base_filters)
 
-    @describe(
-        "List undelivered",
-        responses={200: documents.UndeliveredDocument(many=True)},
-        pages=True,
-        filters=UndeliveredFilter,
-    )
+    @describe("List undelivered", answer=UndeliveredSerializer, pages=True, filterset=UndeliveredFilter)
     def get(self, request: Request) -> Response:
-        """Return a page of what is pending, retried or in review, the oldest first, with its data."""
-        return self.pages(
-            filtered(UndeliveredFilter, request, undelivered(self.merchant)), represent, newest_first=False
-        )
+        """Return what has not been delivered in pages, the oldest first, with the events' data.
+
+        Holds what is pending, being sent, retried or held, and what waits for review: all that an endpoint missed in an
+        outage. What arrives meanwhile leaves the list; reading it changes nothing.
+        """
+        rows = self.filtered(UndeliveredFilter, undelivered(self.merchant))
+        return self.pages(rows, UndeliveredSerializer, newest_first=False)

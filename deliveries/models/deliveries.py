@@ -15,9 +15,8 @@ from deliveries.reasons import CODE_MAX
 from subscriptions import ids
 from subscriptions.models import Merchant, Webhook
 
-FAILED = Q(status__in=("retrying", "dead", "discarded"))
-"""What the log calls failed."""
-
+_FAILED = ("retrying", "dead", "discarded")  # Delivery.FAILED, for the conditions of its indexes
+_FAILED_ROWS = Q(status__in=_FAILED)
 
 HELD = datetime(9999, 1, 1, tzinfo=UTC)
 """When a delivery is due that waits in its ordering group behind another: never, until `ordering.advance` lets it go.
@@ -50,6 +49,11 @@ class Delivery(models.Model):
         CANCELLED = "cancelled", "Cancelled"
 
     OPEN = (Status.PENDING, Status.SENDING, Status.RETRYING)
+    """Still to be sent, or being sent."""
+    FAILED = tuple(map(Status, _FAILED))
+    """At least one attempt failed, and none delivered."""
+    STATUS_GROUPS = {"failed": FAILED, "open": OPEN}
+    """Word that stands for several statuses wherever people select by status → those statuses."""
 
     id = models.BigAutoField(primary_key=True)
     public_id = CodeField(ids.DELIVERY)
@@ -98,8 +102,8 @@ class Delivery(models.Model):
             models.Index(fields=["webhook", "-id"], name="delivery_of_webhook"),
             models.Index(fields=["merchant", "-id"], name="delivery_of_merchant"),
             # "Failed only" in the log; what is delivered at once never enters these.
-            models.Index(fields=["webhook", "-id"], condition=FAILED, name="delivery_failed_of_webhook"),
-            models.Index(fields=["merchant", "-id"], condition=FAILED, name="delivery_failed_of_merchant"),
+            models.Index(fields=["webhook", "-id"], condition=_FAILED_ROWS, name="delivery_failed_of_webhook"),
+            models.Index(fields=["merchant", "-id"], condition=_FAILED_ROWS, name="delivery_failed_of_merchant"),
             # The head of a line is its first entry here; deliveries without a line never enter.
             models.Index(fields=["webhook", "ordering_group", "id"], condition=IN_GROUP, name="delivery_in_group"),
         ]

@@ -1,4 +1,8 @@
-"""Which rows a list or a bulk request means: the same filters, as parameters of a query or members of a body."""
+"""Selects deliveries and dead letters: one set of filters for lists, bulk requests and the jobs they become.
+
+The API and the admin select by it alike. A selection is stored with its job and evaluated again by the worker, so
+nothing here knows REST framework.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +10,19 @@ import re
 from typing import Any, Final
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
-from django_filters import filters  # type: ignore[import-untyped]
-from django_filters.rest_framework import FilterSet  # type: ignore[import-untyped]
-from rest_framework.exceptions import ValidationError
+from django_filters import FilterSet, filters  # type: ignore[import-untyped]
 
 from deliveries.models import DeadLetter, Delivery, Job
-from subscriptions.api.filters import MomentFilter, selected
+from subscriptions.filters import MomentFilter, says_nothing, selected
 from subscriptions.models import Merchant
 
-FAILED = (Delivery.Status.RETRYING, Delivery.Status.DEAD, Delivery.Status.DISCARDED)
-"""What `status=failed` means: at least one attempt failed, and none delivered."""
-
-
-STATUSES: dict[str, list[str]] = {
+STATUSES: Final[dict[str, list[str]]] = {
     **{str(status): [str(status)] for status in Delivery.Status.values},
-    "failed": [str(status) for status in FAILED],
-    "open": [str(status) for status in Delivery.OPEN],
+    **{word: [str(status) for status in statuses] for word, statuses in Delivery.STATUS_GROUPS.items()},
 }
-"""Word of a query → the statuses it means."""
+"""Word of `status=` → the statuses it means."""
 
 
 class CodeField(forms.CharField):
@@ -101,12 +99,18 @@ class CodeFilter(filters.CharFilter):
     pattern = CodeField.PATTERN
 
 
+NO_ERROR: Final = "none"
+"""Word of `error=` for dead letters without one, such as those whose worker died."""
+
+
 class DeadLetterFilter(FilterSet):
     """Selects dead letters that wait for a person."""
 
     event = filters.CharFilter("delivery__event_type", help_text="Only events of this name.")
     webhook = filters.CharFilter("webhook__public_id", help_text="A webhook's id.")
-    error = filters.CharFilter(help_text="Only this kind of error, such as timeout.")
+    error = filters.CharFilter(
+        method="by_error", help_text="Only this kind of error, such as timeout; `none`: without an error."
+    )
     status_code = CodeFilter(help_text="Only this last HTTP status, such as 503.")
     since = MomentFilter("created_at", "gte", help_text="Given up then or later.")
     until = MomentFilter("created_at", "lt", help_text="Given up before.")
@@ -116,33 +120,60 @@ class DeadLetterFilter(FilterSet):
         model = DeadLetter
         fields: list[str] = []
 
+    def by_error(self, rows: QuerySet[DeadLetter], name: str, value: str) -> QuerySet[DeadLetter]:
+        """Keep those that died of this error."""
+        return rows.filter(error="" if value == NO_ERROR else value)
+
 
 IDS_MAX: Final = 1000
+"""Ids that one selection may name."""
 _FILTERS: Final[dict[str, Any]] = {Job.Source.LOG: DeliveryFilter, Job.Source.QUEUE: DeadLetterFilter}
 
 
-def members(source: str) -> set[str]:
-    """Return the members of a body that select rows of this source."""
-    return {"ids", *_FILTERS[Job.Source(source)].base_filters}
-
-
 def rows(merchant: Merchant, source: str, selection: dict[str, Any]) -> QuerySet[Any]:
-    """Return the merchant's rows that a selection means.
+    """Return the merchant's rows that a selection means; see `narrowed`."""
+    model: Any = DeadLetter if source == Job.Source.QUEUE else Delivery
+    return narrowed(model.objects.filter(merchant=merchant), source, selection)
 
-    Of the log, without `status` or `ids`, what waits for review. Raises ValidationError (422) naming what is wrong.
+
+def narrowed(found: QuerySet[Any], source: str, selection: dict[str, Any]) -> QuerySet[Any]:
+    """Return those of `found` that a selection means.
+
+    Args:
+        found: Deliveries, or dead letters, that whoever selects may change.
+        source: Of Job.Source: deliveries of the log, or dead letters that wait for review.
+        selection: Filters of DeliveryFilter or DeadLetterFilter by name, and `ids` (at most IDS_MAX); where none is
+            given, `all`: True, for all that waits for review. Of the log, without `status` or `ids`, what waits for
+            review.
+
+    Raises ValidationError naming each member that is wrong or blank, and `all` where nothing is given: what a variable
+    that was never set leaves of a request must not mean everything.
     """
+    filters = {name: value for name, value in selection.items() if name != "all"}
+    _check_all(selection.get("all", False), filters)
     if source == Job.Source.QUEUE:
-        found: QuerySet[Any] = DeadLetter.objects.filter(merchant=merchant, resolved_at=None)
-        id_field = "delivery__public_id"
+        found, id_field = found.filter(resolved_at=None), "delivery__public_id"
     else:
-        found = Delivery.objects.filter(merchant=merchant)
         id_field = "public_id"
-        if not selection.get("ids"):
-            selection = {"status": Delivery.Status.DEAD.value} | selection
-    if "ids" in selection:  # null is refused with the rest: it isn't to select everything
-        ids = selection["ids"]
-        if not isinstance(ids, list) or len(ids) > IDS_MAX or not all(isinstance(one, str) for one in ids):
-            raise ValidationError({"ids": [f"This must be a list of at most {IDS_MAX} dlv_… ids."]})
-        found = found.filter(**{f"{id_field}__in": ids})
-    filters = {name: value for name, value in selection.items() if name != "ids"}
+        if "ids" not in filters:
+            filters = {"status": Delivery.Status.DEAD.value} | filters
+    if "ids" in filters:
+        found = found.filter(**{f"{id_field}__in": _ids(filters.pop("ids"))})
     return selected(_FILTERS[Job.Source(source)], filters, found)
+
+
+def _check_all(everything: Any, filters: dict[str, Any]) -> None:
+    if not isinstance(everything, bool):
+        raise ValidationError({"all": ["This must be true or false."]})
+    if not everything and not filters:
+        raise ValidationError(
+            {"all": ["Nothing is selected. Give a filter or ids, or all: true for all that waits for review."]}
+        )
+
+
+def _ids(ids: Any) -> list[str]:
+    if not isinstance(ids, list) or len(ids) > IDS_MAX or not all(isinstance(one, str) for one in ids):
+        raise ValidationError({"ids": [f"This must be a list of at most {IDS_MAX} dlv_… ids."]})
+    if all(says_nothing(one) for one in ids):
+        raise ValidationError({"ids": ["This names no delivery; give at least one dlv_… id."]})
+    return ids

@@ -26,10 +26,8 @@ def money(amount: Decimal) -> str:
 # --- files -------------------------------------------------------------------------------------------------------
 
 
-def file(row: File, *, downloads: int | None = None) -> dict[str, Any]:
-    """Return a file of the library; `downloads` where the caller has counted them already."""
-    if downloads is None:
-        downloads = row.links.aggregate(total=Sum("count"))["total"] or 0
+def file(row: File) -> dict[str, Any]:
+    """Return a file of the library, with how often it was fetched."""
     return {
         "id": row.public_id,
         "filename": row.filename,
@@ -37,7 +35,7 @@ def file(row: File, *, downloads: int | None = None) -> dict[str, Any]:
         "upload_date": row.upload_date.isoformat(),
         "products": [product.public_id for product in row.products.all()],
         "tags": row.tags,
-        "downloads": downloads,
+        "downloads": row.links.aggregate(total=Sum("count"))["total"] or 0,
     }
 
 

@@ -1,29 +1,65 @@
-"""API keys: listed, made (shown once) and revoked by those who may."""
+"""API keys over the API: listed, made (shown once) and revoked by those who may."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import QuerySet
-from rest_framework import status
+from rest_framework import serializers, status
 from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from subscriptions import services
-from subscriptions.api import documents, lookups
+from subscriptions.api import lookups
 from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe
+from subscriptions.api.formats import CheckedLine
 from subscriptions.api.pagination import PARAMETERS
+from subscriptions.api.serializers import ApiSerializer, Flag, Moment, eg
 from subscriptions.models import ApiKey
 
-_PLAIN = ("name", "prefix", "scopes", "created_at", "expires_at", "last_used_at", "revoked_at")
+_EXPIRY = "2030-01-31T00:00:00Z"
 
 
-def represent(key: ApiKey) -> dict[str, Any]:
-    """Return a key as the API shows it: without its text."""
-    return {"id": key.public_id, **{name: getattr(key, name) for name in _PLAIN}}
+class ApiKeySerializer(ApiSerializer):
+    """An API key, without its text."""
+
+    id = eg(serializers.CharField(source="public_id"), "key_01HA4XCG60CT4G3EWF4CKYM1MF")
+    name = eg(serializers.CharField(allow_blank=True), "Nightly import")
+    prefix = eg(serializers.CharField(help_text="The key's first characters."), "ak_live_3hWq9ZpT")
+    scopes = eg(serializers.ListField(child=serializers.ChoiceField(choices=ApiKey.Scope.values)), ["read"])
+    created_at = serializers.DateTimeField()
+    expires_at = eg(serializers.DateTimeField(allow_null=True, help_text="Null: never."), _EXPIRY)
+    last_used_at = serializers.DateTimeField(allow_null=True)
+    revoked_at = serializers.DateTimeField(allow_null=True)
+
+
+class MadeApiKeySerializer(ApiKeySerializer):
+    """An API key just made, with its text: shown this once."""
+
+    key = eg(serializers.CharField(), "ak_live_3hWq9ZpT5vXnB7kLmR2sYcDfGjQtUwEa8oPi4HzMxNb")
+
+    def show_key(self, api_key: ApiKey) -> str:
+        """Return the key's text in the clear."""
+        return str(self.context["key"])
+
+
+class NewApiKeySerializer(ApiSerializer):
+    """An API key to make."""
+
+    name = eg(CheckedLine(max_length=100, default="", allow_blank=True), "Nightly import")
+    scopes = eg(
+        serializers.ListField(
+            child=serializers.ChoiceField(choices=ApiKey.Scope.values),
+            required=False,
+            min_length=1,
+            help_text="Left out: all that the caller has.",
+        ),
+        ["read"],
+    )
+    expires_at = eg(Moment(required=False, allow_null=True, help_text="With its zone. Null: never."), _EXPIRY)
+    live = Flag(default=True, help_text="False: the key reads `ak_test_…`.")
 
 
 class KeyView(ApiView):
@@ -47,24 +83,30 @@ class ApiKeyList(KeyView):
 
     query = PARAMETERS
 
-    @describe("List API keys", responses={200: documents.ApiKeyDocument(many=True)}, pages=True)
+    @describe("List API keys", answer=ApiKeySerializer, pages=True)
     def get(self, request: Request) -> Response:
-        """Return a page, the newest first, revoked ones included."""
-        return self.pages(self.rows(), represent)
+        """Return the merchant's API keys in pages, the newest first, without their texts.
 
-    @describe("Make an API key", request=documents.NewApiKeyBody, responses={201: documents.NewApiKeyDocument})
+        Revoked and expired ones are included. Only owners, and keys with the scope `manage`, may see them: else 403.
+        """
+        return self.pages(self.rows(), ApiKeySerializer)
+
+    @describe("Make an API key", body=NewApiKeySerializer, answer=MadeApiKeySerializer, codes=(201,))
     def post(self, request: Request) -> Response:
-        """Make a key and show its text, this once. It can't hold a scope that the caller lacks."""
-        body = lookups.members(request.data, known=("name", "scopes", "expires_at", "live"))
+        """Make an API key and answer its text, which is not shown again.
+
+        It can't hold a scope that the caller lacks: 403 names the scope. 422 when `expires_at` is past or has no zone.
+        """
+        body = self.body(NewApiKeySerializer)
         made = services.create_api_key(
             merchant=self.merchant,
-            name=lookups.text(body, "name", limit=100),
+            name=body["name"],
             scopes=self._scopes(body),
-            expires_at=_moment(body),
+            expires_at=body.get("expires_at"),
             created_by=self.credential.user,  # type: ignore[arg-type]
-            live=lookups.flag({"live": True} | body, "live"),
+            live=body["live"],
         )
-        return Response(represent(made.api_key) | {"key": made.text}, status.HTTP_201_CREATED)
+        return Response(MadeApiKeySerializer(made.api_key, context={"key": made.text}).data, status.HTTP_201_CREATED)
 
     def _scopes(self, body: dict[str, Any]) -> list[str]:
         held = self.credential.scopes
@@ -79,24 +121,16 @@ class ApiKeyList(KeyView):
 class ApiKeyDetail(KeyView):
     """One key."""
 
-    @describe("Read an API key", responses={200: documents.ApiKeyDocument})
+    @describe("Read an API key", answer=ApiKeySerializer)
     def get(self, request: Request, id: str) -> Response:
-        """Return it, without its text."""
-        return self.answer(represent(lookups.one(self.rows(), id)))
+        """Return what an API key may do, when it expires and when it was last used; never its text."""
+        return self.answer(ApiKeySerializer(lookups.one(self.rows(), id)).data)
 
-    @describe("Revoke an API key", responses={204: None})
+    @describe("Revoke an API key", answer=None, codes=(204,))
     def delete(self, request: Request, id: str) -> Response:
-        """End it at once; it stays in the list."""
+        """End an API key at once: requests with it are answered 401 from now on. It stays in the list.
+
+        Revoking a revoked key changes nothing.
+        """
         services.revoke_api_key(api_key=lookups.one(self.rows(), id))
         return Response(status=status.HTTP_204_NO_CONTENT)
-
-
-def _moment(body: dict[str, Any]) -> datetime | None:
-    raw = body.get("expires_at")
-    if raw is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(raw)
-        return moment.astimezone(UTC) if moment.tzinfo else moment
-    except (TypeError, ValueError, OverflowError):
-        raise ValidationError({"expires_at": ["Give a moment with its zone, such as 2030-01-31T00:00:00Z."]}) from None

@@ -6,17 +6,21 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.conf import settings
+from django.db.models import QuerySet
+from django_filters import FilterSet  # type: ignore[import-untyped]
 from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from subscriptions.api import idempotency, limits, pagination, shaping
+from subscriptions import limits
+from subscriptions.api import idempotency, pagination, shaping
 from subscriptions.api.authentication import BearerAuthentication
 from subscriptions.api.credentials import Credential
 from subscriptions.api.describing import field_names
-from subscriptions.api.errors import InvalidQuery, LengthRequired, TooLarge
+from subscriptions.api.errors import InvalidQuery, LengthRequired, LimitReached, TooLarge
 from subscriptions.api.permissions import HasScope
+from subscriptions.api.serializers import ApiSerializer, NoBody
 from subscriptions.models import Merchant
 
 
@@ -76,7 +80,7 @@ class ApiView(APIView):
             return
         self.quota = limits.take(kind, self.credential.identity, rates)
         if self.quota.blocked_for:
-            raise limits.LimitReached(self.quota)
+            raise LimitReached(self.quota)
 
     def _check_query(self, request: Request) -> None:
         allowed = {*self.query, shaping.PARAMETER}
@@ -85,8 +89,7 @@ class ApiView(APIView):
                 takes = ", ".join(sorted(allowed)) if request.method in {"GET", "HEAD"} else "none"
                 raise InvalidQuery({name[:60]: [f"There is no such query parameter here. There are: {takes}."]})
         if shaping.PARAMETER in request.query_params:
-            answers = getattr(getattr(self, "get", None), "answers", None)
-            shaping.check_fields(request, field_names(answers))
+            shaping.check_fields(request, field_names(self.get.answer))  # type: ignore[attr-defined]
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         """Add what stands on every answer."""
@@ -97,7 +100,23 @@ class ApiView(APIView):
         response["Cache-Control"] = "no-store" if response.status_code >= 400 else "private, no-cache"
         return response
 
-    # --- answers ---------------------------------------------------------------------------------------------------
+    # --- what comes in -----------------------------------------------------------------------------------------------
+
+    def body(self, shape: type[ApiSerializer] = NoBody, *, partial: bool = False) -> dict[str, Any]:
+        """Return the request's members, checked by their serializer; with `partial`, none is required.
+
+        Raises ValidationError (422).
+        """
+        return shape(partial=partial).run_validation(self.request.data)
+
+    def filtered(self, filterset: type[FilterSet], rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the rows that the query selects. Raises InvalidQuery (400) naming the wrong parameters."""
+        found = filterset(data=self.request.query_params, queryset=rows, request=self.request)
+        if not found.is_valid():
+            raise InvalidQuery({name: list(errors) for name, errors in found.errors.items()})
+        return found.qs
+
+    # --- what goes out -----------------------------------------------------------------------------------------------
 
     def answer(self, data: Any) -> Response:
         """Return a single resource with its ETag, or 304 when the caller holds it already."""
@@ -106,9 +125,9 @@ class ApiView(APIView):
             return Response(status=304, headers={"ETag": etag})
         return Response(shaping.reduce(data, shaping.chosen_fields(self.request)), headers={"ETag": etag})
 
-    def pages(self, rows: Any, represent: Any, *, newest_first: bool = True) -> Response:
+    def pages(self, rows: QuerySet[Any], shape: type[ApiSerializer], *, newest_first: bool = True) -> Response:
         """Return a page of a list."""
-        response = pagination.page(self.request, rows, represent, newest_first=newest_first)
+        response = pagination.page(self.request, rows, shape().to_representation, newest_first=newest_first)
         response.data = shaping.reduce(response.data, shaping.chosen_fields(self.request))
         return response
 

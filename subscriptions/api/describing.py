@@ -1,87 +1,86 @@
-"""What each operation takes and answers, told once beside its view."""
+"""Describes each operation for the OpenAPI document, beside its view: what it takes, what it answers, an example."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from functools import cache
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
-from django_filters import filters as django_filters  # type: ignore[import-untyped]
-from django_filters.rest_framework import FilterSet  # type: ignore[import-untyped]
-from drf_spectacular.plumbing import force_instance
+from django_filters import FilterSet, filters  # type: ignore[import-untyped]
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import serializers
 
-from subscriptions.api.examples import example_of
-from subscriptions.api.formats import NO_NUL
+from subscriptions.api.formats import NO_NUL, SAYS_SOMETHING
 from subscriptions.api.pagination import CURSOR, PAGE_DEFAULT, PAGE_MAX
+from subscriptions.api.serializers import ApiSerializer, example_of
 
 F = TypeVar("F", bound=Callable[..., Any])
+Shape = type[ApiSerializer]
 
 
 def describe(
     summary: str,
     *,
-    responses: Mapping[int, Any],
-    request: Any = None,
-    required: Sequence[str] | None = None,
+    answer: Shape | None,
+    codes: Sequence[int] = (200,),
+    body: Shape | None = None,
     pages: bool = False,
-    filters: type[FilterSet] | None = None,
+    filterset: type[FilterSet] | None = None,
     etag: bool = False,
     parameters: Sequence[OpenApiParameter] = (),
+    sent: Mapping[str, Any] | None = None,
+    shown: Mapping[str, Any] | None = None,
+    following: str | None = None,
 ) -> Callable[[F], F]:
-    """Describe an operation. Its id is the summary in snake_case.
+    """Describe an operation. Its id is the summary in snake_case; its text is the view method's docstring.
 
     Args:
         summary: A few words.
-        responses: Status → serializer of a success; errors are added by ApiSchema.
-        request: A serializer of the body; `required` names the members that can't be left out.
-        required: See `request`; without it the serializer's own word holds.
-        pages: True for lists in cursor pages.
-        filters: The query parameters that select.
+        answer: What a success answers; None for nothing. Errors are added by ApiSchema.
+        codes: The statuses of a success.
+        body: What the request's body holds.
+        pages: True for lists in cursor pages; `answer` is then a row.
+        filterset: The query parameters that select.
         etag: True for changes that heed If-Match.
         parameters: Any others.
+        sent: The example of the body, where it isn't the serializer's own.
+        shown: Members of the answer's example (or of a page's row) that aren't as in the serializer's own.
+        following: The address of the next page in the example of a list.
     """
     operation = summary.lower().replace(" ", "_").replace("-", "_").replace("'", "")
-    found = [*parameters, *(_filter_parameters(filters) if filters else [])]
-    if pages:
-        responses = {code: page_of(serializer) for code, serializer in responses.items()}
-        found += _PAGE_PARAMETERS
-    if request is not None and required is not None:
-        request = body_of(cast("Hashable", type(request)), tuple(required))
+    found = [*parameters, *(_filter_parameters(filterset) if filterset else []), *(_PAGE_PARAMETERS if pages else [])]
     if etag:
         found.append(OpenApiParameter("If-Match", str, "header", description="The ETag read before: else 412."))
+    examples = []
+    if body is not None:
+        example = example_of(body, request=True) if sent is None else dict(sent)
+        examples.append(OpenApiExample(summary, example, request_only=True))
+    if answer is not None:
+        example = example_of(answer) | dict(shown or {})
+        if pages:
+            example = {"next": following, "previous": None, "results": [example]}
+        examples.append(
+            OpenApiExample(summary, example, response_only=True, status_codes=[str(code) for code in codes])
+        )
     decorate = extend_schema(
         operation_id=operation,
         summary=summary,
-        request=request,
-        responses=dict(responses),
+        request=body,
+        responses={code: page_of(answer) if pages and answer else answer for code in codes},
         parameters=found,
-        examples=_examples(operation, summary, [str(code) for code in responses]),
+        examples=examples,
     )
 
     def apply(method: F) -> F:
-        method.answers = responses.get(200)  # type: ignore[attr-defined]
+        method.answer = answer  # type: ignore[attr-defined]
+        method.pages = pages  # type: ignore[attr-defined]
         return decorate(method)
 
     return apply
 
 
-def _examples(operation: str, summary: str, codes: list[str]) -> list[OpenApiExample]:
-    sent, answered = example_of(operation, "request"), example_of(operation, "response")
-    found = [] if sent is None else [OpenApiExample(summary, sent, request_only=True)]
-    return (
-        found
-        if answered is None
-        else [*found, OpenApiExample(summary, answered, response_only=True, status_codes=codes)]
-    )
-
-
-def field_names(answer: Any) -> list[str]:
-    """Return the names of the fields of an answer's serializer; for pages, those of a row."""
-    fields = force_instance(answer).get_fields()
-    return list(fields["results"].child.get_fields() if "results" in fields else fields)
+def field_names(answer: Shape) -> list[str]:
+    """Return the members that the query parameter `fields` may choose of an answer, or of a page's rows."""
+    return list(answer().get_fields())
 
 
 _PAGE_PARAMETERS = [
@@ -96,44 +95,42 @@ _PAGE_PARAMETERS = [
 ]
 
 
-def page_of(row: Any) -> type[serializers.Serializer[Any]]:
-    """Return the serializer of a page of `row` (a serializer with many=True)."""
-    link = serializers.CharField(allow_null=True)
-    return type(
-        f"{type(row.child).__name__.removesuffix('Document')}Page",
-        (serializers.Serializer,),
-        {"next": link, "previous": copy.deepcopy(link), "results": row},
-    )
+def page_of(row: Shape) -> Shape:
+    """Return the serializer of a page of rows."""
+    name = row.__name__.removesuffix("Serializer")
+    members = {
+        "next": serializers.CharField(allow_null=True, help_text="The address of the next page; null on the last."),
+        "previous": serializers.CharField(allow_null=True, help_text="That of the page before; null on the first."),
+        "results": row(many=True),
+    }
+    return type(f"{name}PageSerializer", (ApiSerializer,), {"__doc__": "A page of a list.", **members})
 
 
-_NULL_IS_EMPTY = frozenset({"name", "secret", "headers", "filter", "fields", "ordering", "body_style", "api_version"})
-"""Settings of a webhook that may be sent as null, which means empty, or the usual."""
-
-
-@cache
-def body_of(document: Any, required: tuple[str, ...]) -> Any:
-    """Return the serializer of a body with the document's fields, of which only `required` must be given."""
-    fields = {}
-    for name, field in document().get_fields().items():
-        twin = copy.deepcopy(field)
-        # Fields copy themselves from the arguments they were made with.
-        twin._kwargs = {
-            **twin._kwargs,
-            "required": name in required,
-            "allow_null": field.allow_null or name in _NULL_IS_EMPTY,
-        }
-        fields[name] = twin
-    name = f"{document.__name__}{'Body' if required else 'Patch'}"
-    return type(name, (serializers.Serializer,), {"__doc__": document.__doc__, **fields})
+def members_of(filterset: type[FilterSet]) -> dict[str, Any]:
+    """Return the members by which a request's body selects: the filters of a list, each of them optional."""
+    found: dict[str, Any] = {}
+    for name, one in filterset.base_filters.items():
+        options: dict[str, Any] = {"required": False, "help_text": str(one.extra.get("help_text", ""))}
+        if isinstance(one, filters.IsoDateTimeFilter):
+            found[name] = serializers.DateTimeField(**options)
+        elif hasattr(one, "words"):
+            found[name] = serializers.ListField(
+                child=serializers.ChoiceField(choices=list(one.words)), min_length=1, **options
+            )
+        elif hasattr(one, "pattern"):
+            found[name] = serializers.RegexField(one.pattern, **options)
+        else:
+            found[name] = serializers.RegexField(SAYS_SOMETHING, **options)
+    return found
 
 
 def _filter_parameters(filterset: type[FilterSet]) -> list[OpenApiParameter]:
     found = []
     for name, one in filterset.base_filters.items():
         schema: dict[str, Any] = {"type": "string", "pattern": getattr(one, "pattern", NO_NUL)}
-        if isinstance(one, django_filters.IsoDateTimeFilter):
+        if isinstance(one, filters.IsoDateTimeFilter):
             schema = {"type": "string", "format": "date-time"}
-        elif isinstance(one, django_filters.BooleanFilter):
+        elif isinstance(one, filters.BooleanFilter):
             schema = {"type": "boolean"}
         words = getattr(one, "words", None)
         if words:  # one or several, separated by commas

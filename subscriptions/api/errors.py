@@ -14,6 +14,8 @@ from django.http import UnreadablePostError
 from drf_standardized_errors.handler import ExceptionHandler
 from rest_framework import exceptions, status
 
+from subscriptions.limits import Quota
+
 
 class Conflict(exceptions.APIException):
     """What is asked contradicts the present state."""
@@ -44,6 +46,16 @@ class LengthRequired(exceptions.APIException):
     status_code = status.HTTP_411_LENGTH_REQUIRED
     default_detail = "Send the body with a Content-Length instead of in chunks."
     default_code = "length_required"
+
+
+class LimitReached(exceptions.Throttled):
+    """A rate limit is reached; Retry-After tells in whole seconds when the next request may pass."""
+
+    default_detail = "Too many requests."
+    default_code = "rate_limited"
+
+    def __init__(self, quota: Quota) -> None:
+        super().__init__(wait=quota.blocked_for)
 
 
 class InvalidQuery(exceptions.ValidationError):

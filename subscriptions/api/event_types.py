@@ -1,30 +1,32 @@
-"""The event catalogue."""
+"""The event catalogue over the API."""
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from subscriptions.api import documents
 from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe
 from subscriptions.api.pagination import PARAMETERS
+from subscriptions.api.serializers import ApiSerializer, JsonObject, eg
 from subscriptions.models import EventType
 
 
-def represent(entry: EventType) -> dict[str, Any]:
-    """Return a catalogue entry as the API shows it."""
-    return {
-        "name": entry.name,
-        "aliases": entry.aliases,
-        "group": entry.group,
-        "description": entry.description,
-        "schema": entry.schema,
-        "example": json.loads(entry.example),
-    }
+class EventTypeSerializer(ApiSerializer):
+    """An entry of the event catalogue."""
+
+    name = eg(serializers.CharField(), "license.created")
+    aliases = serializers.ListField(
+        child=serializers.CharField(), help_text="Other names under which it can be published and subscribed to."
+    )
+    group = eg(serializers.CharField(), "license")
+    description = eg(serializers.CharField(), "A license was created.")
+    schema = eg(
+        serializers.DictField(help_text="JSON Schema (2020-12) of `data`."),
+        {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}},
+    )
+    example = eg(JsonObject(help_text="An example of `data`."), {"id": "0e4c5ba4-3ca6-4dcd-9f8f-3ba8b4d1e4a5"})
 
 
 class EventTypeList(ApiView):
@@ -32,7 +34,11 @@ class EventTypeList(ApiView):
 
     query = PARAMETERS
 
-    @describe("List event types", responses={200: documents.EventTypeDocument(many=True)}, pages=True)
+    @describe("List event types", answer=EventTypeSerializer, pages=True)
     def get(self, request: Request) -> Response:
-        """Return a page of the catalogue, in the order it was loaded."""
-        return self.pages(EventType.objects.filter(is_active=True), represent, newest_first=False)
+        """Return the catalogue of events in pages, in the order it was loaded.
+
+        Only events of the catalogue can be published; each comes with the JSON Schema that its `data` follows and an
+        example.
+        """
+        return self.pages(EventType.objects.filter(is_active=True), EventTypeSerializer, newest_first=False)

@@ -8,10 +8,17 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from subscriptions import webhook_rules
+from subscriptions.api.serializers import Text
 from subscriptions.patterns import MAX_NAME_LENGTH
 
 NO_NUL: Final = "^[^\\u0000]*$"
 """What any text is held to: no database keeps U+0000."""
+SAYS_SOMETHING: Final = (
+    r"^[^\u0000]*[^\u0000-\u0020\u002c\u007f-\u00a0\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u1680"
+    r"\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u2064\u2066-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0"
+    r"\ufff9-\ufffb][^\u0000]*$"
+)
+"""Text that isn't blank, as `subscriptions.filters.says_nothing` has it (of the basic plane)."""
 _LINE: Final = r"^\s*[^\x00-\x1f\x7f]*\s*$"
 """Text of one line; spaces and line breaks at its edges are cut off."""
 _WORDS: Final = "[A-Za-z0-9_]+([.-][A-Za-z0-9_]+)*"
@@ -51,6 +58,10 @@ class Line(serializers.RegexField):
         super().__init__(_LINE, **options)
 
 
+class CheckedLine(Text, Line):
+    """Text of one line, whose type and length are checked here."""
+
+
 class EventName(serializers.RegexField):
     """An event's name: words joined by single `.` or `-`."""
 
@@ -77,6 +88,10 @@ class Secret(serializers.RegexField):
 
     def __init__(self, **options: Any) -> None:
         super().__init__("^([!-~][ -~]{10,254}[!-~])?$", allow_blank=True, **options)
+
+
+class CheckedSecret(Text, Secret):
+    """A secret, whose type and length are checked here."""
 
 
 class Dialect(serializers.ChoiceField):

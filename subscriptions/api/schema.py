@@ -1,7 +1,8 @@
-"""The OpenAPI document: what each operation takes and answers, told once beside its view."""
+"""Adds to the OpenAPI document what all operations have in common: errors, headers, scopes, the ways to sign in."""
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any, cast
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -91,7 +92,7 @@ class ApiSchema(AutoSchema):
                         "type": "array",
                         "items": {
                             "type": "string",
-                            "enum": field_names(self._answer()),
+                            "enum": field_names(self._handler().answer),
                         },
                     },
                     description="Only these fields, separated by commas.",
@@ -114,16 +115,28 @@ class ApiSchema(AutoSchema):
         body = super()._get_request_body(direction)
         serializer = self.get_request_serializer()
         if body and serializer is not None:
-            body["required"] = any(field.required for field in force_instance(serializer).get_fields().values())
+            shape = force_instance(serializer)
+            is_needed = hasattr(shape, "alternatives") or any(field.required for field in shape.get_fields().values())
+            body["required"] = self.method != "PATCH" and is_needed
         return body
 
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
         schema = super()._map_basic_serializer(serializer, direction)
         if direction == "request":
-            schema["additionalProperties"] = False  # `lookups.members` refuses unknown ones
+            if hasattr(serializer, "alternatives"):
+                schema["anyOf"] = serializer.alternatives()
+            schema["additionalProperties"] = False  # ApiSerializer refuses unknown ones
             for one in schema["properties"].values():
                 _refuse_nul(one.get("items", one))
+        elif schema["properties"]:
+            schema["required"] = sorted(schema["properties"])  # what a request may leave out, answers hold
         return schema
+
+    def _map_serializer_field(self, field: Any, direction: Any, bypass_extensions: bool = False) -> Any:
+        if direction == "request" and field.field_name in getattr(field.parent, "null_means_empty", ()):
+            field = copy.copy(field)
+            field.allow_null = True
+        return super()._map_serializer_field(field, direction, bypass_extensions)
 
     def _insert_field_validators(self, field: Any, schema: Any) -> None:
         super()._insert_field_validators(field, schema)
@@ -142,27 +155,21 @@ class ApiSchema(AutoSchema):
             }
         return dict(sorted(found.items()))
 
-    def _answer(self) -> Any:
-        """Return the serializer of the operation's 200."""
-        return cast("dict[int, Any]", self.get_response_serializers())[200]
+    def _handler(self) -> Any:
+        """Return the view's method, which `describe` told what it answers."""
+        return getattr(self.view, self.method.lower())
 
     def _allow_for_chosen_fields(self, content: dict[str, Any]) -> None:
         """Say that with `fields` a resource comes with those only."""
-        fields = force_instance(self._answer()).get_fields()
-        if "results" not in fields:
+        handler = self._handler()
+        if not handler.pages:
             content["schema"] = {"anyOf": [content["schema"], _CHOSEN]}
             return
-        row = self.resolve_serializer(fields["results"].child, "response").ref
-        link = {"type": ["string", "null"], "description": "The address of the page; null when there is none."}
-        content["schema"] = {
-            "type": "object",
-            "required": ["next", "previous", "results"],
-            "properties": {
-                "next": link,
-                "previous": link,
-                "results": {"type": "array", "items": {"anyOf": [row, _CHOSEN]}},
-            },
-        }
+        row = self.resolve_serializer(handler.answer, "response").ref
+        answers = cast("dict[int, Any]", self.get_response_serializers())
+        page = self.resolve_serializer(answers[200], "response").schema
+        results = {"type": "array", "items": {"anyOf": [row, _CHOSEN]}}
+        content["schema"] = page | {"properties": page["properties"] | {"results": results}}
 
     def _errors(self) -> list[str]:
         codes = ["400", "401", "403", "405", "406", "429"]

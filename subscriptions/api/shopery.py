@@ -1,4 +1,4 @@
-"""Shopery's door: `POST /company/webhooks` exactly as its document has it, with the rest in the same manner.
+"""Shopery's own address, `POST /company/webhooks`, exactly as its document has it, with the rest in the same manner.
 
 Members are `name`, `url`, `events` and `isEnabled`; webhooks made here speak the dialect shopery. The secret comes back
 once, beside the documented id.
@@ -8,38 +8,47 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from rest_framework import status
+from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from subscriptions import selectors, services
-from subscriptions.api import documents, lookups, webhooks
+from subscriptions.api import formats, lookups, webhooks
 from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe
 from subscriptions.api.pagination import PARAMETERS
+from subscriptions.api.serializers import ApiSerializer, eg
 from subscriptions.models import Merchant, Webhook
 
-NAMES: Final = {"name": "name", "url": "url", "events": "events", "isEnabled": "is_enabled"}
+
+class CompanyWebhookSerializer(ApiSerializer):
+    """A webhook under Shopery's names."""
+
+    null_means_empty = frozenset({"name"})
+
+    id = eg(serializers.CharField(source="public_id", read_only=True), "wbh_01HA4XCG60CT4G3EWF4CKYM1MF")
+    name = eg(formats.Line(max_length=200, allow_blank=True, required=False), "webhook test")
+    url = eg(formats.Address(), "https://test.com/wh")
+    events = eg(serializers.ListField(child=formats.Pattern(), min_length=1, max_length=100), ["order-created"])
+    isEnabled = eg(serializers.BooleanField(source="is_enabled", required=False), True)
+
+    def show_events(self, webhook: Webhook) -> list[str]:
+        """Return the names and patterns subscribed to."""
+        return selectors.patterns_of(webhook)
 
 
-def represent(webhook: Webhook) -> dict[str, Any]:
-    """Return a webhook under Shopery's names."""
-    return {
-        "id": webhook.public_id,
-        "name": webhook.name,
-        "url": webhook.url,
-        "events": selectors.patterns_of(webhook),
-        "isEnabled": webhook.is_enabled,
-    }
+class MadeCompanyWebhookSerializer(ApiSerializer):
+    """What Shopery answers, and the secret: shown this once."""
+
+    id = eg(serializers.CharField(source="webhook.public_id"), "wbh_01HA4XCG60CT4G3EWF4CKYM1MF")
+    secret = eg(serializers.CharField(), "Zk8x2PqT7vWm4RbN9cLd")
 
 
-def settings_of(body: dict[str, Any]) -> dict[str, Any]:
-    """Return a body's members under our names."""
-    return {NAMES[name]: value for name, value in body.items()}
+_THEIR_NAMES: Final = {"is_enabled": "isEnabled"}
 
 
 @contextmanager
@@ -48,8 +57,7 @@ def shoperys_names() -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
-        theirs = {ours: name for name, ours in NAMES.items()}
-        problems = {theirs.get(name, name): texts for name, texts in error.message_dict.items()}
+        problems = {_THEIR_NAMES.get(name, name): texts for name, texts in error.message_dict.items()}
         raise ValidationError(problems) from None
 
 
@@ -63,63 +71,62 @@ class CompanyWebhooks(ApiView):
 
     query = PARAMETERS
 
-    @describe("List company webhooks", responses={200: documents.CompanyWebhookDocument(many=True)}, pages=True)
+    @describe("List company webhooks", answer=CompanyWebhookSerializer, pages=True)
     def get(self, request: Request) -> Response:
-        """Return a page, the newest first."""
-        return self.pages(rows_of(self.merchant), represent)
+        """Return the merchant's webhooks of the dialect shopery in pages, the newest first, under Shopery's names."""
+        return self.pages(rows_of(self.merchant), CompanyWebhookSerializer)
 
     @describe(
-        "Create a company webhook",
-        request=documents.CompanyWebhookSettings(),
-        required=("url", "events"),
-        responses={201: documents.NewCompanyWebhookDocument},
+        "Create a company webhook", body=CompanyWebhookSerializer, answer=MadeCompanyWebhookSerializer, codes=(201,)
     )
     def post(self, request: Request) -> Response:
-        """Create one, as documented; the answer holds its id, and its secret this once."""
-        body = lookups.members(request.data, known=NAMES, required=("url", "events"))
+        """Create a webhook of the dialect shopery, as Shopery's document has it.
+
+        The answer holds its id, and its secret, which is not shown again. 422 names each member that is wrong.
+        """
+        body = self.body(CompanyWebhookSerializer)
         with shoperys_names():
-            made = services.create_webhook(merchant=self.merchant, dialect="shopery", **settings_of(body))
-        return Response({"id": made.webhook.public_id, "secret": made.secret}, status.HTTP_201_CREATED)
+            made = services.create_webhook(merchant=self.merchant, dialect="shopery", **body)
+        return Response(MadeCompanyWebhookSerializer(made).data, status.HTTP_201_CREATED)
 
 
 class CompanyWebhook(ApiView):
     """One of a company's webhooks."""
 
-    @describe("Read a company webhook", responses={200: documents.CompanyWebhookDocument})
+    @describe("Read a company webhook", answer=CompanyWebhookSerializer)
     def get(self, request: Request, id: str) -> Response:
-        """Return it."""
-        return self.answer(represent(lookups.one(rows_of(self.merchant), id)))
+        """Return a webhook of the dialect shopery under Shopery's names, without its secret."""
+        return self.answer(CompanyWebhookSerializer(lookups.one(rows_of(self.merchant), id)).data)
 
     @describe(
         "Change a company webhook",
-        request=documents.CompanyWebhookSettings(),
-        required=(),
-        responses={200: documents.CompanyWebhookDocument},
+        body=CompanyWebhookSerializer,
+        answer=CompanyWebhookSerializer,
+        sent={"isEnabled": False},
+        shown={"isEnabled": False},
     )
     def patch(self, request: Request, id: str) -> Response:
-        """Change the settings given."""
+        """Change the members given, and leave the others as they are. 422 names each that is wrong."""
         webhook = lookups.one(rows_of(self.merchant), id)
-        body = lookups.members(request.data, known=NAMES)
+        body = self.body(CompanyWebhookSerializer, partial=True)
         with shoperys_names():
-            services.update_webhook(webhook=webhook, **settings_of(body))
-        return Response(represent(lookups.one(rows_of(self.merchant), id)))
+            services.update_webhook(webhook=webhook, **body)
+        return Response(CompanyWebhookSerializer(lookups.one(rows_of(self.merchant), id)).data)
 
-    @describe(
-        "Replace a company webhook",
-        request=documents.CompanyWebhookSettings(),
-        required=("url", "events"),
-        responses={200: documents.CompanyWebhookDocument},
-    )
+    @describe("Replace a company webhook", body=CompanyWebhookSerializer, answer=CompanyWebhookSerializer)
     def put(self, request: Request, id: str) -> Response:
-        """Set all four; those left out become empty, or enabled."""
-        webhook = lookups.one(rows_of(self.merchant), id)
-        body = lookups.members(request.data, known=NAMES, required=("url", "events"))
-        with shoperys_names():
-            services.update_webhook(webhook=webhook, **settings_of({"name": "", "isEnabled": True} | body))
-        return Response(represent(lookups.one(rows_of(self.merchant), id)))
+        """Set all four members: a name that is left out becomes empty, and a webhook is enabled unless told otherwise.
 
-    @describe("Delete a company webhook", responses={204: None})
+        422 names each member that is wrong.
+        """
+        webhook = lookups.one(rows_of(self.merchant), id)
+        body = self.body(CompanyWebhookSerializer)
+        with shoperys_names():
+            services.update_webhook(webhook=webhook, **({"name": "", "is_enabled": True} | body))
+        return Response(CompanyWebhookSerializer(lookups.one(rows_of(self.merchant), id)).data)
+
+    @describe("Delete a company webhook", answer=None, codes=(204,))
     def delete(self, request: Request, id: str) -> Response:
-        """Delete it."""
+        """Delete a webhook for good: its open deliveries are cancelled, the log of what was sent stays."""
         services.delete_webhook(webhook=lookups.one(rows_of(self.merchant), id))
         return Response(status=status.HTTP_204_NO_CONTENT)

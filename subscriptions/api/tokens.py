@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import SimpleNamespace
 
 from django.core.exceptions import ObjectDoesNotExist
+from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -13,9 +14,37 @@ from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.serializers import TokenObtainPairSerializer, TokenRefreshSerializer
 
 from subscriptions import sign_in_limits
-from subscriptions.api import documents, limits, lookups
 from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe
+from subscriptions.api.errors import LimitReached
+from subscriptions.api.serializers import ApiSerializer, Text, eg
+
+_TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiMSJ9.c2lnbmF0dXJl"  # noqa: S105 - an example
+
+
+class SignInSerializer(ApiSerializer):
+    """A person's name and password."""
+
+    username = eg(Text(max_length=150), "owner@shop.example")
+    password = eg(Text(max_length=4096), "correct horse battery staple")
+
+
+class AccessTokenSerializer(ApiSerializer):
+    """A token for `Authorization: Bearer`, with `X-tenant-ID` beside it."""
+
+    access = eg(serializers.CharField(), _TOKEN)
+
+
+class TokensSerializer(AccessTokenSerializer):
+    """A token, and one that refreshes it."""
+
+    refresh = eg(serializers.CharField(), _TOKEN)
+
+
+class RefreshTokenSerializer(ApiSerializer):
+    """The token that refreshes."""
+
+    refresh = eg(Text(max_length=4096), _TOKEN)
 
 
 class PublicView(ApiView):
@@ -32,36 +61,40 @@ class PublicView(ApiView):
 class TokenPair(PublicView):
     """Signing in."""
 
-    @describe("Sign in", request=documents.SignIn, responses={200: documents.Tokens})
+    @describe("Sign in", body=SignInSerializer, answer=TokensSerializer)
     def post(self, request: Request) -> Response:
-        """Return a token for some minutes, and one that refreshes it. Guessing is slowed: see 429."""
-        body = lookups.members(request.data, known=("username", "password"), required=("username", "password"))
-        name, password = lookups.text(body, "username", limit=150), lookups.text(body, "password", limit=4096)
-        self._slow_guessing(name)
+        """Exchange a person's name and password for a token, valid for some minutes, and one that refreshes it.
+
+        Programs use API keys instead. 401 when no active account has this name and password. Attempts are counted by
+        account and by address: 429 with Retry-After slows guessing.
+        """
+        body = self.body(SignInSerializer)
+        self._slow_guessing(body["username"])
         try:
-            pair = TokenObtainPairSerializer().validate({"username": name, "password": password})
+            pair = TokenObtainPairSerializer().validate(body)
         except AuthenticationFailed as error:
             raise AuthenticationFailed("No active account has this name and password.") from error
-        return Response({"access": pair["access"], "refresh": pair["refresh"]})
+        return Response(TokensSerializer(SimpleNamespace(**pair)).data)
 
     def _slow_guessing(self, name: str) -> None:
         verdict = sign_in_limits.count(self.request.META, name, door="api")
         self.quota = verdict.quota
         if verdict.is_refused:
-            raise limits.LimitReached(verdict.quota)
+            raise LimitReached(verdict.quota)
 
 
 class TokenRefresh(PublicView):
     """Staying signed in."""
 
-    @describe("Refresh a token", request=documents.RefreshToken, responses={200: documents.AccessToken})
+    @describe("Refresh a token", body=RefreshTokenSerializer, answer=AccessTokenSerializer)
     def post(self, request: Request) -> Response:
-        """Return a fresh token, while the account is as it was when it signed in."""
-        body = lookups.members(request.data, known=("refresh",), required=("refresh",))
+        """Return a new access token for a refresh token, while the account is as it was when it signed in.
+
+        401 when the refresh token has expired, the password was changed since, or the account is no longer active: sign
+        in again.
+        """
         try:
-            fresh: dict[str, Any] = TokenRefreshSerializer().validate(
-                {"refresh": lookups.text(body, "refresh", limit=4096)}
-            )
+            fresh = TokenRefreshSerializer().validate(self.body(RefreshTokenSerializer))
         except (TokenError, AuthenticationFailed, ObjectDoesNotExist) as error:
             raise AuthenticationFailed("This token refreshes nothing here, or no longer. Sign in again.") from error
-        return Response({"access": fresh["access"]})
+        return Response(AccessTokenSerializer(SimpleNamespace(**fresh)).data)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from subscriptions.api import api_keys, event_types, tokens, webhooks
+from subscriptions.api import api_keys, event_types, tokens, webhook_actions, webhooks
 
 urlpatterns = [
     path("api-keys", api_keys.ApiKeyList.as_view()),
@@ -12,7 +12,7 @@ urlpatterns = [
     path("event-types", event_types.EventTypeList.as_view()),
     path("webhooks", webhooks.WebhookList.as_view()),
     path("webhooks/<str:id>", webhooks.WebhookDetail.as_view()),
-    path("webhooks/<str:id>/pause", webhooks.WebhookPause.as_view()),
-    path("webhooks/<str:id>/resume", webhooks.WebhookResume.as_view()),
-    path("webhooks/<str:id>/rotate-secret", webhooks.WebhookSecret.as_view()),
+    path("webhooks/<str:id>/pause", webhook_actions.WebhookPause.as_view()),
+    path("webhooks/<str:id>/resume", webhook_actions.WebhookResume.as_view()),
+    path("webhooks/<str:id>/rotate-secret", webhook_actions.WebhookSecret.as_view()),
 ]

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from subscriptions import sign_in_limits
-from subscriptions.api import limits
+from subscriptions import limits, sign_in_limits
 from subscriptions.sign_in_limits import PER_ADDRESS, client_address, count
 
 HOME = {"REMOTE_ADDR": "198.51.100.7"}

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from subscriptions import services
-from subscriptions.api import limits
+from subscriptions import limits, services
 from subscriptions.services import NewMerchant
 from tests.support.api import Client
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from django.db.models import Exists, OuterRef, QuerySet
-from django_filters import filters  # type: ignore[import-untyped]
-from django_filters.rest_framework import FilterSet  # type: ignore[import-untyped]
+from django_filters import FilterSet, filters  # type: ignore[import-untyped]
 from drf_spectacular.utils import OpenApiParameter
-from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
 from examples.storefront.models import File
 from subscriptions.api.errors import InvalidQuery
-from subscriptions.api.filters import FlagFilter, MomentFilter
 from subscriptions.api.pagination import PAGE_DEFAULT, PAGE_MAX
+from subscriptions.filters import FlagFilter, MomentFilter
 
 PAGE_NUMBER_MAX: Final = 1_000_000
 LINK_DAYS: Final = 7
@@ -66,11 +64,3 @@ def number_of(request: Request, name: str, *, default: int, maximum: int) -> int
     if not (raw.isascii() and raw.isdigit() and len(raw) < 10 and 1 <= int(raw) <= maximum):
         raise InvalidQuery({name: [f"Give a whole number from 1 to {maximum}."]})
     return int(raw)
-
-
-def whole(body: dict[str, Any], name: str, *, default: int, maximum: int) -> int:
-    """Return a whole number of a body, from 1. Raises ValidationError (422)."""
-    value = body.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= maximum:
-        raise ValidationError({name: [f"This must be a whole number from 1 to {maximum}."]})
-    return value

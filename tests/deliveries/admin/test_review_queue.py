@@ -150,7 +150,7 @@ def test_a_large_bulk_is_left_to_a_worker_and_its_page_shows_how_far_it_is(
     monkeypatch.setattr(core, "_tell", lambda pk, **_: told.append(pk))
     letters = make_dead_letters(shop, 4)
     with TestCase.captureOnCommitCallbacks(execute=True):
-        answer = browser.post(reverse("admin:webhooks_deliveries_deadletter_all", args=["replay"]))
+        answer = browser.post(reverse("admin:webhooks_deliveries_deadletter_all", args=["replay"]), {"all": "on"})
     job = Job.objects.latest("pk")
     assert answer["location"] == reverse("admin:webhooks_deliveries_job_change", args=[job.pk])
     assert told == [job.pk]
@@ -170,7 +170,7 @@ def test_a_rate_bounds_what_one_second_takes(shop: Shop, browser: Client, monkey
     monkeypatch.setattr(core, "_tell", lambda pk, countdown=0.0: told.append((pk, countdown)))
     make_dead_letters(shop, 24)
     with TestCase.captureOnCommitCallbacks(execute=True):
-        browser.post(reverse("admin:webhooks_deliveries_deadletter_all", args=["replay"]), {"rate": "10"})
+        browser.post(reverse("admin:webhooks_deliveries_deadletter_all", args=["replay"]), {"rate": "10", "all": "on"})
     job = Job.objects.latest("pk")
     done = []
     for _ in range(3):
@@ -188,10 +188,10 @@ def test_letters_of_several_merchants_get_a_job_each_up_to_a_bound(shop: Shop, m
     other, staff = make_shop("borage"), sign_in(make_user(is_superuser=True))
     monkeypatch.setattr(bulk_actions, "MERCHANTS_MAX", 1)
     address = reverse("admin:webhooks_deliveries_deadletter_all", args=["replay"])
-    assert "more than 1 merchants" in staff.post(address).content.decode()
+    assert "more than 1 merchants" in staff.post(address, {"all": "on"}).content.decode()
     assert statuses(shop.letter, other.letter) == ["dead", "dead"]
     monkeypatch.setattr(bulk_actions, "MERCHANTS_MAX", 2)
-    assert staff.post(address)["location"] == reverse("admin:webhooks_deliveries_job_changelist")
+    assert staff.post(address, {"all": "on"})["location"] == reverse("admin:webhooks_deliveries_job_changelist")
     assert statuses(shop.letter, other.letter) == ["retrying", "retrying"]
 
 
@@ -206,13 +206,13 @@ def test_what_dies_after_the_preview_is_not_swept_along(shop: Shop, browser: Cli
         "until"
     ]
     late = make_dead(add_delivery(shop.webhook))
-    run_bulk(browser, "discard", until=until)
+    run_bulk(browser, "discard", until=until, all="on")
     assert statuses(shop.letter, late) == ["discarded", "dead"]
 
 
 def test_a_bulk_leaves_letters_of_other_merchants_alone(shop: Shop, browser: Client) -> None:
     other = make_shop("borage")
-    run_bulk(browser, "discard")
+    run_bulk(browser, "discard", all="on")
     run_bulk(browser, "discard", webhook=other.webhook.pk)
     assert statuses(shop.letter, other.letter) == ["discarded", "dead"]
 

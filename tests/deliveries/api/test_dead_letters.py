@@ -58,7 +58,7 @@ def test_a_dry_run_counts_and_changes_nothing(api: Client, deliveries: list[Deli
     for delivery in deliveries[:3]:
         close(delivery, "dead")
 
-    assert api.post(f"{QUEUE}/replay", {"dry_run": True}).json()["count"] == 3
+    assert api.post(f"{QUEUE}/replay", {"all": True, "dry_run": True}).json()["count"] == 3
     assert api.post(f"{QUEUE}/discard", {"dry_run": True, "event": "order.paid"}).json()["count"] == 0
     assert Delivery.objects.filter(status="dead").count() == 3
 
@@ -69,7 +69,7 @@ def test_dead_letters_are_replayed_by_filter(api: Client, deliveries: list[Deliv
 
     chosen = {"ids": [deliveries[0].public_id, deliveries[1].public_id], "webhook": webhook["id"]}
     assert api.post(f"{QUEUE}/replay", chosen).json()["count"] == 2
-    assert api.post(f"{QUEUE}/discard", {}).json()["count"] == 1
+    assert api.post(f"{QUEUE}/discard", {"all": True}).json()["count"] == 1
     statuses = Delivery.objects.order_by("id").values_list("status", flat=True)
     assert list(statuses) == ["retrying", "retrying", "discarded", "pending", "pending"]
 

@@ -155,7 +155,7 @@ def test_the_log_is_replayed_by_status_and_by_default_what_is_dead(api: Client, 
     close(deliveries[1], "delivered")
     close(deliveries[2], "delivered")
 
-    assert api.post(f"{LOG}/replay", {"dry_run": True}).json()["count"] == 1
+    assert api.post(f"{LOG}/replay", {"all": True, "dry_run": True}).json()["count"] == 1
     assert api.post(f"{LOG}/replay", {"dry_run": True, "ids": [deliveries[1].public_id]}).json()["count"] == 1
     assert api.post(f"{LOG}/replay", {"status": ["delivered"], "dry_run": True}).json()["count"] == 2
     assert api.post(f"{LOG}/replay", {"status": "delivered"}).json()["count"] == 2

@@ -41,7 +41,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_a_small_request_is_done_when_it_is_answered(api: Client, dead: list[Delivery]) -> None:
-    answer = api.post(f"{QUEUE}/replay", {"note": "Fixed."})
+    answer = api.post(f"{QUEUE}/replay", {"all": True, "note": "Fixed."})
 
     assert answer.status_code == 200
     job = answer.json()["job"]
@@ -70,7 +70,7 @@ def test_a_large_request_is_a_job_that_a_worker_finishes(
 def test_a_job_goes_on_where_it_broke_off_and_is_carried_out_by_one(
     api: Client, dead: list[Delivery], told: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = Job.objects.get(public_id=api.post(f"{QUEUE}/replay").json()["job"]["id"])
+    job = Job.objects.get(public_id=api.post(f"{QUEUE}/replay", {"all": True}).json()["job"]["id"])
     Job.objects.update(status="running")
     bulk_jobs._step(job)
     assert (Job.objects.get().done, Job.objects.get().position > 0) == (2, True)
@@ -87,7 +87,7 @@ def test_a_job_goes_on_where_it_broke_off_and_is_carried_out_by_one(
 
 
 def test_what_dies_after_the_request_is_not_selected(api: Client, dead: list[Delivery], told: list[int]) -> None:
-    job = Job.objects.get(public_id=api.post(f"{QUEUE}/replay").json()["job"]["id"])
+    job = Job.objects.get(public_id=api.post(f"{QUEUE}/replay", {"all": True}).json()["job"]["id"])
     DeadLetter.objects.filter(delivery=dead[0]).update(resolved_at=timezone.now())
     DeadLetter.objects.create(
         delivery=dead[0],
@@ -105,7 +105,7 @@ def test_what_dies_after_the_request_is_not_selected(api: Client, dead: list[Del
 def test_a_job_that_breaks_says_so(
     api: Client, dead: list[Delivery], told: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = Job.objects.get(public_id=api.post(f"{QUEUE}/replay").json()["job"]["id"])
+    job = Job.objects.get(public_id=api.post(f"{QUEUE}/replay", {"all": True}).json()["job"]["id"])
 
     def broken(_: Job) -> bool:
         raise RuntimeError("disk full")
@@ -126,14 +126,14 @@ def test_without_a_broker_the_request_is_answered_all_the_same(
     broker._connection.cache_clear()
     try:
         with django_capture_on_commit_callbacks(execute=True):
-            assert api.post(f"{QUEUE}/replay").status_code == 202
+            assert api.post(f"{QUEUE}/replay", {"all": True}).status_code == 202
     finally:
         broker._connection.cache_clear()
     assert Job.objects.get().status == "queued"
 
 
 def test_jobs_of_another_merchant_are_not_there(api: Client, stranger: Client, dead: list[Delivery]) -> None:
-    job = api.post(f"{QUEUE}/replay").json()["job"]["id"]
+    job = api.post(f"{QUEUE}/replay", {"all": True}).json()["job"]["id"]
 
     assert stranger.get(f"/api/v1/jobs/{job}").status_code == 404
     assert stranger.get("/api/v1/jobs").json()["results"] == []

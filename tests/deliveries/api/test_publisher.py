@@ -17,8 +17,7 @@ from django.test.utils import override_settings
 from django.utils import timezone
 
 from deliveries.models import Delivery, Event
-from subscriptions import services
-from subscriptions.api import limits
+from subscriptions import limits, services
 from subscriptions.models import ApiKey, ApiRates, Merchant
 from tests.support.publishing_web import BATCH, ORDER, PATH, PublishingWeb, publishing_web
 

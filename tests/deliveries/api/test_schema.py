@@ -72,6 +72,29 @@ def test_the_examples_are_as_the_document_says(document: dict[str, Any]) -> None
     assert checked >= 50
 
 
+def test_every_operation_says_more_than_its_title(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        text, _, _scope = operation["description"].partition("\n\nScope: ")
+        assert len(text.split()) >= 10, f"{name}: {text}"
+
+
+def test_answers_hold_all_members_and_requests_may_leave_some_out_or_null(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+
+    for name, schema in schemas.items():
+        if not name.endswith("Request") and name != "Error":
+            assert schema["required"] == sorted(schema["properties"]), name
+    assert schemas["NewWebhookRequest"]["required"] == ["events", "url"]
+    assert "required" not in schemas["PatchedWebhookRequest"]
+    assert schemas["PatchedWebhookRequest"]["properties"]["ordering"]["enum"] == [
+        "none",
+        "resource",
+        "webhook",
+        None,
+    ]
+    assert schemas["Webhook"]["properties"]["ordering"]["enum"] == ["none", "resource", "webhook"]
+
+
 def _errors(schema: dict[str, Any], value: Any) -> Iterator[Any]:
     return jsonschema_rs.Draft202012Validator(schema).iter_errors(value)
 

@@ -15,8 +15,7 @@ import pytest
 from deliveries.models import Event
 from examples.storefront import services
 from examples.storefront.models import Customer, File, Order, Product
-from subscriptions import event_types
-from subscriptions.api import limits
+from subscriptions import event_types, limits
 from subscriptions.models import Merchant
 from tests.support.api import Client
 from tests.support.factories import make_api_key, make_merchant

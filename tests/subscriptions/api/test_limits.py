@@ -12,7 +12,7 @@ import pytest
 import redis
 from django.conf import settings as django_settings
 
-from subscriptions.api import limits
+from subscriptions import limits
 from subscriptions.models import ApiRates
 from subscriptions.services import NewMerchant
 from tests.support.api import Client
@@ -109,7 +109,7 @@ import json, sys, time
 import django
 import redis
 django.setup()
-from subscriptions.api import limits
+from subscriptions import limits
 url, everybody = sys.argv[1], int(sys.argv[2])
 client = redis.Redis.from_url(url, socket_timeout=30)
 limiter = limits.Limiter(url)

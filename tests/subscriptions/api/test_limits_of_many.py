@@ -8,7 +8,7 @@ import time
 import pytest
 from django.conf import settings
 
-from subscriptions.api.limits import Caller, Limiter, Quota, Rates
+from subscriptions.limits import Caller, Limiter, Quota, Rates
 
 
 def taken_singly(limiter: Limiter, callers: list[Caller]) -> list[list[Quota]]:

@@ -16,7 +16,6 @@ from typing import Any, Final
 import redis
 from django.conf import settings
 from prometheus_client import Counter
-from rest_framework.exceptions import Throttled
 
 from subscriptions.models import ApiRates, Merchant
 
@@ -201,16 +200,6 @@ def limiter(url: str) -> Limiter:
 def take(kind: str, identity: str, rates: Rates) -> Quota:
     """Count one request; see Limiter.take."""
     return limiter(settings.REDIS_URL).take(kind, identity, rates)
-
-
-class LimitReached(Throttled):
-    """429 with Retry-After in whole seconds."""
-
-    default_detail = "Too many requests."
-    default_code = "rate_limited"
-
-    def __init__(self, quota: Quota) -> None:
-        super().__init__(wait=quota.blocked_for)
 
 
 # --- whose limits -----------------------------------------------------------------------------------------------
