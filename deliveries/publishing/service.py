@@ -19,7 +19,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from deliveries.models import Event
-from deliveries.publishing import storing, validation
+from deliveries.publishing import body_sizes, storing, validation
 from deliveries.publishing.validation import JsonText, NewEvent
 from subscriptions.matching import known_events
 from subscriptions.models import Merchant
@@ -90,6 +90,7 @@ def publish_many(events: Iterable[NewEvent | Mapping[str, Any]], *, merchant: Me
 def _publish(items: Sequence[NewEvent], merchant: Merchant) -> Results:
     entries = known_events({item.event for item in items if validation.is_storable(item.event)})
     rows = validation.check(items, entries, merchant)
+    body_sizes.check(rows, entries, merchant)
     quiet = bool(listeners)
     if len(items) > 1 and any(item.id for item in items):
         with transaction.atomic():

@@ -71,6 +71,13 @@ class WebhookDocument(WebhookSettings):
     paused_by = serializers.CharField(allow_blank=True)
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
+    warnings = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="Settings that can't work with the events the webhook listens to, in sentences: a pattern that "
+        "matches nothing, a filter without an answer, fields that lead nowhere, bodies too large. Told of a lone "
+        "webhook, not in lists; empty where all is well.",
+    )
 
 
 class NewWebhookSettings(WebhookSettings):

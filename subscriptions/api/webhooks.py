@@ -11,7 +11,7 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from subscriptions import selectors, services
+from subscriptions import selectors, services, webhook_rules
 from subscriptions.api import documents, lookups, shaping
 from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe
@@ -60,6 +60,11 @@ def represent(webhook: Webhook) -> dict[str, Any]:
     return {"id": webhook.public_id, "events": selectors.patterns_of(webhook), **shown, "ordering": ordering}
 
 
+def warnings(webhook: Webhook) -> dict[str, Any]:
+    """Return what stands beside a lone webhook. Not of its ETag: it changes with the catalogue and the events."""
+    return {"warnings": webhook_rules.rules().warnings(webhook)}
+
+
 def fresh(webhook: Webhook) -> Webhook:
     """Read the webhook again, with its subscriptions as they are now."""
     return webhooks_of(webhook.merchant).get(pk=webhook.pk)
@@ -85,7 +90,8 @@ class WebhookList(ApiView):
         """Create one and show its secret, this once."""
         settings = lookups.members(request.data, known=SETTINGS, required=("url", "events"))
         made = services.create_webhook(merchant=self.merchant, **settings)
-        data = represent(fresh(made.webhook)) | {"secret": made.secret}
+        webhook = fresh(made.webhook)
+        data = represent(webhook) | warnings(webhook) | {"secret": made.secret}
         return Response(data, status.HTTP_201_CREATED, headers={"Location": f"{request.path}/{made.webhook.public_id}"})
 
 
@@ -95,7 +101,8 @@ class WebhookDetail(ApiView):
     @describe("Read a webhook", responses={200: documents.WebhookDocument})
     def get(self, request: Request, id: str) -> Response:
         """Return it with its ETag."""
-        return self.answer(represent(lookups.one(webhooks_of(self.merchant), id)))
+        webhook = lookups.one(webhooks_of(self.merchant), id)
+        return self.answer(represent(webhook), beside=warnings(webhook))
 
     @describe(
         "Change a webhook",
@@ -110,8 +117,9 @@ class WebhookDetail(ApiView):
         with transaction.atomic():
             webhook = self._locked(id)
             services.update_webhook(webhook=webhook, **changes)
-        data = represent(fresh(webhook))
-        return Response(data, headers={"ETag": shaping.etag_of(data)})
+        webhook = fresh(webhook)
+        data = represent(webhook)
+        return Response(data | warnings(webhook), headers={"ETag": shaping.etag_of(data)})
 
     @describe("Delete a webhook", responses={204: None}, etag=True)
     def delete(self, request: Request, id: str) -> Response:
