@@ -41,6 +41,7 @@ class ReasonCode(StrEnum):
     # Why nothing is sent
     DISABLED_AT_PUBLISH = "disabled_at_publish"  # why: what whoever disabled the webhook said, or empty
     FILTERED = "filtered"  # filter: the expression; result: what it gave, JSON
+    FILTER_NOT_EVALUATED = "filter_not_evaluated"  # filter: the expression; why: without a full stop
     DEBOUNCED = "debounced"
     WEBHOOK_DELETED = "webhook_deleted"
     WEBHOOK_DISABLED = "webhook_disabled"  # why: as above

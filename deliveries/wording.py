@@ -29,6 +29,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     ReasonCode.DELIVERED_EARLIER: "It is delivered: an earlier attempt's success was recorded late.",
     ReasonCode.DISABLED_AT_PUBLISH: "The webhook was disabled when the event was published{because}.",
     ReasonCode.FILTERED: "Filtered out: the filter {filter!r} is {result} for this event.",
+    ReasonCode.FILTER_NOT_EVALUATED: "Skipped: the filter {filter!r} can't be evaluated for this event: {reason}.",
     ReasonCode.DEBOUNCED: (
         "Debounced: the chosen fields equal those of the last event sent. "
         "Choose a field that always changes, such as updated_at, to receive every event."
@@ -121,6 +122,7 @@ def sentence(
         patterns=values.get("patterns") or "nothing",
         actor=f" by {values['by']}" if values.get("by") else "",
         why=f" {values['why']}" if values.get("why") else "",
+        reason=values.get("why") or UNKNOWN,
         because=f": {str(values['why']).rstrip('.')}" if values.get("why") else "",
         note=f" {values['note']}" if values.get("note") else "",
     )

@@ -6,7 +6,10 @@ The dependency points the other way (deliveries → subscriptions), so the rules
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from subscriptions.models import Webhook
 
 
 class WireRules(Protocol):
@@ -35,6 +38,9 @@ class WireRules(Protocol):
 
     def check_fields(self, fields: list[str]) -> None:
         """Refuse field paths that don't parse."""
+
+    def warnings(self, webhook: Webhook) -> list[str]:
+        """Return, in sentences, which settings of a stored webhook can't work; never an error."""
 
 
 _rules: list[WireRules] = []

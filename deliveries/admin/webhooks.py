@@ -15,7 +15,7 @@ from django.urls.resolvers import URLPattern
 from deliveries import dialects
 from deliveries.admin import delivery_page, payload_display, test_send_panel, verification_snippets, webhook_health
 from deliveries.db.sessions import borrowed
-from deliveries.sending import test_sends
+from deliveries.sending import test_sends, webhook_advice
 from subscriptions import patterns
 from subscriptions.admin.scoping import DEVELOPER, own_merchants
 from subscriptions.admin.webhooks import WebhookAdmin
@@ -47,7 +47,10 @@ class DeskWebhookAdmin(WebhookAdmin):
         webhook = kwargs.get("obj")
         key = webhook.pk if webhook else NEW
         names = list(EventType.objects.filter(is_active=True).values_list("name", flat=True))
+        samples = webhook_advice.samples_of(webhook) if webhook else []
         context |= {
+            "warnings": webhook_advice.warnings(webhook, samples) if webhook else [],
+            "trials": webhook_advice.trials(webhook.filter, samples) if webhook else [],
             "health": webhook_health.of(webhook) if webhook else None,
             "may_try": self.may(request, "change", webhook),
             "samples": names,

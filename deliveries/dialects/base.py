@@ -1,5 +1,6 @@
 """What every dialect shares: the message that goes in, the request that comes out, times, names and common headers."""
 
+import json
 import secrets as random_bytes
 import string
 from collections.abc import Callable, Sequence
@@ -137,6 +138,13 @@ def oldest(secrets: Sequence[str]) -> str:
     if not secrets:
         raise ValueError("secrets: the webhook has no active secret; rotate it to make one")
     return secrets[0]
+
+
+def data_size(data: str, body_style: BodyStyle) -> int:
+    """Return the bytes that event data (canonical JSON) takes in a body of this style."""
+    if body_style == "python":
+        return len(json.dumps(json.loads(data)))
+    return len(data) if data.isascii() else len(data.encode())
 
 
 quote: Final = encode_basestring

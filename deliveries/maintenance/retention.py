@@ -6,6 +6,7 @@ claims and replays are never held up. Batches walk the primary key: no index is 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,6 +28,8 @@ from subscriptions.models import IdempotencyKey
 
 BATCH = 1000
 """Rows looked at in one transaction."""
+BATCHES_AGAIN = 20
+"""Batches a run of rows that were passed before."""
 
 _UNFINISHED = Q(due_at__isnull=False) | Q(status=Delivery.Status.DEAD)
 _CLOSED = Q(due_at=None) & ~Q(status=Delivery.Status.DEAD)
@@ -38,6 +41,8 @@ class Kind:
 
     `purge` gets the keys of a batch's rows that are old and the moment before which they are, and returns how many
     rows it removed or emptied. `remembers`: passed rows stay, so the next run goes on where this one came to.
+    `again`: the kind whose remembered rows are walked once more, a few batches a run and round and round: some of them
+    were open when they were passed, and are closed now.
     `renewed`: rows get younger while they are used, so key order isn't age order and every row is looked at.
     """
 
@@ -48,6 +53,7 @@ class Kind:
     purge: Callable[[list[int], datetime], int]
     remembers: bool = False
     renewed: bool = False
+    again: str = ""
 
     @property
     def days(self) -> int:
@@ -109,6 +115,24 @@ def kinds() -> list[Kind]:
             "created_at",
             _deleting(ExpungedPayload),
         ),
+        Kind(
+            "bodies closed late",
+            "WEBHOOKS_KEEP_BODIES",
+            Attempt.objects.all(),
+            "started_at",
+            _empty_attempts,
+            remembers=True,
+            again="bodies",
+        ),
+        Kind(
+            "payloads closed late",
+            "WEBHOOKS_KEEP_PAYLOADS",
+            Event.objects.all(),
+            "created_at",
+            _empty_events,
+            remembers=True,
+            again="payloads",
+        ),
         Kind("admin log", "WEBHOOKS_KEEP_ADMIN_LOG", LogEntry.objects.all(), "action_time", _deleting(LogEntry)),
     ]
 
@@ -121,36 +145,40 @@ def purge(kind: Kind, *, batch: int = BATCH) -> Iterator[Step]:
     if not kind.days:
         return
     before = kind.before()
-    position = _remembered(kind)
-    while True:
+    position = _remembered(kind.name) if kind.remembers else 0
+    known = _remembered(kind.again) if kind.again else None
+    for _batch in range(BATCHES_AGAIN) if kind.again else itertools.count():
         with transaction.atomic():
-            rows = list(_next(kind, before).filter(pk__gt=position).order_by("pk").values_list("pk", kind.age)[:batch])
+            rows = list(
+                _next(kind, before, known).filter(pk__gt=position).order_by("pk").values_list("pk", kind.age)[:batch]
+            )
             # Keys are given out a moment before commits, so ages follow them closely; what is out of order waits.
             old = [pk for pk, moment in rows if moment < before]
             purged = kind.purge(old, before) if old else 0
-            if kind.remembers and old:
-                _remember(kind, old[-1])
+            ended = len(rows) < batch or rows[-1][1] >= before
+            if kind.remembers and (old or kind.again):
+                _remember(kind, 0 if kind.again and ended else old[-1])
         if rows:
             yield Step(len(rows), purged)
-        if len(rows) < batch or rows[-1][1] >= before:
+        if ended:
             return
         position = rows[-1][0]
 
 
-def _next(kind: Kind, before: datetime) -> QuerySet[Any]:
+def _next(kind: Kind, before: datetime, known: int | None) -> QuerySet[Any]:
     """Return what a batch looks at: all rows in key order, or, where that says nothing of age, the old ones."""
+    if known is not None:
+        return kind.rows.filter(pk__lte=known)
     return kind.rows.filter(**{f"{kind.age}__lt": before}) if kind.renewed else kind.rows
 
 
-def _remembered(kind: Kind) -> int:
-    if not kind.remembers:
-        return 0
-    return MaintenanceTask.objects.filter(name=kind.name).values_list("position", flat=True).first() or 0
+def _remembered(name: str) -> int:
+    return MaintenanceTask.objects.filter(name=name).values_list("position", flat=True).first() or 0
 
 
 def _remember(kind: Kind, position: int) -> None:
     place = turn(kind.name)
-    if place is not None and place.position < position:
+    if place is not None and (place.position < position or kind.again):
         place.position = position
         place.save()
 
@@ -164,18 +192,23 @@ def _closed(deliveries: QuerySet[Delivery]) -> list[int]:
     return list(rows.values_list("pk", flat=True))
 
 
-def _of_attempts(keys: list[int]) -> list[int]:
-    """Lock and return the closed deliveries of these attempts."""
-    return _closed(Delivery.objects.filter(pk__in=Attempt.objects.filter(pk__in=keys).values("delivery_id")))
+def _ended(keys: list[int]) -> QuerySet[Attempt]:
+    """Return those of the attempts whose delivery is closed, and locked here, or gone.
+
+    No constraint ties an attempt to its delivery: an outcome may be logged while its delivery is purged.
+    """
+    deliveries = Delivery.objects.filter(pk__in=Attempt.objects.filter(pk__in=keys).values("delivery_id"))
+    gone = ~Exists(Delivery.objects.filter(pk=OuterRef("delivery_id")))
+    return Attempt.objects.filter(Q(delivery_id__in=_closed(deliveries)) | gone, pk__in=keys)
 
 
 def _empty_attempts(keys: list[int], _before: datetime) -> int:
     full = ~Q(request_headers="[]") | ~Q(response_headers="[]") | ~Q(response_body=b"")
-    return Attempt.objects.filter(full, pk__in=keys, delivery_id__in=_of_attempts(keys)).update(**BLANK)
+    return _ended(keys).filter(full).update(**BLANK)
 
 
 def _delete_attempts(keys: list[int], _before: datetime) -> int:
-    return Attempt.objects.filter(pk__in=keys, delivery_id__in=_of_attempts(keys)).delete()[0]
+    return _ended(keys).delete()[0]
 
 
 def _delete_deliveries(keys: list[int], before: datetime) -> int:
@@ -229,12 +262,15 @@ def estimate(kind: Kind) -> int:
     """Return how many rows a purge of this kind would see to now. Counts, so it reads the old part of the table."""
     if not kind.days:
         return 0
-    rows = kind.old().filter(pk__gt=_remembered(kind))
-    if kind.name in {"bodies", "attempts"}:
+    rows = kind.old().filter(pk__gt=_remembered(kind.name) if kind.remembers else 0)
+    if kind.again:
+        full = ~Q(response_body=b"") | ~Q(request_headers="[]") if kind.rows.model is Attempt else ~Q(data=EXPUNGED)
+        rows = rows.filter(full, pk__lte=_remembered(kind.again))
+    if kind.name.removesuffix(" closed late") in {"bodies", "attempts"}:
         return rows.exclude(delivery__in=Delivery.objects.filter(_UNFINISHED)).count()
     if kind.name == "deliveries":
         return rows.filter(_CLOSED).filter(Q(closed_at=None) | Q(closed_at__lt=kind.before())).count()
-    if kind.name in {"payloads", "events"}:
+    if kind.name.removesuffix(" closed late") in {"payloads", "events"}:
         return rows.exclude(Exists(Delivery.objects.filter(_UNFINISHED, event_id=OuterRef("pk")))).count()
     if kind.name == "notices":
         return rows.filter(sent_at__isnull=False).count()

@@ -9,14 +9,13 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 import jmespath
-import structlog
 from jmespath.exceptions import JMESPathError
 
-from deliveries.payloads import canonical_json
+from deliveries.payloads import canonical_json, filter_evaluation
+from deliveries.payloads.filter_budget import NotEvaluated
+from deliveries.payloads.filter_functions import FUNCTIONS, arguments_wanted
 from deliveries.reasons import Reason, ReasonCode
 from subscriptions.validators.settings import FIELDS_MAX, FILTER_MAX
-
-log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -43,6 +42,7 @@ def _compiled(expression: str) -> Any:
     except RecursionError:
         raise ValueError("The filter is nested too deeply. Write it flatter.") from None
     _check_cost(compiled.parsed)
+    _check_functions(compiled.parsed)
     return compiled
 
 
@@ -61,6 +61,23 @@ def _check_cost(tree: dict[str, Any]) -> None:
         raise ValueError(
             f"The filter builds more than {EXPRESSION_GROWTH_MAX} lists or objects. Compare fields instead."
         )
+
+
+def _check_functions(node: dict[str, Any]) -> None:
+    children = [child for child in node.get("children", ()) if isinstance(child, dict)]
+    if node["type"] == "function_expression":
+        name, given = node["value"], len(children)
+        if name not in FUNCTIONS:
+            raise ValueError(
+                f"The filter calls {name}(), which there is not. There are {', '.join(sorted(FUNCTIONS))}."
+            )
+        wanted, more = arguments_wanted(name)
+        if given < wanted or (given > wanted and not more):
+            raise ValueError(
+                f"{name}() takes {'at least ' if more else ''}{wanted} arguments; this filter gives {given}."
+            )
+    for child in children:
+        _check_functions(child)
 
 
 def check_expression(expression: str) -> None:
@@ -94,7 +111,8 @@ class Reading:
         """Return why the filter keeps the event back; None if it lets it through.
 
         The filter sees `{"event": name, "data": …}`. What JMESPath calls false (false, null, empty) filters the event
-        out. A filter that fails on an event (a type it doesn't expect) lets it through: sending too much beats losing.
+        out. So does a filter that can't be evaluated for the event, with why: a condition that is not known to hold
+        doesn't hold.
         """
         return self._once(expression, lambda: self._refusal(expression))
 
@@ -111,13 +129,16 @@ class Reading:
     def _refusal(self, expression: str) -> Reason | None:
         document = self._once(None, lambda: {"event": self._event_type, "data": json.loads(self._data)})
         try:
-            result = _compiled(expression).search(document)
-        except Exception as error:  # noqa: BLE001 - JMESPath lets Python's own errors through, of any kind
-            log.info("filter_failed", event_type=self._event_type, error=type(error).__name__)
+            result = filter_evaluation.evaluate(_compiled(expression).parsed, document, len(self._data))
+        except NotEvaluated as error:
+            if error.compared:
+                return Reason(ReasonCode.FILTERED, {"filter": expression, "result": "null"})
+            return Reason(ReasonCode.FILTER_NOT_EVALUATED, {"filter": expression, "why": str(error)})
+        except ValueError as error:  # a filter stored under other limits than today's
+            return Reason(ReasonCode.FILTER_NOT_EVALUATED, {"filter": expression, "why": str(error).rstrip(".")})
+        if filter_evaluation.is_true(result):
             return None
-        if result or (result == 0 and not isinstance(result, bool)):
-            return None
-        return Reason(ReasonCode.FILTERED, {"filter": expression, "result": json.dumps(result)})
+        return Reason(ReasonCode.FILTERED, {"filter": expression, "result": json.dumps(result, ensure_ascii=False)})
 
     def _digest(self, fields: Sequence[str]) -> str | None:
         chosen = project(self._data, list(fields))

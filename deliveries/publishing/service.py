@@ -19,7 +19,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from deliveries.models import Event
-from deliveries.publishing import storing, validation
+from deliveries.publishing import body_sizes, storing, validation
 from deliveries.publishing.validation import JsonText, NewEvent
 from subscriptions.matching import KnownEvent, known_events
 from subscriptions.models import Merchant
@@ -108,7 +108,9 @@ class Checked:
 def check(items: Sequence[NewEvent], merchant: Merchant) -> Checked:
     """Return events as they will be stored. Raises ValidationError with every wrong field, as `events.3.data`."""
     entries = known_events({item.event for item in items if validation.is_storable(item.event)})
-    return Checked(merchant.pk, entries, validation.check(items, entries, merchant), any(item.id for item in items))
+    rows = validation.check(items, entries, merchant)
+    body_sizes.check(rows, entries, merchant)
+    return Checked(merchant.pk, entries, rows, any(item.id for item in items))
 
 
 def _publish(items: Sequence[NewEvent], merchant: Merchant) -> Results:

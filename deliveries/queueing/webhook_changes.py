@@ -1,4 +1,7 @@
-"""What happens to open deliveries when their webhook changes: deleted cancels, disabled skips, resumed wakes."""
+"""What happens to open deliveries when their webhook changes.
+
+Deleted cancels them and discards what waits for review, disabled skips, resumed wakes.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from django.db.models.functions import Now
 from django.dispatch import receiver
 
 from deliveries import reasons
-from deliveries.models import Delivery
+from deliveries.models import DeadLetter, Delivery
 from deliveries.models.debounce import LastSent
 from deliveries.queueing import orphans, wakeups
 from deliveries.reasons import Reason, ReasonCode
@@ -20,6 +23,8 @@ from subscriptions.signals import webhook_changed
 
 CHUNK = 2_000
 """Deliveries closed by one statement, which is also what the transaction of the change closes itself."""
+DELETION = "deletion of the webhook"
+"""Who decided, where a letter was closed because its webhook was deleted."""
 PATIENCE = 5.0
 """Seconds for which whoever made the change goes on closing after its commit; what is left then is the sweep's."""
 
@@ -28,7 +33,7 @@ PATIENCE = 5.0
 def on_webhook_changed(webhook: Webhook, action: str, **_kwargs: Any) -> None:
     """Close or wake a webhook's open deliveries, in the transaction of the change."""
     if action in {"deleted", "disabled"}:
-        if close_open(webhook.pk) == CHUNK:
+        if close_open(webhook.pk) + close_letters(webhook.pk) >= CHUNK:
             transaction.on_commit(lambda: _close_the_rest(webhook.pk), robust=True)
     elif action in {"resumed", "enabled", "updated"}:
         if action == "enabled":
@@ -62,6 +67,28 @@ def close_open(webhook_id: int) -> int:
         )
 
 
+def close_letters(webhook_id: int) -> int:
+    """Discard what waits for review of a deleted webhook, CHUNK rows at most: nobody could replay it any more.
+
+    Returns how many it closed. What somebody has locked is passed over; `deliveries.maintenance.leftovers` sees to it.
+    """
+    with transaction.atomic():
+        if not Webhook.objects.filter(pk=webhook_id, deleted_at__isnull=False).exists():
+            return 0
+        waiting = Delivery.objects.filter(
+            pk__in=DeadLetter.objects.filter(webhook_id=webhook_id, resolved_at=None).values("delivery_id")[:CHUNK],
+            status=Delivery.Status.DEAD,
+        )
+        rows = waiting.select_for_update(skip_locked=True, no_key=True, of=("self",)).order_by("pk")
+        keys = list(rows.values_list("pk", flat=True))
+        Delivery.objects.filter(pk__in=keys).update(
+            status=Delivery.Status.DISCARDED, closed_at=Now(), **reasons.changes(Reason(ReasonCode.WEBHOOK_DELETED))
+        )
+        return DeadLetter.objects.filter(delivery_id__in=keys, resolved_at=None).update(
+            resolution=DeadLetter.Resolution.DISCARDED, resolved_at=Now(), resolved_by=DELETION
+        )
+
+
 def _next_chunk(webhook_id: int) -> list[int]:
     """Lock and return the next rows to close, the last due first: what is due shows the sweep that some are left."""
     waiting = Delivery.objects.filter(webhook_id=webhook_id, due_at__isnull=False).filter(
@@ -74,5 +101,5 @@ def _next_chunk(webhook_id: int) -> list[int]:
 def _close_the_rest(webhook_id: int) -> None:
     """Close a long backlog in transactions of their own, so that claims and recorders never wait for one long one."""
     until = time.monotonic() + PATIENCE
-    while close_open(webhook_id) == CHUNK and time.monotonic() < until:
+    while close_open(webhook_id) + close_letters(webhook_id) >= CHUNK and time.monotonic() < until:
         pass

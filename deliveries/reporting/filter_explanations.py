@@ -8,11 +8,12 @@ from typing import Any
 
 import jmespath
 from jmespath.exceptions import JMESPathError
-from jmespath.visitor import TreeInterpreter
+
+from deliveries.payloads.filter_budget import Budget, NotEvaluated
+from deliveries.payloads.filter_evaluation import Evaluation, is_true
+from deliveries.payloads.filter_values import shown
 
 _SIGNS = {"eq": "=", "ne": "≠", "lt": "<", "lte": "≤", "gt": ">", "gte": "≥"}
-VALUE_MAX = 60
-"""Characters of a value that a sentence repeats."""
 
 
 def explain(expression: str, event_type: str, data: str) -> str:
@@ -20,30 +21,47 @@ def explain(expression: str, event_type: str, data: str) -> str:
     try:
         tree = jmespath.compile(expression).parsed
         event = {"event": event_type, "data": json.loads(data)}
-        return "; ".join(_failed(tree, event))
-    except (JMESPathError, ValueError, TypeError):
+        return "; ".join(_Failed(Evaluation(Budget(len(data))), event).of(tree))
+    except (JMESPathError, NotEvaluated, ValueError, TypeError):
         return ""
 
 
-def _failed(node: Any, event: Any) -> Iterator[str]:
-    if not isinstance(node, dict):
-        return
-    if node["type"] == "comparator":
-        left, right = node["children"]
-        interpreter = TreeInterpreter()
-        if not interpreter.visit(node, event):
-            found, asked = interpreter.visit(left, event), interpreter.visit(right, event)
+class _Failed:
+    """What failed in one evaluation, which has one budget for all of it."""
+
+    def __init__(self, evaluation: Evaluation, event: Any) -> None:
+        self._evaluation = evaluation
+        self._event = event
+
+    def of(self, node: Any) -> Iterator[str]:
+        """Yield a sentence for each part of a node that isn't true."""
+        if not isinstance(node, dict):
+            return
+        if node["type"] in {"and_expression", "or_expression"}:
+            for child in node["children"]:
+                yield from self.of(child)
+        elif not self._holds(node):
+            yield from self._words(node)
+
+    def _holds(self, node: Any) -> bool:
+        try:
+            return is_true(self._evaluation.visit(node, self._event))
+        except NotEvaluated as error:
+            if not error.compared:
+                raise
+            return False
+
+    def _words(self, node: Any) -> Iterator[str]:
+        if node["type"] == "comparator":
+            left, right = node["children"]
+            found, asked = (self._evaluation.visit(child, self._event) for child in (left, right))
             sign = _SIGNS[node["value"]]
-            yield f"{path_of(left) or 'one side'} is {_text(found)}, the filter asks for {sign} {_text(asked)}"
-    elif node["type"] == "function_expression":
-        if not TreeInterpreter().visit(node, event):
+            yield f"{path_of(left) or 'one side'} is {shown(found)}, the filter asks for {sign} {shown(asked)}"
+        elif node["type"] == "function_expression":
             inside = ", ".join(filter(None, map(path_of, node["children"])))
             yield f"{node['value']}({inside}) is not true"
-    elif node["type"] in {"and_expression", "or_expression"}:
-        for child in node["children"]:
-            yield from _failed(child, event)
-    elif (path := path_of(node)) and not TreeInterpreter().visit(node, event):
-        yield f"{path} is {_text(TreeInterpreter().visit(node, event))}"
+        elif path := path_of(node):
+            yield f"{path} is {shown(self._evaluation.visit(node, self._event))}"
 
 
 def path_of(node: Any) -> str:
@@ -54,10 +72,3 @@ def path_of(node: Any) -> str:
         steps = [path_of(child) for child in node["children"]]
         return ".".join(steps) if all(steps) else ""
     return ""
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return "missing"
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= VALUE_MAX else text[:VALUE_MAX] + "…"

@@ -8,9 +8,11 @@ from typing import Any
 from deliveries import dialects
 from deliveries.payloads import filters
 from deliveries.retries.policy import RetryPolicy
+from deliveries.sending import webhook_advice
 from deliveries.sending.process_transport import address_policy
 from deliveries.transport import check_url
 from subscriptions import webhook_rules
+from subscriptions.models import Webhook
 
 
 class Rules:
@@ -50,6 +52,10 @@ class Rules:
     def check_fields(self, fields: list[str]) -> None:
         """Refuse field paths that don't parse."""
         filters.check_field_paths(fields)
+
+    def warnings(self, webhook: Webhook) -> list[str]:
+        """Return which settings can't work with what the webhook listens to."""
+        return webhook_advice.warnings(webhook)
 
 
 def install() -> None:

@@ -13,7 +13,7 @@ from celery import shared_task
 from django.core.management import call_command
 
 from deliveries.db.sessions import borrowed
-from deliveries.maintenance import retention
+from deliveries.maintenance import leftovers, retention
 from deliveries.models import Job
 from deliveries.notifications import mail, watcher
 from deliveries.review.bulk_jobs import wake_stalled
@@ -59,6 +59,8 @@ def purge() -> None:
     """Purge what is old, for PURGE_SLICE seconds at most."""
     until = time.monotonic() + PURGE_SLICE
     with borrowed():
+        if closed := leftovers.close_letters():
+            log.info("letters_of_deleted_webhooks_closed", rows=closed)
         for kind in retention.kinds():
             purged = 0
             for step in retention.purge(kind):

@@ -85,7 +85,8 @@ class WebhookForm(ServiceForm):
         label="Only if",
         required=False,
         widget=_AREA(attrs={"rows": 2, "placeholder": "data.order.total > `100`"}),
-        help_text="A JMESPath condition on the event. Events that don't meet it are skipped, and the log says so.",
+        help_text="A JMESPath condition on the event. Events that don't meet it, or for which it has no answer, are "
+        "skipped, and the log says why. Once saved, this page shows what it would do with events.",
     )
     chosen_fields = forms.CharField(
         label="Only these fields",

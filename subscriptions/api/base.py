@@ -118,12 +118,17 @@ class ApiView(APIView):
 
     # --- what goes out -----------------------------------------------------------------------------------------------
 
-    def answer(self, data: Any) -> Response:
-        """Return a single resource with its ETag, or 304 when the caller holds it already."""
+    def answer(self, data: Any, *, beside: Mapping[str, Any] | None = None) -> Response:
+        """Return a single resource with its ETag, or 304 when the caller holds it already.
+
+        `beside` is told, too, without being part of what the ETag stands for.
+        """
         etag = shaping.etag_of(data)
         if shaping.has_it(self.request, etag):
             return Response(status=304, headers={"ETag": etag})
-        return Response(shaping.reduce(data, shaping.chosen_fields(self.request)), headers={"ETag": etag})
+        return Response(
+            shaping.reduce({**data, **(beside or {})}, shaping.chosen_fields(self.request)), headers={"ETag": etag}
+        )
 
     def pages(self, rows: QuerySet[Any], shape: type[ApiSerializer], *, newest_first: bool = True) -> Response:
         """Return a page of a list."""

@@ -9,7 +9,7 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from subscriptions import selectors, services
+from subscriptions import selectors, services, webhook_rules
 from subscriptions.api import formats, lookups, shaping
 from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe
@@ -124,7 +124,23 @@ class WebhookSerializer(ApiSerializer):
         return webhook.ordering or "none"
 
 
-class NewWebhookSerializer(WebhookSerializer):
+class WebhookDetailSerializer(WebhookSerializer):
+    """A lone webhook, with what its settings can't do."""
+
+    warnings = serializers.ListField(
+        child=serializers.CharField(),
+        read_only=True,
+        help_text="Settings that can't work with the events the webhook listens to, in sentences: a pattern that "
+        "matches nothing, a filter without an answer, fields that lead nowhere, bodies too large. Told of a lone "
+        "webhook, not in lists; empty where all is well.",
+    )
+
+    def show_warnings(self, webhook: Webhook) -> list[str]:
+        """Return what its settings can't do."""
+        return list(webhook_rules.rules().warnings(webhook))
+
+
+class NewWebhookSerializer(WebhookDetailSerializer):
     """A webhook to create, or just created with its secret: shown this once."""
 
     null_means_empty = WebhookSerializer.null_means_empty | {"secret"}
@@ -159,6 +175,11 @@ def webhooks_of(merchant: Merchant) -> QuerySet[Webhook]:
     """Return the merchant's webhooks with what WebhookSerializer reads."""
     live = Subscription.objects.filter(ended_at=None)
     return merchant.webhooks.alive().prefetch_related(Prefetch("subscriptions", live))
+
+
+def warnings(webhook: Webhook) -> dict[str, Any]:
+    """Return what stands beside a lone webhook. Not of its ETag: it changes with the catalogue and the events."""
+    return {"warnings": webhook_rules.rules().warnings(webhook)}
 
 
 def fresh(webhook: Webhook) -> Webhook:
@@ -201,19 +222,20 @@ class WebhookList(ApiView):
 class WebhookDetail(ApiView):
     """One webhook."""
 
-    @describe("Read a webhook", answer=WebhookSerializer)
+    @describe("Read a webhook", answer=WebhookDetailSerializer)
     def get(self, request: Request, id: str) -> Response:
         """Return a webhook's settings and state, without its secret.
 
-        The ETag names this state: send it as If-Match with a change, or as If-None-Match to be answered 304 while
-        nothing changed.
+        The ETag names this state, the warnings aside: send it as If-Match with a change, or as If-None-Match to be
+        answered 304 while nothing changed.
         """
-        return self.answer(WebhookSerializer(lookups.one(webhooks_of(self.merchant), id)).data)
+        webhook = lookups.one(webhooks_of(self.merchant), id)
+        return self.answer(WebhookSerializer(webhook).data, beside=warnings(webhook))
 
     @describe(
         "Change a webhook",
         body=WebhookSerializer,
-        answer=WebhookSerializer,
+        answer=WebhookDetailSerializer,
         etag=True,
         sent={"is_enabled": False},
         shown={"is_enabled": False},
@@ -229,8 +251,9 @@ class WebhookDetail(ApiView):
         with transaction.atomic():
             webhook = self._locked(id)
             services.update_webhook(webhook=webhook, **changes)
-        data = WebhookSerializer(fresh(webhook)).data
-        return Response(data, headers={"ETag": shaping.etag_of(data)})
+        webhook = fresh(webhook)
+        data = WebhookSerializer(webhook).data
+        return Response({**data, **warnings(webhook)}, headers={"ETag": shaping.etag_of(data)})
 
     @describe("Delete a webhook", answer=None, codes=(204,), etag=True)
     def delete(self, request: Request, id: str) -> Response:

@@ -83,6 +83,11 @@ SENTENCES: list[tuple[ReasonCode, dict[str, Any], str]] = [
         "Filtered out: the filter 'data.total > `100`' is false for this event.",
     ),
     (
+        ReasonCode.FILTER_NOT_EVALUATED,
+        {"filter": "length(data.x)", "why": "length() takes string, not missing"},
+        "Skipped: the filter 'length(data.x)' can't be evaluated for this event: length() takes string, not missing.",
+    ),
+    (
         ReasonCode.DEBOUNCED,
         {},
         "Debounced: the chosen fields equal those of the last event sent. "

@@ -37,22 +37,24 @@ STANDARD_SECRETS = (STANDARD_SECRET, *(f"whsec_{base64.b64encode(part * 32).deco
 class Sample:
     """One sample receiver in a process of its own."""
 
-    def __init__(self, language: str, name: str) -> None:
+    def __init__(self, language: str, name: str, secret: str = "") -> None:
         self.language, self.name = language, name
         self.dialect = dialects.get(name.removesuffix("_library"))
         self.is_standard = self.dialect.name == "standard"
         self.secret, self.other, coming = STANDARD_SECRETS if self.is_standard else PLAIN_SECRETS
+        self.secret = secret or self.secret
         program, script = {"node": (node(name), "server.js"), "python": (sys.executable, "server.py")}[language]
         self._process = subprocess.Popen(
             [program, SAMPLES / language / script, name, "0"],
-            env=os.environ | {"WEBHOOK_SECRET": f"{coming} {self.secret}"},  # as while it is rotated
+            env=os.environ | {"WEBHOOK_SECRET": self.secret, "WEBHOOK_SECRET_2": coming},  # as while it is rotated
             stdout=subprocess.PIPE,
             text=True,
         )
         self._lines: queue.Queue[str] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.url = f"http://127.0.0.1:{self.line().removeprefix('listening on ').strip()}/webhooks"
+        self.port = int(self.line().removeprefix("listening on "))
+        self.url = f"http://127.0.0.1:{self.port}/webhooks"
 
     def _read(self) -> None:
         assert self._process.stdout is not None

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from deliveries.maintenance import retention
+from deliveries.maintenance import leftovers, retention
 from deliveries.maintenance.retention import Kind
 from deliveries.management.terminal import console_of
 
@@ -30,6 +30,7 @@ class Command(BaseCommand):
                 progress.stop()
                 progress.console.print(table)
                 return
+            leftovers.close_letters()
             for kind in chosen:
                 if kind.days:
                     self._purge(kind, progress)

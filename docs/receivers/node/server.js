@@ -1,11 +1,12 @@
 // A whole receiver without dependencies:
 //   WEBHOOK_SECRET=… node server.js litestore 9000
-// While the secret is being rotated, WEBHOOK_SECRET may hold both, separated by a space.
+// The secret is taken as it is: it may hold spaces, commas and quotes. While it is being rotated, WEBHOOK_SECRET_2 may hold
+// the other one.
 const http = require('http');
 
 const [dialect = 'standard', port = '9000'] = process.argv.slice(2);
 const { verify } = require(`./${dialect}.js`);
-const secrets = (process.env.WEBHOOK_SECRET || '').split(' ').filter(Boolean);
+const secrets = [process.env.WEBHOOK_SECRET, process.env.WEBHOOK_SECRET_2].filter(Boolean);
 if (!secrets.length) throw new Error('Set WEBHOOK_SECRET to the secret of the webhook.');
 
 const BODY_MAX = 1024 * 1024; // the sender's own limit
@@ -13,18 +14,27 @@ const seen = new Set(); // use a table with a unique key instead: it outlives re
 
 const server = http.createServer((request, response) => {
   const answer = (status) => response.writeHead(status, { 'Content-Length': 0 }).end();
+  const refuse = (status) => {
+    response.writeHead(status, { 'Content-Length': 0, Connection: 'close' }).end();
+    request.resume(); // closing on unread bytes would take the answer back from who still sends
+    setTimeout(() => request.socket.destroy(), 2000).unref();
+  };
+  // Node itself answers 400 to a length that is negative, no number, or there twice, or beside chunks.
+  if (Number(request.headers['content-length'] || 0) > BODY_MAX) return refuse(413);
   const chunks = [];
   let size = 0;
   request.on('data', (chunk) => {
-    size += chunk.length;
+    size += chunk.length; // a proxy may send it in chunks, without a length
     if (size <= BODY_MAX) chunks.push(chunk);
+    else if (!response.headersSent) refuse(413);
   });
   request.on('end', () => {
-    if (size > BODY_MAX) return answer(413);
+    if (response.headersSent) return;
     const rawBody = Buffer.concat(chunks); // the bytes as they came: sign first, parse later
     if (!secrets.some((secret) => verify(rawBody, request.headers, secret))) return answer(401);
 
     const id = request.headers['webhook-id'];
+    if (!id) return answer(400);
     if (!seen.has(id)) {
       seen.add(id);
       setImmediate(work, id, request.headers['webhook-event'], rawBody); // use your queue instead

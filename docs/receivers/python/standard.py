@@ -18,6 +18,8 @@ def verify(raw_body: bytes, headers: dict[str, str], secret: str, now: float | N
     if abs((time.time() if now is None else now) - int(timestamp)) > TOLERANCE:
         return False
     key = base64.b64decode(secret.removeprefix("whsec_"))  # the key is what the base64 decodes to
+    if not key:
+        return False  # anybody could sign with nothing
     signed = f"{message_id}.{timestamp}.".encode() + raw_body
     expected = b"v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest())
     # While a secret is being rotated there are two: one must fit.
