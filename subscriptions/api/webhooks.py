@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import transaction
 from django.db.models import Prefetch, Q, QuerySet
 from django_filters import FilterSet, filters  # type: ignore[import-untyped]
