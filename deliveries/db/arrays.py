@@ -55,7 +55,21 @@ def literal(column: Iterable[Any]) -> str:
     Raises:
         TypeError: For an element of another type.
     """
-    return "{" + ",".join([_element(value) for value in column]) + "}"
+    values = list(column)
+    kinds = set(map(type, values))
+    if kinds == {str}:
+        return _texts(values)
+    if kinds in ({int}, {float}):
+        return "{" + ",".join(map(repr, values)) + "}"
+    return "{" + ",".join([_element(value) for value in values]) + "}"
+
+
+def _texts(values: Sequence[str]) -> str:
+    """Write a column of text. Most hold nothing to escape, which is seen of all of them at once."""
+    joined = '","'.join(values)
+    if "\\" in joined or joined.count('"') != 2 * (len(values) - 1):
+        joined = '","'.join([value.replace("\\", "\\\\").replace('"', '\\"') for value in values])
+    return '{"' + joined + '"}'
 
 
 def _element(value: Any) -> str:

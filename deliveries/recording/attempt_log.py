@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
+
+import orjson
 
 from deliveries import reasons
 from deliveries.models import Attempt
@@ -73,7 +74,7 @@ def row_of(each: DecidedOutcome) -> AttemptRow:
         request_headers=_logged_headers(sent),
         request_size=len(body),
         request_digest=hashlib.sha256(body).hexdigest() if body else "",
-        response_headers=json.dumps(outcome.headers),
+        response_headers=orjson.dumps(outcome.headers).decode(),
         response_body=outcome.body,
         response_size=outcome.body_bytes_read,
         response_truncated=outcome.body_truncated,
@@ -92,4 +93,4 @@ def _logged_headers(sent: Sent) -> str:
     """Return the request's headers as JSON pairs, secrets masked."""
     if sent.request is None:
         return "[]"
-    return json.dumps(masked(sent.request.headers, sent.row.target.secrets))
+    return orjson.dumps(masked(sent.request.headers, sent.row.target.secrets)).decode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from urllib.parse import quote
 
 from deliveries.transport import Outcome, Request
@@ -15,10 +16,15 @@ _CREDENTIAL = re.compile(r"authorization|cookie|token|secret|password|api-?key",
 """Names under which custom headers carry credentials; ours of such a name, Shopery's, is the secret itself."""
 
 
+@lru_cache(maxsize=1024)
+def _is_credential(name: str) -> bool:
+    return _CREDENTIAL.search(name) is not None
+
+
 def masked(headers: Iterable[tuple[str, str]], secrets: Sequence[str]) -> list[tuple[str, str]]:
     """Return the headers with every value masked that holds one of the webhook's secrets or is a credential by name."""
     return [
-        (name, MASKED if _CREDENTIAL.search(name) or any(secret in value for secret in secrets) else value)
+        (name, MASKED if _is_credential(name) or any(secret in value for secret in secrets) else value)
         for name, value in headers
     ]
 
@@ -33,14 +39,22 @@ def without_echo(outcome: Outcome, request: Request, secrets: Sequence[str]) -> 
     Looked for are the webhook's secrets and what the request carries in headers that are credentials by name, as sent
     and as JSON or a form may write it. A secret that the end of the kept body cuts off is masked as far as it is there.
     """
-    carried = [value for name, value in request.headers if _CREDENTIAL.search(name)]
-    wanted = {text for secret in (*secrets, *carried) if len(secret) >= SHORTEST for text in _spellings(secret)}
-    ordered = sorted(wanted, key=len, reverse=True)  # one may hold another, as `Bearer …` does
-    body = _masked_body(outcome.body, ordered, cut=outcome.body_truncated)
-    headers = tuple((name, _masked_text(value, ordered)) for name, value in outcome.headers)
-    if body == outcome.body and headers == outcome.headers:
+    carried = [value for name, value in request.headers if _is_credential(name)]
+    spellings = _ordered_spellings((*secrets, *carried))
+    body = _masked_body(outcome.body, spellings, cut=outcome.body_truncated)
+    headers = outcome.headers
+    if any(text in value for _name, value in headers for text in spellings):
+        headers = tuple((name, _masked_text(value, spellings)) for name, value in headers)
+    if body == outcome.body and headers is outcome.headers:
         return outcome
     return replace(outcome, body=body, headers=headers)
+
+
+@lru_cache(maxsize=1024)
+def _ordered_spellings(secrets: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what to look for, the longest first: one may hold another, as `Bearer …` does."""
+    wanted = {text for secret in secrets if len(secret) >= SHORTEST for text in _spellings(secret)}
+    return tuple(sorted(wanted, key=len, reverse=True))
 
 
 def _spellings(secret: str) -> set[str]:
