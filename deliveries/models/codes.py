@@ -8,7 +8,8 @@ from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
-from django.db import models
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DEFAULT_DB_ALIAS, models
 from django.db.models.expressions import Col
 from django.db.models.functions import Now
 
@@ -28,16 +29,27 @@ class Installation(models.Model):
         return f"installation of {self.created_at:%F}"
 
 
+def make_installation(using: str = DEFAULT_DB_ALIAS, **_kwargs: Any) -> None:
+    """Make the row of this installation where there is none: after each migrate, which also follows a flush."""
+    Installation.objects.using(using).get_or_create(pk=1, defaults={"code_key": secrets.token_hex(32)})
+    code_key.cache_clear()
+
+
 @lru_cache(maxsize=1)
 def code_key() -> bytes:
     """Return the key of this installation's codes: WEBHOOKS_CODE_KEY, else what stands in the database.
 
-    The first process to ask makes it; of two at once, both take the one that was stored.
+    It is only read here. Made by whoever asks first, it would be gone with a transaction of the caller's that is rolled
+    back, while ids made with it are out.
+
+    Raises:
+        ImproperlyConfigured: The database holds none: it was never migrated, or its row was deleted.
     """
     given = settings.WEBHOOKS_CODE_KEY
     if not given:
-        made = {"code_key": secrets.token_hex(32)}
-        given = Installation.objects.get_or_create(pk=1, defaults=made)[0].code_key
+        given = Installation.objects.filter(pk=1).values_list("code_key", flat=True).first()
+    if not given:
+        raise ImproperlyConfigured("This database has no key for public ids. `manage.py migrate` makes one.")
     return hashlib.sha256(str(given).encode()).digest()
 
 

@@ -17,7 +17,7 @@ from deliveries.worker.engine import engine
 log = structlog.get_logger(__name__)
 
 HEARTBEAT_INTERVAL = 0.5
-"""Seconds between heartbeats; webhooks.STALE_MS is three of them."""
+"""Seconds between heartbeats; wakeups.STALE_MS is three of them."""
 LEASE = 1.5
 """Seconds for which a scheduler leads; two for a moment are harmless, none for long is late."""
 SWEEP_INTERVAL = 1.0

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
 from deliveries.db import codes
 from deliveries.models import Attempt, DeadLetter, Delivery
+from deliveries.models import codes as model_codes
 from tests.support.engine import answered, claim_one, due_one
 
 KEY = b"a secret of the installation"
@@ -75,19 +82,34 @@ def test_attempts_have_codes_of_their_own_kind() -> None:
     assert Attempt.objects.get(public_id=attempt.public_id) == attempt
 
 
-@pytest.mark.django_db
-def test_an_installation_makes_its_key_once(settings: object) -> None:
-    from deliveries.models import codes as model_codes
-
-    settings.WEBHOOKS_CODE_KEY = ""  # type: ignore[attr-defined]
+@pytest.fixture
+def own_key(settings: Any) -> Iterator[None]:
+    """No key from the environment."""
+    settings.WEBHOOKS_CODE_KEY = ""
     model_codes.code_key.cache_clear()
-    try:
-        first = model_codes.code_key()
-        model_codes.code_key.cache_clear()
-        assert model_codes.code_key() == first
-        assert len(model_codes.Installation.objects.get().code_key) == 64
-    finally:
-        model_codes.code_key.cache_clear()
+    yield
+    model_codes.code_key.cache_clear()
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("own_key")
+def test_an_installation_makes_its_key_once_when_it_is_migrated() -> None:
+    model_codes.make_installation()
+    first = model_codes.code_key()
+    model_codes.make_installation()
+    assert model_codes.code_key() == first
+    assert len(model_codes.Installation.objects.get().code_key) == 64
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("own_key")
+def test_a_rolled_back_transaction_leaves_nobody_with_a_key_of_its_own() -> None:
+    model_codes.Installation.objects.all().delete()
+    with pytest.raises(ImproperlyConfigured, match="migrate"), transaction.atomic():
+        due_one().public_id  # noqa: B018
+    model_codes.make_installation()
+    stored = model_codes.Installation.objects.get().code_key
+    assert model_codes.code_key() == hashlib.sha256(stored.encode()).digest()
 
 
 def _code_key() -> bytes:
