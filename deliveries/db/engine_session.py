@@ -139,8 +139,9 @@ def _connect() -> psycopg.Connection[Any]:
     given = django_connection.get_connection_params()
     for ours in ("pool", "server_side_binding", "cursor_factory", "context", "prepare_threshold"):
         given.pop(ours, None)
-    options = " ".join(f"-c {name}={value}" for name, value in _settings().items())
-    given["options"] = f"{given.get('options', '')} {options}".strip()
+    if django_connection.settings_dict.get("SESSION_SETTINGS", True):  # else they are the role's (docs/operations.md)
+        options = " ".join(f"-c {name}={value}" for name, value in _settings().items())
+        given["options"] = f"{given.get('options', '')} {options}".strip()
     given.setdefault("connect_timeout", CONNECT_TIMEOUT)
     return psycopg.connect(**given, autocommit=True, prepare_threshold=0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,9 @@ import psycopg
 import pytest
 from django.db import connection
 from django.db.utils import ConnectionHandler
+
+from deliveries.db import engine_session
+from webhooks_project.postgresql.base import CLIENT, SERVER
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -66,3 +70,46 @@ def test_a_session_with_news_is_asked_and_kept(pooled: Any):
 def _address() -> dict[str, Any]:
     given = connection.get_connection_params()
     return {name: given[name] for name in ("dbname", "user", "password", "host", "port") if name in given}
+
+
+def test_sessions_end_transactions_that_stand_still_and_notice_hosts_that_are_gone(pooled: Any):
+    for name, value in SERVER.items():
+        assert _ask(pooled, f"SHOW {name}") == value
+    given = pooled.get_connection_params()
+    assert {name: given[name] for name in CLIENT} == CLIENT
+
+
+def test_what_the_url_says_comes_before_our_defaults(pooled: Any):
+    pooled.settings_dict["OPTIONS"] |= {"connect_timeout": 2, "options": "-c idle_in_transaction_session_timeout=3s"}
+    assert pooled.get_connection_params()["connect_timeout"] == 2
+    assert _ask(pooled, "SHOW idle_in_transaction_session_timeout") == "3s"
+
+
+def test_behind_a_pooler_no_settings_are_sent(pooled: Any):
+    pooled.settings_dict["SESSION_SETTINGS"] = False
+    assert "options" not in pooled.get_connection_params()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(connection.settings_dict, "SESSION_SETTINGS", False)
+        engine_session.close()
+        with engine_session.engine_session() as session:
+            assert session.execute("SHOW enable_seqscan").fetchone()[0] == "on"
+    engine_session.close()
+
+
+@pytest.mark.slow
+def test_a_process_that_is_frozen_in_a_transaction_holds_its_locks_for_ten_seconds(pooled: Any):
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE held (id int); INSERT INTO held VALUES (1)")
+    try:
+        pooled.ensure_connection()
+        frozen = pooled.connection  # says nothing more, as a process that was stopped
+        frozen.autocommit = False
+        frozen.execute("UPDATE held SET id = 2")
+        began = time.monotonic()
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '20s'")
+            cursor.execute("UPDATE held SET id = 3")
+        assert 8 < time.monotonic() - began < 13
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE held")

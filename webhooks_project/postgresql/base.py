@@ -7,7 +7,7 @@ which is a tenth of accepting an event. A server that went away has closed its e
 from __future__ import annotations
 
 import select
-from typing import Any
+from typing import Any, Final
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
@@ -17,6 +17,24 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from webhooks_project import env
+
+CLIENT: Final = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 10_000,
+}
+"""libpq's parameters, seconds and milliseconds: a server that vanished is noticed within some 20 s of silence, or 10 s
+after something was sent to it."""
+SERVER: Final = {
+    "idle_in_transaction_session_timeout": "10s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "2",
+}
+"""Settings of each session: the locks of a process that was frozen or cut off amid a transaction outlive it by some
+seconds, not by TCP's two hours."""
 
 
 def check(session: Connection[Any]) -> None:
@@ -41,6 +59,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 "DATABASE_URL=postgres://user:password@host:5432/name."
             )
         super().connect()
+
+    def get_connection_params(self) -> dict[str, Any]:
+        """Return what sessions are opened with: the URL's options, ours where it has none, and the session settings."""
+        given = CLIENT | super().get_connection_params()
+        if self.settings_dict.get("SESSION_SETTINGS", True):
+            ours = " ".join(f"-c {name}={value}" for name, value in SERVER.items())
+            given["options"] = f"{ours} {given.get('options', '')}".strip()  # of one given twice, the last counts
+        return given
 
     @property
     def pool(self) -> ConnectionPool[Any] | None:

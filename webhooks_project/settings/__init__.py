@@ -44,6 +44,9 @@ if env.flag("DATABASE_POOL", default=True):  # set it to false for Celery's pref
     _pool = {"min_size": 1, "max_size": env.whole("DATABASE_POOL_SIZE", 12, minimum=2), "timeout": 10}
     DATABASES["default"].setdefault("OPTIONS", {})["pool"] = _pool
 
+# False: a pooler in front (pgbouncer) takes no settings from sessions; give them to the role instead.
+DATABASES["default"]["SESSION_SETTINGS"] = env.flag("DATABASE_SESSION_SETTINGS", default=True)
+
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.text("REDIS_URL") or embedded.running_url("redis") or "redis://127.0.0.1:6379/0"
