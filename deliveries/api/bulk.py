@@ -103,7 +103,8 @@ class DeliveryReplay(ApiView):
     def post(self, request: Request) -> Response:
         """Send again the deliveries of the log that the filters select; without `status` or `ids`, what is in review.
 
-        Give at least one filter or `ids`, or `all`: true for all that is in review.
+        Give at least one filter or `ids`, or `all`: true for all that is in review. `status`: `undelivered` also sends
+        what was skipped, cancelled or discarded.
         Only closed deliveries are sent again: those still open, those of disabled or deleted webhooks and those
         whose data was expunged are left out. `dry_run` only counts. Up to 200 rows are changed before the
         answer (200); larger selections are answered with 202 and a job that goes on: read it for its progress.

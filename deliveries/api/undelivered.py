@@ -1,4 +1,4 @@
-"""A feed of everything that hasn't arrived: what an endpoint's developer reads to catch up after an outage."""
+"""A list of everything that no 2xx answered: what an endpoint's developer reads to catch up after an outage."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from rest_framework.response import Response
 
 from deliveries.api.deliveries import DeliverySerializer, deliveries_of
 from deliveries.api.envelopes import EXAMPLE_DATA
-from deliveries.models import DeadLetter, Delivery
+from deliveries.models import Delivery
 from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe
-from subscriptions.api.pagination import PARAMETERS
+from subscriptions.api.pagination import PARAMETERS, Merged
 from subscriptions.api.serializers import JsonObject, eg
 from subscriptions.models import Merchant, Webhook
 
@@ -38,17 +38,6 @@ class UndeliveredFilter(FilterSet):
         fields: list[str] = []
 
 
-def undelivered(merchant: Merchant) -> QuerySet[Delivery]:
-    """Return the merchant's open deliveries and those in review.
-
-    The keys come from the two partial indexes that hold only such rows, so the cost doesn't grow with the log.
-    """
-    webhooks = Webhook.objects.filter(merchant=merchant).values("pk")
-    waiting = Delivery.objects.filter(webhook__in=webhooks, due_at__isnull=False).order_by().values("pk")
-    dead = DeadLetter.objects.filter(merchant=merchant, resolved_at=None).order_by().values("delivery_id")
-    return deliveries_of(merchant).defer(None).filter(pk__in=waiting.union(dead))
-
-
 class Undelivered(ApiView):
     """What hasn't arrived."""
 
@@ -56,10 +45,27 @@ class Undelivered(ApiView):
 
     @describe("List undelivered", answer=UndeliveredSerializer, pages=True, filterset=UndeliveredFilter)
     def get(self, request: Request) -> Response:
-        """Return what has not been delivered in pages, the oldest first, with the events' data.
+        """Return everything that no 2xx has answered in pages, the oldest first, with the events' data.
 
-        Holds what is pending, being sent, retried or held, and what waits for review: all that an endpoint missed in an
-        outage. What arrives meanwhile leaves the list; reading it changes nothing.
+        Whatever its status, unless that is `delivered`: what is pending, being sent, retried or held, what waits for
+        review or was discarded, and what was skipped or cancelled, as while a webhook was disabled or after a 410;
+        `reason` says why. What arrives meanwhile leaves the list; reading it changes nothing. To have it sent again,
+        replay deliveries by `status`: `undelivered`.
         """
-        rows = self.filtered(UndeliveredFilter, undelivered(self.merchant))
-        return self.pages(rows, UndeliveredSerializer, newest_first=False)
+        parts = tuple(self.filtered(UndeliveredFilter, part) for part in undelivered(self.merchant))
+        shown = deliveries_of(self.merchant).defer(None)
+        return self.pages(Merged(shown, parts), UndeliveredSerializer, newest_first=False)
+
+
+def undelivered(merchant: Merchant) -> tuple[QuerySet[Delivery], ...]:
+    """Return the merchant's deliveries in any status but `delivered`, split as the indexes that hold them.
+
+    Those are partial and hold only such rows, so the cost doesn't grow with what was delivered.
+    """
+    own = Delivery.objects.filter(merchant=merchant)
+    webhooks = Webhook.objects.filter(merchant=merchant).values("pk")
+    return (
+        Delivery.objects.filter(webhook__in=webhooks, due_at__isnull=False),
+        own.filter(status__in=[status for status in Delivery.FAILED if status not in Delivery.OPEN]),
+        own.filter(status__in=Delivery.UNSENT),
+    )

@@ -17,6 +17,8 @@ from subscriptions.models import Merchant, Webhook
 
 _FAILED = ("retrying", "dead", "discarded")  # Delivery.FAILED, for the conditions of its indexes
 _FAILED_ROWS = Q(status__in=_FAILED)
+_UNSENT = ("skipped", "cancelled")  # Delivery.UNSENT, for the condition of its index
+_UNSENT_ROWS = Q(status__in=_UNSENT)
 
 HELD = datetime(9999, 1, 1, tzinfo=UTC)
 """When a delivery is due that waits in its ordering group behind another: never, until `ordering.advance` lets it go.
@@ -52,7 +54,11 @@ class Delivery(models.Model):
     """Still to be sent, or being sent."""
     FAILED = tuple(map(Status, _FAILED))
     """At least one attempt failed, and none delivered."""
-    STATUS_GROUPS = {"failed": FAILED, "open": OPEN}
+    UNSENT = tuple(map(Status, _UNSENT))
+    """Closed without being given up: the webhook was disabled, the filter said no, somebody cancelled it."""
+    UNDELIVERED = (*OPEN, Status.DEAD, Status.DISCARDED, *UNSENT)
+    """No 2xx has answered it, whatever the reason."""
+    STATUS_GROUPS = {"failed": FAILED, "open": OPEN, "undelivered": UNDELIVERED}
     """Word that stands for several statuses wherever people select by status → those statuses."""
 
     id = models.BigAutoField(primary_key=True)
@@ -104,6 +110,8 @@ class Delivery(models.Model):
             # "Failed only" in the log; what is delivered at once never enters these.
             models.Index(fields=["webhook", "-id"], condition=_FAILED_ROWS, name="delivery_failed_of_webhook"),
             models.Index(fields=["merchant", "-id"], condition=_FAILED_ROWS, name="delivery_failed_of_merchant"),
+            # With those above and what is due: `undelivered`. Sending never writes to it.
+            models.Index(fields=["merchant", "-id"], condition=_UNSENT_ROWS, name="delivery_unsent_of_merchant"),
             # The head of a line is its first entry here; deliveries without a line never enter.
             models.Index(fields=["webhook", "ordering_group", "id"], condition=IN_GROUP, name="delivery_in_group"),
         ]

@@ -40,7 +40,7 @@ class CodeField(forms.CharField):
 
 
 class StatusField(forms.CharField):
-    """Statuses, separated by commas; `failed` and `open` stand for several."""
+    """Statuses, separated by commas; `failed`, `open` and `undelivered` stand for several."""
 
     def clean(self, value: Any) -> list[str]:
         """Return the statuses named. Raises ValidationError naming the one there isn't."""
@@ -62,7 +62,7 @@ class StatusFilter(filters.CharFilter):
 class DeliveryFilter(FilterSet):
     """Selects deliveries."""
 
-    status = StatusFilter("status", "in", help_text="Statuses separated by commas, or `failed`, or `open`.")
+    status = StatusFilter("status", "in", help_text="Statuses separated by commas, or `failed`, `open`, `undelivered`.")
     event = filters.CharFilter(method="by_event", help_text="An event's name, or its id.")
     webhook = filters.CharFilter("webhook__public_id", help_text="A webhook's id.")
     since = MomentFilter("created_at", "gte", help_text="Made then or later.")

@@ -130,7 +130,9 @@ class ApiView(APIView):
             shaping.reduce({**data, **(beside or {})}, shaping.chosen_fields(self.request)), headers={"ETag": etag}
         )
 
-    def pages(self, rows: QuerySet[Any], shape: type[ApiSerializer], *, newest_first: bool = True) -> Response:
+    def pages(
+        self, rows: QuerySet[Any] | pagination.Merged, shape: type[ApiSerializer], *, newest_first: bool = True
+    ) -> Response:
         """Return a page of a list."""
         response = pagination.page(self.request, rows, shape().to_representation, newest_first=newest_first)
         response.data = shaping.reduce(response.data, shaping.chosen_fields(self.request))
