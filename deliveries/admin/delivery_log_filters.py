@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -70,7 +70,11 @@ class WhenFilter(DropdownFilter):
 
 
 class RangeFilter(RangeDateTimeFilter):
-    """From a moment until another."""
+    """From a moment until another, in the zone that the pages show."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = "time (UTC)"
 
     def queryset(self, request: Any, queryset: Any) -> Any:
         """Keep what was created in between."""
@@ -85,7 +89,7 @@ class RangeFilter(RangeDateTimeFilter):
         if not day:
             return None
         try:
-            return timezone.make_aware(datetime.fromisoformat(f"{day} {hour or '00:00:00'}"))
+            return datetime.fromisoformat(f"{day} {hour or '00:00:00'}").replace(tzinfo=UTC)
         except ValueError:
             return None
 
