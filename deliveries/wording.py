@@ -132,7 +132,7 @@ def sentence(
     if delay is not None:
         fields["delay"] = duration(delay)
     if "since" in values:
-        fields["since"] = f"{datetime.fromisoformat(values['since']):%-d %B}"
+        fields["since"] = f"{datetime.fromisoformat(values['since']).astimezone(UTC):%-d %B at %H:%M} UTC"
     text = template.format_map(fields)
     if "rotated_at" in values:
         text += " " + ROTATED.format(datetime.fromisoformat(values["rotated_at"]).astimezone(UTC))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -70,7 +70,11 @@ class WhenFilter(DropdownFilter):
 
 
 class RangeFilter(RangeDateTimeFilter):
-    """From a moment until another."""
+    """From a moment until another, in the zone that the pages show."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = "time (UTC)"
 
     def queryset(self, request: Any, queryset: Any) -> Any:
         """Keep what was created in between."""
@@ -85,7 +89,7 @@ class RangeFilter(RangeDateTimeFilter):
     def _moment(self, end: str) -> datetime | None:
         parts = [self.used_parameters.get(f"{self.parameter_name}_{end}_{kind}") for kind in ("0", "1")]
         day, hour = (part[0] if isinstance(part, list) else part for part in parts)
-        return timezone.make_aware(datetime.fromisoformat(f"{day} {hour or '00:00:00'}")) if day else None
+        return datetime.fromisoformat(f"{day} {hour or '00:00:00'}").replace(tzinfo=UTC) if day else None
 
 
 class AnswerFilter(DropdownFilter):

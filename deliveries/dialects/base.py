@@ -162,8 +162,8 @@ def iso_ticks(moment: datetime) -> str:
 
 
 def iso(moment: datetime) -> str:
-    """`2024-01-15T15:30:00Z`, with microseconds where there are some."""
-    return _utc(moment).isoformat() + "Z"
+    """`2024-01-15T15:30:00.000000Z`: always with six digits, so that times in the order of text are in order."""
+    return _utc(moment).isoformat(timespec="microseconds") + "Z"
 
 
 def unix_seconds(moment: datetime) -> int:

@@ -45,12 +45,12 @@ def code_key() -> bytes:
     Raises:
         ImproperlyConfigured: The database holds none: it was never migrated, or its row was deleted.
     """
-    given = settings.WEBHOOKS_CODE_KEY
+    given: str | None = settings.WEBHOOKS_CODE_KEY
     if not given:
         given = Installation.objects.filter(pk=1).values_list("code_key", flat=True).first()
     if not given:
         raise ImproperlyConfigured("This database has no key for public ids. `manage.py migrate` makes one.")
-    return hashlib.sha256(str(given).encode()).digest()
+    return hashlib.sha256(given.encode()).digest()
 
 
 def encode(prefix: str, pk: int) -> str:

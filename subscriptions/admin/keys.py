@@ -35,6 +35,7 @@ class ApiKeyForm(ServiceForm):
     class Meta:
         model = ApiKey
         fields = ["merchant", "name", "scopes", "expires_at"]
+        labels = {"expires_at": "Expires at (UTC)"}
         help_texts = {
             "name": "Which program uses it, such as “shop backend”.",
             "expires_at": "Leave empty for a key that works until you revoke it.",

@@ -1,4 +1,7 @@
-"""Times in the viewer's zone: the page carries UTC, a few lines of script say it in the zone of the browser."""
+"""Times as pages show them: in UTC, named, as filters, sentences and mails take and say them.
+
+A few lines of script tell the viewer's own zone where the mouse points, and write how long ago.
+"""
 
 from __future__ import annotations
 

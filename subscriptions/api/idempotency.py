@@ -18,11 +18,11 @@ from typing import Any, ClassVar, Final, Protocol
 from django.db import transaction
 from django.utils import timezone
 from rest_framework import exceptions
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from subscriptions.api.errors import Conflict
+from subscriptions.api.rendering import Renderer
 from subscriptions.models import IdempotencyKey, Merchant
 
 KEPT_FOR: Final = timedelta(hours=24)
@@ -104,7 +104,7 @@ class _Claim:
         """Keep a success; give the key back otherwise."""
         held = IdempotencyKey.objects.filter(pk=self.row.pk, claim=self.row.claim)
         if response.status_code < 400:
-            answer = "" if response.data is None else JSONRenderer().render(response.data).decode()
+            answer = "" if response.data is None else Renderer().render(response.data).decode()
             held.update(status=response.status_code, answer=answer)
         else:
             held.delete()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import Any, Final
 
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
 from subscriptions.api.errors import InvalidQuery, PreconditionFailed
+from subscriptions.api.rendering import Renderer
 
 PARAMETER: Final = "fields"
 
@@ -41,7 +41,7 @@ def _pick(item: dict[str, Any], names: list[str]) -> dict[str, Any]:
 
 def etag_of(data: Any) -> str:
     """Return the entity tag (RFC 9110, section 8.8.3) of a resource's whole representation."""
-    return f'"{hashlib.sha256(JSONRenderer().render(data)).hexdigest()[:32]}"'
+    return f'"{hashlib.sha256(Renderer().render(data)).hexdigest()[:32]}"'
 
 
 def has_it(request: Request, etag: str) -> bool:

@@ -120,17 +120,22 @@ def test_the_retry_policy_is_spelled_out_as_it_is_typed(cedar: Visit) -> None:
     expect(page.locator("[data-policy]")).to_contain_text("At once, then 5 s and 2 min after each failure")
 
 
-def test_times_stand_in_the_viewers_zone(filled: House, chromium: Browser) -> None:
+def test_times_stand_in_utc_for_everybody_and_the_pointer_tells_the_viewers_zone(
+    filled: House, chromium: Browser
+) -> None:
     shown = []
     for zone in ("UTC", "Asia/Tokyo"):
         visit = Visit(filled, chromium, timezone_id=zone, locale="en-GB")
         visit.sign_in(filled.people["cedar"])
         page = visit.go("webhooks_deliveries/delivery/")
         element = page.locator("table#result_list time").first
-        shown.append((element.inner_text(), element.get_attribute("datetime")))
+        shown.append((element.inner_text(), element.get_attribute("title")))
         visit.close()
-    assert shown[0][1] == shown[1][1]
-    assert shown[0][0] != shown[1][0]
+    assert shown[0][0] == shown[1][0]
+    assert shown[0][0].endswith(" UTC")
+    assert "UTC" in shown[0][1]
+    assert shown[0][1] != shown[1][1]
+    assert "GMT+9" in shown[1][1]
 
 
 def test_the_page_may_load_nothing_from_elsewhere(cedar: Visit) -> None:

@@ -113,12 +113,12 @@ SENTENCES: list[tuple[ReasonCode, dict[str, Any], str]] = [
     (
         ReasonCode.PAUSED,
         {"since": "2026-11-03T09:05:00+00:00", "by": "anna"},
-        "The webhook was paused on 3 November by anna; the event is sent when somebody resumes it.",
+        "The webhook was paused on 3 November at 09:05 UTC by anna; the event is sent when somebody resumes it.",
     ),
     (
         ReasonCode.PAUSED,
         {"since": "2026-11-03T09:05:00+00:00", "by": ""},
-        "The webhook was paused on 3 November; the event is sent when somebody resumes it.",
+        "The webhook was paused on 3 November at 09:05 UTC; the event is sent when somebody resumes it.",
     ),
     (ReasonCode.NEXT_IN_ORDER, {}, "It is the next in its line and is sent in a moment."),
     (

@@ -205,7 +205,7 @@ CELERY_IMPORTS = [  # tasks beside those that the apps import
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["subscriptions.api.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["subscriptions.api.permissions.HasScope"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["subscriptions.api.rendering.Renderer"],
     "DEFAULT_PARSER_CLASSES": ["subscriptions.api.parsing.StrictJSONParser"],
     "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_SCHEMA_CLASS": "subscriptions.api.schema.ApiSchema",

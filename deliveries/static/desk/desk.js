@@ -1,7 +1,7 @@
-/* The desk's own behaviour: times in the viewer's zone, copying, confirming, bulk progress. No dependencies. */
+/* The desk's own behaviour: times in words, copying, confirming, bulk progress. No dependencies. */
 (() => {
   "use strict";
-  const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+  const yours = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
   const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
   const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
@@ -19,11 +19,13 @@
     if (Number.isNaN(when.getTime())) return;
     const seconds = (when - Date.now()) / 1000;
     const style = element.dataset.desk;
-    element.textContent = style === "ago" ? inWords(seconds) : style === "countdown" ? countdown(seconds) : moment.format(when);
-    element.title = when.toISOString();
+    if (style === "ago") element.textContent = inWords(seconds);
+    if (style === "countdown") element.textContent = countdown(seconds);
+    // The page itself speaks of one zone, UTC, in which its filters and sentences are, too; pointing at a time tells the viewer's.
+    element.title = (style === "moment" ? "" : when.toISOString() + ", ") + "for you " + yours.format(when);
   };
-  const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
-  const hour = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", timeZone: "UTC" });
+  const hour = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: "UTC" });
   const label = (element) => {
     const at = new Date(element.dataset.at);
     element.textContent = (["1h", "24h"].includes(element.dataset.window) ? hour : day).format(at);
