@@ -81,7 +81,7 @@ class Resolver:
         Args:
             host: The name, ASCII.
             port: The port to connect to.
-            policy: Judges each address of the answer; one refused address refuses the name, since a name that
+            policy: Checks each address of the answer; one refused address refuses the name, since a name that
                 points to a public and a private address at once is the sign of a rebinding attempt.
             timeout: Seconds to wait.
 
