@@ -22,7 +22,7 @@ SCAN_MAX = 50_000
 """Rows that a filtered page reads at most."""
 
 
-class PageOfRows(Paginator):
+class PageOfRows(Paginator):  # type: ignore[type-arg]
     """Stands in for a paginator: the rows are cut already."""
 
     template_name = "desk/pages.html"

@@ -58,7 +58,7 @@ def encode(prefix: str, pk: int) -> str:
     return codes.encode(code_key(), prefix, pk)
 
 
-class CodeField(models.Field):
+class CodeField(models.Field):  # type: ignore[type-arg]
     """`public_id`, computed from the primary key: read on instances, filtered and selected by as any field.
 
     A text that is no code of this kind matches nothing, without a query. It can't be assigned, ordered by usefully, or

@@ -19,7 +19,7 @@ BrokerError: Final = (KombuError, OSError, redis.RedisError)
 """What `enqueue` raises where the broker is away; for an `except` clause."""
 
 
-def enqueue(task: Task, args: Sequence[Any], *, queue: str | None = None, countdown: float | None = None) -> None:
+def enqueue(task: Task, args: Sequence[Any], *, queue: str | None = None, countdown: float | None = None) -> None:  # type: ignore[type-arg]
     """Enqueue a Celery task.
 
     Args:

@@ -15,7 +15,7 @@ for model in (User, Group):
 
 
 @admin.register(User)
-class PersonAdmin(MerchantScoped, DjangoUserAdmin):  # type: ignore[misc]
+class PersonAdmin(MerchantScoped, DjangoUserAdmin):  # type: ignore[misc, type-arg]
     """An account. What it may do at a merchant is its membership there; permissions of its own it needs none."""
 
     form, add_form, change_password_form = UserChangeForm, UserCreationForm, AdminPasswordChangeForm

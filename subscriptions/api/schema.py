@@ -112,16 +112,16 @@ class ApiSchema(AutoSchema):
         )
 
     def _get_request_body(self, direction: Any = "request") -> Any:
-        body = super()._get_request_body(direction)
+        body = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
         serializer = self.get_request_serializer()
         if body and serializer is not None:
-            shape = force_instance(serializer)
+            shape = force_instance(serializer)  # type: ignore[no-untyped-call]
             is_needed = hasattr(shape, "alternatives") or any(field.required for field in shape.get_fields().values())
             body["required"] = self.method != "PATCH" and is_needed
         return body
 
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
-        schema = super()._map_basic_serializer(serializer, direction)
+        schema = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
         if direction == "request":
             if hasattr(serializer, "alternatives"):
                 schema["anyOf"] = serializer.alternatives()
@@ -136,10 +136,10 @@ class ApiSchema(AutoSchema):
         if direction == "request" and field.field_name in getattr(field.parent, "null_means_empty", ()):
             field = copy.copy(field)
             field.allow_null = True
-        return super()._map_serializer_field(field, direction, bypass_extensions)
+        return super()._map_serializer_field(field, direction, bypass_extensions)  # type: ignore[no-untyped-call]
 
     def _insert_field_validators(self, field: Any, schema: Any) -> None:
-        super()._insert_field_validators(field, schema)
+        super()._insert_field_validators(field, schema)  # type: ignore[no-untyped-call]
         # Our patterns say for themselves whether text may be empty: in `oneOf`, empty text would fit twice.
         if "oneOf" in schema and "pattern" in schema["oneOf"][0]:
             schema.update(schema.pop("oneOf")[0])
@@ -182,7 +182,7 @@ class ApiSchema(AutoSchema):
         return codes
 
     def _error_component(self) -> Any:
-        component = ResolvedComponent(name="Error", type=ResolvedComponent.SCHEMA, object="Error", schema=_ERROR)
+        component = ResolvedComponent(name="Error", type=ResolvedComponent.SCHEMA, object="Error", schema=_ERROR)  # type: ignore[no-untyped-call]
         self.registry.register_on_missing(component)
         return component.ref
 
@@ -192,7 +192,7 @@ def _refuse_nul(schema: dict[str, Any]) -> None:
         schema["pattern"] = NO_NUL
 
 
-class BearerScheme(OpenApiAuthenticationExtension):
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """Tells the document of the two ways in."""
 
     target_class = "subscriptions.api.authentication.BearerAuthentication"

@@ -10,7 +10,7 @@ from django.db import models
 from subscriptions import encryption, ids
 
 
-class PublicIdField(models.CharField):
+class PublicIdField(models.CharField):  # type: ignore[type-arg]
     """A prefixed ULID that stands beside the bigint key wherever a row is named outside the database."""
 
     def __init__(self, prefix: str = "", **kwargs: Any) -> None:
@@ -28,7 +28,7 @@ class PublicIdField(models.CharField):
         return name, path, args, {"prefix": self.prefix, **kwargs}
 
 
-class EncryptedTextField(models.TextField):
+class EncryptedTextField(models.TextField):  # type: ignore[type-arg]
     """Text that is encrypted at rest with MultiFernet under WEBHOOKS_ENCRYPTION_KEYS, the first key writing."""
 
     def get_prep_value(self, value: Any) -> Any:

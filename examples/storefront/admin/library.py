@@ -49,7 +49,7 @@ class TagsInput(forms.CharField):
         return words_of(super().clean(value))
 
 
-class FileForm(forms.ModelForm):
+class FileForm(forms.ModelForm):  # type: ignore[type-arg]
     """A file and the products that have it."""
 
     tags = TagsInput(required=False, help_text="Words separated by commas, such as course, chapter1.")

@@ -12,7 +12,7 @@ from examples.storefront.models.library import Product
 from subscriptions.models.fields import PublicIdField
 
 
-def money_field(**kwargs: object) -> models.DecimalField:
+def money_field(**kwargs: object) -> models.DecimalField:  # type: ignore[type-arg]
     """Return a column for an amount of money, two digits after the point."""
     return models.DecimalField(max_digits=12, decimal_places=2, validators=[MinValueValidator(Decimal(0))], **kwargs)  # type: ignore[arg-type]
 
