@@ -113,14 +113,13 @@ class ConnectionPool:
         owner.busy -= 1
         if owner.distrusted_until > now:
             return [connection]
+        if len(owner.idle) >= self._max_owner_idle:
+            return [connection]  # not the oldest: at a busy webhook none would ever have rested
         connection.idle_since = now
         owner.idle[connection] = self._idle[connection] = None
-        if len(owner.idle) > self._max_owner_idle:
-            oldest = next(iter(owner.idle))
-        elif len(self._idle) > self._max_idle:
-            oldest = next(iter(self._idle))
-        else:
+        if len(self._idle) <= self._max_idle:
             return []
+        oldest = next(iter(self._idle))
         self.drop(oldest)
         return [oldest]
 

@@ -253,3 +253,11 @@ def test_a_request_of_many_is_answered_by_its_own_answer_on_kept_connections(tra
                 time.sleep(0.1)
         assert over.wait(20)
     assert all(outcome.body == f"{number}".encode() for number, outcome in outcomes)
+
+
+def test_a_new_webhook_that_is_busy_comes_to_use_its_connections_again(transport: Transport):
+    """More answers than connections are kept come within the first rest: the oldest must live to have rested."""
+    with HostileServer(echoes()) as server:
+        outcomes = in_turn(1500, 8, lambda number: send(transport, server.url, body=f"{number}".encode()))
+        assert sum(outcome.reused_connection for _, outcome in outcomes) > 300
+    assert all(outcome.body == f"{number}".encode() for number, outcome in outcomes)
