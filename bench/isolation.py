@@ -1,6 +1,6 @@
-"""What a neighbour's outage costs: 1,000 endpoints that answer, alone and beside 200 that hang for 10 s a request.
+"""What a neighbour's outage costs: 1,000 endpoints that answer, alone and beside others that hang for 10 s a request.
 
-python -m tests.support.services --postgres --valkey --fsync -- python -m bench.isolation [--runs 3]
+python -m tests.support.services --postgres --valkey --fsync -- python -m bench.isolation [--runs 3] [--hanging 200]
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import argparse
 
 from bench import rig
 
-HEALTHY, HANGING = 1000, 200
+HEALTHY = 1000
 
 
 def healthy_seconds(base: str, hanging: int, each: int) -> float:
@@ -26,13 +26,14 @@ def healthy_seconds(base: str, hanging: int, each: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--hanging", type=int, default=200)
     options = parser.parse_args()
     with rig.receiver() as base:
         for each in (1, 10):
             alone, beside = [], []
             for _ in range(options.runs):
                 alone.append(healthy_seconds(base, 0, each))
-                beside.append(healthy_seconds(base, HANGING, each))
+                beside.append(healthy_seconds(base, options.hanging, each))
                 print(f"{each} each: alone {alone[-1]:.2f} s, beside the hanging {beside[-1]:.2f} s", flush=True)
             ratio = rig.median(beside) / rig.median(alone)
             print(f"{each} each: median {rig.median(beside):.2f} against {rig.median(alone):.2f} s: {ratio:.2f} times")
