@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import itertools
+import json
 import os
 import re
 import secrets
@@ -40,6 +41,8 @@ FILTERS: Final = ("data.order.currency == 'EUR'", "event == 'order.created'", "d
 PATHS: Final = ("order", "order.id", "order.customer.email", "items", "größe.wert")
 _KEY: Final = re.compile("[!-~]{1,255}")
 _numbers = itertools.count(1)
+_contents: dict[str, str] = {}
+"""What was published under an id of the caller's."""
 
 
 def new_webhook(dialect: str = "standard") -> Webhook:
@@ -126,8 +129,11 @@ def settle(label: str, body: dict[str, Any]) -> None:
 def settle_event(event: dict[str, Any]) -> None:
     event["event"] = chosen(NAMES, event["event"])
     event["data"] = as_kept(event["data"])
-    if event.get("id") and next(_numbers) % 2:  # else most are known already: 200, and nothing is stored
-        event["id"] = f"e-{next(_numbers)}"
+    if event.get("id"):  # the same event again is 200, another under its id is 409
+        content = json.dumps([event["event"], event["data"], event.get("resource_id")], sort_keys=True)
+        if _contents.setdefault(event["id"], content) != content:
+            event["id"] = f"e-{next(_numbers)}"
+            _contents[event["id"]] = content
     if event.get("occurred_at"):
         event["occurred_at"] = f"2{event['occurred_at'][1:]}"  # the edges of the calendar have no moment in UTC
 
