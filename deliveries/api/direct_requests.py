@@ -1,6 +1,6 @@
 """Which requests to publish are answered directly, and how: what the views would say, without the views.
 
-Those are nearly all: an API key, JSON, no query, no wish for another format. Whatever else there is to a request, and
+Those are nearly all: an API key, JSON, no query, no demand for another format. Whatever else there is to a request, and
 whatever is wrong with it, is left to Django's views, so that there is one place for it.
 """
 

@@ -81,7 +81,7 @@ class Evaluation(TreeInterpreter):
             found = self.visit(left, value)
         except OverBudget:
             raise
-        except Exception:
+        except Exception:  # a side without an answer leaves it to the other, or stays without one
             other = self.visit(right, value)
             if settles(other):
                 return other
