@@ -181,6 +181,9 @@ class Model:
         if not hook.deleted:
             hook.deleted, hook.enabled = True, False
             self.close_open(hook)
+            for row in self.of(hook):
+                if row.status == DEAD:
+                    self.discard(row)
 
     def rotate(self, hook: Hook, text: str) -> None:
         """Add a secret; of the others the newest two go on signing until the next step, the rest end."""
