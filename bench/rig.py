@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import django
 
@@ -21,7 +23,6 @@ django.setup()
 import redis  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.core.management import call_command  # noqa: E402
-from django.db import connection  # noqa: E402
 from django.db.models import Max, Min  # noqa: E402
 
 from deliveries import dialects  # noqa: E402
@@ -58,13 +59,13 @@ def process(*command: str, **environment: str) -> Iterator[subprocess.Popen[byte
 
 
 @contextlib.contextmanager
-def receiver() -> Iterator[str]:
-    """Run the receiver; yields its base URL."""
+def receiver(*certificate: str) -> Iterator[str]:
+    """Run the receiver, over TLS with the files of a certificate and its key; yields its base URL."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    with process("-m", "bench.receiver", str(port)):
-        wait_for(lambda: _listens(port), 10)
+    with process("-m", "bench.receiver", str(port), *certificate):
+        wait_for(lambda: listens(port), 10)
         yield f"http://127.0.0.1:{port}"
 
 
@@ -75,6 +76,7 @@ def workers(
     app: str = "webhooks_project",
     queues: str = "deliveries,housekeeping",
     threads: int = 4,
+    **environment: str,
 ) -> Iterator[None]:
     """Run `count` worker processes of Celery's threads pool, as the Procfile does: one a core."""
     command = [
@@ -83,7 +85,7 @@ def workers(
     ]  # fmt: skip
     with contextlib.ExitStack() as stack:
         for number in range(count):
-            stack.enter_context(process(*command, "-n", f"{app}-{number}-{os.getpid()}@%h"))
+            stack.enter_context(process(*command, "-n", f"{app}-{number}-{os.getpid()}@%h", **environment))
         wait_for(lambda: _consumers(queues.split(",", maxsplit=1)[0]) >= count, 60)
         yield
 
@@ -114,11 +116,12 @@ def webhooks(count: int, url: str, *, paths: Callable[[int], str] = lambda numbe
     return merchants
 
 
-def publish_backlog(merchants: list[Merchant], each: int) -> None:
-    """Publish `each` events to every merchant."""
+def publish_backlog(merchants: list[Merchant], each: int, *, note: int = 250) -> None:
+    """Publish `each` events to every merchant, whose orders have a note of so many characters."""
+    data = {"order": DATA["order"] | {"note": "x" * note}}
     for merchant in merchants:
         for left in range(each, 0, -settings.WEBHOOKS_BATCH_MAX):
-            publish_many([NewEvent(EVENT, DATA)] * min(left, settings.WEBHOOKS_BATCH_MAX), merchant=merchant)
+            publish_many([NewEvent(EVENT, data)] * min(left, settings.WEBHOOKS_BATCH_MAX), merchant=merchant)
 
 
 def drain_seconds(expect: int, timeout: float, *, url_part: str = "") -> float:
@@ -146,12 +149,22 @@ def median(values: list[float]) -> float:
     return statistics.median(values)
 
 
-def commits() -> int:
-    """Return the transactions this database has committed so far."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_stat_clear_snapshot()")
-        cursor.execute("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()")
-        return int(cursor.fetchone()[0])
+def medians(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the median of each figure over several runs; figures that stand within a figure, too."""
+    first = runs[0]
+    return {
+        name: medians([run[name] for run in runs])
+        if isinstance(value, dict)
+        else None
+        if value is None
+        else median([run[name] for run in runs])
+        for name, value in first.items()
+    }
+
+
+def report(name: str, figures: dict[str, Any]) -> None:
+    """Print a benchmark's figures as one line of JSON, for whoever compares or plots them."""
+    print(json.dumps({"benchmark": name, "figures": figures}), flush=True)
 
 
 class Messages:
@@ -170,7 +183,8 @@ class Messages:
         return int(statistics.get("cmdstat_lpush", {}).get("calls", 0))
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Whether something takes connections on a port of this host."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 

@@ -85,7 +85,9 @@ class EmbeddedPostgres(GuardedServer):
         }
         if self._data is not None:
             settings |= {"synchronous_commit": "off"}  # a crash of the machine may cost the last moment, no more
-        elif not self._fsync:
+        elif self._fsync:
+            settings |= {"shared_preload_libraries": "pg_stat_statements"}  # benchmarks count statements
+        else:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return [str(programs / "postgres"), "-D", str(cluster), *options], folder
