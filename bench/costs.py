@@ -10,7 +10,7 @@ import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-ROLES = {"webhooks_project.server": "web", "bench.bare": "web", " worker ": "worker", " beat": "beat"}
+ROLES = {"webhooks_project.server": "web", "bench.bare_view": "web", " worker ": "worker", " beat": "beat"}
 """What stands in a process' command line, and the part it plays; receivers and load generators play none."""
 
 

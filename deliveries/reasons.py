@@ -1,4 +1,4 @@
-"""Reasons as data: why the engine tried again, closed or skipped a delivery. `deliveries.wording` words them.
+"""Reasons as data: why the engine tried again, closed or skipped a delivery. `deliveries.sentences` words them.
 
 The database keeps the code and the values, so codes are never renamed: rows of earlier releases hold them.
 """

@@ -7,10 +7,10 @@ from deliveries.admin import (
     dashboard,
     dead_letters,
     delivery_log,
-    engine_tables,
     events,
     jobs,
     notices,
+    staff_tables,
     webhooks,
 )
 
@@ -22,9 +22,9 @@ __all__ = [
     "dashboard",
     "dead_letters",
     "delivery_log",
-    "engine_tables",
     "events",
     "jobs",
     "notices",
+    "staff_tables",
     "webhooks",
 ]

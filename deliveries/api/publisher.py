@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import structlog
 
-from deliveries.api import direct_requests
-from deliveries.api.direct_requests import Headers, Request
-from deliveries.api.request_chunks import Chunks, Outcomes
+from deliveries.api import publish_requests
+from deliveries.api.publish_chunks import Chunks, Outcomes
+from deliveries.api.publish_requests import Headers, Request
 from deliveries.db import engine_session
 from deliveries.db.sessions import borrowed
 
@@ -54,8 +54,8 @@ class Publisher:
         self._thread.start()
 
     def offer(self, request: Request) -> bool:
-        """Take a request if it is direct_requests. On the loop's thread; costs it microseconds."""
-        token = direct_requests.token_of(request)
+        """Take a request if it is publish_requests. On the loop's thread; costs it microseconds."""
+        token = publish_requests.token_of(request)
         if token is None:
             return False
         self._waiting.append((request, token))
@@ -106,5 +106,5 @@ class Publisher:
                 outcomes = self._chunks.carry_out(chunk)
         except Exception:  # the thread must live, and everybody be answered
             log.exception("publisher_failed")
-            outcomes = [(request, direct_requests.failure(request, [], None)) for request, _token in chunk]
+            outcomes = [(request, publish_requests.failure(request, [], None)) for request, _token in chunk]
         self._deliver(outcomes)

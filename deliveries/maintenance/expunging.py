@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from deliveries import reasons, wording
+from deliveries import reasons, sentences
 from deliveries.models import Attempt, Delivery, Event, ExpungedPayload
 from deliveries.models.events import EXPUNGED
 from deliveries.queueing import ordering, orphans
@@ -41,7 +41,7 @@ def expunge(event: Event, *, by: str, note: str = "") -> ExpungedPayload:
         if deliveries.filter(status=Delivery.Status.SENDING, due_at__gt=Now()).exists():
             raise manual_actions.Conflict("The event is being sent right now; expunge it again in a moment.")
         reason = Reason(ReasonCode.EXPUNGED, {"by": by})
-        noted = wording.sentence(reason.code, reason.values)
+        noted = sentences.sentence(reason.code, reason.values)
         manual_actions.discard_all(deliveries.filter(status=Delivery.Status.DEAD), by=by, note=noted)
         orphans.log_abandoned(keys, reason)
         cancelled = deliveries.filter(due_at__isnull=False).update(

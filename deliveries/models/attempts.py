@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from deliveries import wording
+from deliveries import sentences
 from deliveries.models.codes import CodeField
 from deliveries.models.deliveries import Delivery
 from deliveries.reasons import CODE_MAX
@@ -78,7 +78,7 @@ class Attempt(models.Model):
     def decision(self) -> str:
         """What follows from it and why, in a sentence."""
         waits = None if self.next_at is None or self.answered_at is None else self.next_at - self.answered_at
-        return wording.sentence(
+        return sentences.sentence(
             self.decision_code,
             self.decision_values,
             status_code=self.status_code,
@@ -89,4 +89,4 @@ class Attempt(models.Model):
     @property
     def what_happened(self) -> str:
         """What happened, in a sentence."""
-        return wording.orphaned(self.decision_code) if self.result == self.Result.INTERRUPTED else self.detail
+        return sentences.orphaned(self.decision_code) if self.result == self.Result.INTERRUPTED else self.detail

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from deliveries import wording
+from deliveries import sentences
 from deliveries.models.deliveries import Delivery
 from deliveries.reasons import CODE_MAX
 from subscriptions.models import Merchant, Webhook
@@ -66,4 +66,4 @@ class DeadLetter(models.Model):
     @property
     def reason(self) -> str:
         """Why it was given up, in a sentence."""
-        return wording.sentence(self.reason_code, self.reason_values, status_code=self.status_code, error=self.error)
+        return sentences.sentence(self.reason_code, self.reason_values, status_code=self.status_code, error=self.error)

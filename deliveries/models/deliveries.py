@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from deliveries import wording
+from deliveries import sentences
 from deliveries.models.codes import CodeField
 from deliveries.models.events import Event
 from deliveries.reasons import CODE_MAX
@@ -130,7 +130,7 @@ class Delivery(models.Model):
     @property
     def reason(self) -> str:
         """Why it was skipped, cancelled, or put into review, in a sentence; empty for what is open or delivered."""
-        return wording.sentence(
+        return sentences.sentence(
             self.reason_code, self.reason_values, status_code=self.last_status_code, error=self.last_error
         )
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import structlog
 from django.db import Error, transaction
 
-from deliveries import wording
+from deliveries import sentences
 from deliveries.db.arrays import columns, literal
 from deliveries.db.engine_session import fetch
 from deliveries.db.statements import load
@@ -127,7 +127,7 @@ def _arrays(lines: Collection[OrderingGroup]) -> dict[str, str]:
 def why_held(delivery: Delivery, ahead: Delivery | None) -> str:
     """Return that a held delivery waits for the one `ahead_of` it, as a sentence; empty for one that isn't held."""
     reason = reason_held(delivery, ahead)
-    return wording.sentence(reason.code, reason.values) if reason else ""
+    return sentences.sentence(reason.code, reason.values) if reason else ""
 
 
 def reason_held(delivery: Delivery, ahead: Delivery | None) -> Reason | None:

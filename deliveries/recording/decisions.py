@@ -1,6 +1,6 @@
 """What follows an attempt: delivered, tried again, or dead. A pure function of policy, outcome and count.
 
-A decision says why as data, a code and its values; `deliveries.wording` makes the sentence.
+A decision says why as data, a code and its values; `deliveries.sentences` makes the sentence.
 
 `RetryPolicy` lives in `deliveries.retries.policy`, where the dialects can reach it too, and is exported here.
 """

@@ -9,7 +9,7 @@ from typing import Final
 
 from django.db.models import Q
 
-from deliveries import reasons, wording
+from deliveries import reasons, sentences
 from deliveries.models import Delivery, Event
 from deliveries.models.events import EXPUNGED
 from deliveries.queueing import ordering
@@ -48,7 +48,7 @@ class Explanation:
         row = self.delivery
         if self.reason is None:
             return (row.reason if row else "") or f"{Delivery.Status(self.status).label}."
-        return wording.sentence(
+        return sentences.sentence(
             self.reason.code,
             self.reason.values,
             status_code=row.last_status_code if row else None,

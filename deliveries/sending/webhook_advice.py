@@ -14,7 +14,7 @@ from typing import Any, Final
 import jmespath
 from jmespath.exceptions import JMESPathError
 
-from deliveries import wording
+from deliveries import sentences
 from deliveries.models import Event
 from deliveries.models.events import EXPUNGED
 from deliveries.payloads import filters
@@ -94,7 +94,7 @@ def _tried(expression: str, sample: Sample) -> Trial:
     if reason is None:
         return Trial(sample, True, True, f"{_capital(sample)} would be sent.")
     evaluated = reason.code != ReasonCode.FILTER_NOT_EVALUATED
-    text = wording.sentence(reason.code, reason.values)
+    text = sentences.sentence(reason.code, reason.values)
     return Trial(sample, False, evaluated, f"{_capital(sample)} would not be sent. {text}")
 
 

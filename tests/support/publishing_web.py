@@ -14,7 +14,7 @@ from typing import Any
 from subscriptions import services
 from subscriptions.services import NewMerchant
 from tests.support.web_server import Running, Wire, running
-from webhooks_project.server import site
+from webhooks_project.server import publishing
 from webhooks_project.server.messages import Request
 
 PATH, BATCH = "/api/v1/events", "/api/v1/events/batch"
@@ -68,6 +68,6 @@ def publishing_web(name: str, *, on_the_loop: bool) -> Iterator[PublishingWeb]:
         web.server.hand_to_django = noting  # type: ignore[method-assign]
         if on_the_loop:
             ready = threading.Event()
-            web.loop.call_soon_threadsafe(lambda: (site.register(web.server), ready.set()))
+            web.loop.call_soon_threadsafe(lambda: (publishing.register(web.server), ready.set()))
             assert ready.wait(10)
         yield made

@@ -54,7 +54,7 @@ async def _serve(listener: socket.socket, grace: float, parent: int | None) -> N
     import django
 
     django.setup()
-    from webhooks_project.server import site
+    from webhooks_project.server import publishing
     from webhooks_project.server.serving import Server, configured
 
     stop = asyncio.Event()
@@ -64,7 +64,7 @@ async def _serve(listener: socket.socket, grace: float, parent: int | None) -> N
     if parent is not None:
         loop.add_reader(parent, stop.set)  # readable at its end only: the parent is gone
     server = Server(listener, configured(), _files() - SPARE_FILES)
-    site.register(server)
+    publishing.register(server)
     await server.start()
     gc.collect()
     gc.freeze()  # what was loaded stays; collections need not look at it

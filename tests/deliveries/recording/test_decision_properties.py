@@ -9,7 +9,7 @@ import random
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from deliveries import wording
+from deliveries import sentences
 from deliveries.reasons import ReasonCode, columns
 from deliveries.recording.decisions import RETRY_AFTER_MAX, Dead, Delivered, Retry, RetryPolicy, decide
 from deliveries.retries.policy import MAX_ATTEMPTS, MAX_DELAY
@@ -86,7 +86,7 @@ def test_every_decision_can_be_worded_from_what_the_log_keeps_of_it(
 ) -> None:
     decision = decide(policy, outcome, tried, random=lambda: roll)
     code, values = columns(decision.reason)
-    told = wording.sentence(
+    told = sentences.sentence(
         code,
         json.loads(json.dumps(values)),
         status_code=outcome.status_code,
@@ -95,7 +95,7 @@ def test_every_decision_can_be_worded_from_what_the_log_keeps_of_it(
     )
     assert told[0].isupper()
     assert told[-1] == "."
-    assert wording.UNKNOWN not in told
+    assert sentences.UNKNOWN not in told
 
 
 @some

@@ -11,8 +11,8 @@ import structlog
 from django.conf import settings
 from django.db import IntegrityError
 
-from deliveries.api import direct_requests
-from deliveries.api.direct_requests import Answer, Headers, Request
+from deliveries.api import publish_requests
+from deliveries.api.publish_requests import Answer, Headers, Request
 from deliveries.publishing import chunks
 from deliveries.publishing.chunks import Keep, Uncertain
 from deliveries.publishing.service import Checked, IdTaken, Published
@@ -59,7 +59,7 @@ class Chunks:
         passed = []
         for job in jobs:
             if job.quota is not None and job.quota.blocked_for:
-                outcomes.append((job.request, direct_requests.refusal(job.request, job.site_headers, job.quota)))
+                outcomes.append((job.request, publish_requests.refusal(job.request, job.site_headers, job.quota)))
             else:
                 passed.append(job)
         return outcomes + _published(passed)
@@ -82,7 +82,7 @@ class Chunks:
     def _prepare(self, request: Request, token: str) -> Job | None:
         site_headers = self._site_headers(request)
         credential = None if site_headers is None else self._keys.credential(token)
-        checked = credential and direct_requests.events_of(request, credential)
+        checked = credential and publish_requests.events_of(request, credential)
         return Job(request, token, site_headers or [], credential, checked) if credential and checked else None
 
     def _count(self, jobs: Sequence[Job]) -> bool:
@@ -116,12 +116,12 @@ def _published(jobs: Sequence[Job]) -> Outcomes:
     results = chunks.publish_chunk([job.checked for job in jobs], keep=_keeping(jobs), kept=keyed) if jobs else []
     for job, result in zip(jobs, results, strict=True):
         if isinstance(result, list):
-            outcomes.append((job.request, direct_requests.answer(job.request, result, job.site_headers, job.quota)))
+            outcomes.append((job.request, publish_requests.answer(job.request, result, job.site_headers, job.quota)))
         elif isinstance(result, Uncertain):
             log.error("publish_uncertain", error=str(result))
-            outcomes.append((job.request, direct_requests.failure(job.request, job.site_headers, job.quota)))
+            outcomes.append((job.request, publish_requests.failure(job.request, job.site_headers, job.quota)))
         elif isinstance(result, IdTaken):
-            outcomes.append((job.request, direct_requests.id_taken(job.request, result, job.site_headers, job.quota)))
+            outcomes.append((job.request, publish_requests.id_taken(job.request, result, job.site_headers, job.quota)))
         else:  # nothing was stored: the view tries again, or finds the answer that was kept
             outcomes.append((job.request, None))
     return outcomes
@@ -138,7 +138,7 @@ def _keeping(jobs: Sequence[Job]) -> Keep:
         rows = []
         for place, published in results:
             request = jobs[place].request
-            kept = direct_requests.answer(request, published, [], None)
+            kept = publish_requests.answer(request, published, [], None)
             rows.append(
                 idempotency.kept(
                     merchant_id=jobs[place].checked.merchant_id,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from deliveries.api import direct_requests
+from deliveries.api import publish_requests
+from deliveries.api.publish_chunks import Outcomes
 from deliveries.api.publisher import Publisher
-from deliveries.api.request_chunks import Outcomes
 from webhooks_project.server.messages import Answer, Request
 from webhooks_project.server.serving import Server
 from webhooks_project.server.site_headers import SiteHeaders
@@ -26,6 +26,6 @@ def register(server: Server) -> None:
 
     site_headers = SiteHeaders(*server.address)
     publisher = Publisher(server.loop.call_soon, deliver, site_headers.of)
-    for path in direct_requests.ROUTES:
+    for path in publish_requests.ROUTES:
         server.direct[("POST", path)] = publisher.offer
     server.at_the_end.append(publisher.stop)

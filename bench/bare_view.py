@@ -1,7 +1,7 @@
 """What ingesting costs at the least in Django: a plain view that parses JSON and stores rows by the ORM.
 
 No authentication, limits, validation, matching, canonical JSON, idempotency or wake-ups. `bench.ingest` runs it beside
-the API, in the same server: `python -m bench.bare`, with that server's options.
+the API, in the same server: `python -m bench.bare_view`, with that server's options.
 """
 
 from __future__ import annotations
@@ -61,5 +61,5 @@ def ingest(request: HttpRequest) -> JsonResponse:
 urlpatterns = [path("api/ingest", ingest)]
 
 if __name__ == "__main__":
-    settings.ROOT_URLCONF = "bench.bare"
+    settings.ROOT_URLCONF = "bench.bare_view"
     sys.exit(main())

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from deliveries import wording
+from deliveries import sentences
 from deliveries.models import Attempt, DeadLetter, Delivery
 from deliveries.reasons import CODE_MAX, Reason, ReasonCode, changes, columns, stored
 from deliveries.transport import ErrorClass
@@ -140,11 +140,11 @@ SENTENCES: list[tuple[ReasonCode, dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("code", "values", "told"), SENTENCES)
 def test_each_reason_is_told_in_a_sentence(code: ReasonCode, values: dict[str, Any], told: str) -> None:
-    assert wording.sentence(code, values, **ROW) == told
+    assert sentences.sentence(code, values, **ROW) == told
 
 
 def test_no_reason_is_left_without_a_sentence() -> None:
-    assert set(wording.SENTENCES) == set(ReasonCode) == {code for code, _values, _told in SENTENCES}
+    assert set(sentences.SENTENCES) == set(ReasonCode) == {code for code, _values, _told in SENTENCES}
     assert all(len(code) <= CODE_MAX for code in ReasonCode)
 
 
@@ -161,37 +161,37 @@ def test_no_reason_is_left_without_a_sentence() -> None:
     ],
 )
 def test_what_happened_is_told_from_the_status_or_the_error(status_code: int | None, error: str, told: str) -> None:
-    assert wording.sentence(ReasonCode.DELIVERED, status_code=status_code, error=error) == told
+    assert sentences.sentence(ReasonCode.DELIVERED, status_code=status_code, error=error) == told
 
 
 @pytest.mark.parametrize("error", [each for each in ErrorClass if each not in {"http_error", "redirect"}])
 def test_every_error_of_the_transport_has_words(error: ErrorClass) -> None:
-    assert not wording.sentence(ReasonCode.DELIVERED, error=error).startswith("The attempt failed (")
+    assert not sentences.sentence(ReasonCode.DELIVERED, error=error).startswith("The attempt failed (")
 
 
 def test_without_a_reason_there_is_nothing_to_say() -> None:
-    assert wording.sentence("") == ""
+    assert sentences.sentence("") == ""
 
 
 def test_a_code_of_a_newer_release_is_still_readable() -> None:
-    assert wording.sentence("endpoint_on_holiday", {"until": 5}) == "Endpoint on holiday."
+    assert sentences.sentence("endpoint_on_holiday", {"until": 5}) == "Endpoint on holiday."
     assert stored("endpoint_on_holiday", None) is None
 
 
 @pytest.mark.parametrize("code", ReasonCode)
 def test_a_row_without_the_values_of_its_reason_is_still_readable(code: ReasonCode) -> None:
-    told = wording.sentence(code)
+    told = sentences.sentence(code)
     assert told
     assert not set(told) & set("{}")
 
 
 def test_what_a_person_wrote_is_told_as_written() -> None:
     note = "{happened} {0.__class__} %s"
-    assert wording.sentence(ReasonCode.DISCARDED, {"by": "{by}", "note": note}) == f"Discarded by {{by}}. {note}"
+    assert sentences.sentence(ReasonCode.DISCARDED, {"by": "{by}", "note": note}) == f"Discarded by {{by}}. {note}"
 
 
 def test_templates_name_values_only() -> None:
-    for template in wording.SENTENCES.values():
+    for template in sentences.SENTENCES.values():
         names = [name for _text, name, _spec, _conversion in string.Formatter().parse(template) if name is not None]
         assert all(name.isidentifier() for name in names), template
 

@@ -11,7 +11,7 @@ from subscriptions.models import ApiRates
 
 
 @admin.register(WebhookState)
-class LaneAdmin(MerchantScoped):
+class WebhookStateAdmin(MerchantScoped):
     """Where the deliveries of a webhook stand."""
 
     merchant_path = "webhook__merchant_id"
