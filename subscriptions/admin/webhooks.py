@@ -51,13 +51,13 @@ class WebhookAdmin(ServiceFormMixin, WithRowActions):
 
     form = WebhookForm
     needs = {"add": DEVELOPER, "change": DEVELOPER, "delete": DEVELOPER}
-    list_display = ["title", "address", "listens_to", "dialect", "state", "merchant"]
+    list_display = ["title", "address", "listens_to", "dialect", "is_active", "merchant"]
     list_select_related = ["merchant"]
     list_filter = [StateFilter, ("merchant", OwnRowsFilter)]
     search_fields = ["name", "url", "public_id"]
     search_help_text = "Search names and addresses"
     change_form_template = "subscriptions/webhook_form.html"
-    readonly_fields = ["address", "state", "listens_to", "secrets_text"]
+    readonly_fields = ["address", "is_active", "listens_to", "secrets_text"]
     fieldsets = [
         (None, {"fields": ["merchant", "name", "url", "dialect", "secret", "is_enabled"]}),
         ("Events", {"fields": ["events", "patterns"]}),
@@ -69,7 +69,7 @@ class WebhookAdmin(ServiceFormMixin, WithRowActions):
         ("Limits", {"classes": ["collapse"], "fields": ["max_in_flight", "rate_limit"]}),
     ]
     viewer_fieldsets = [
-        (None, {"fields": ["name", "address", "dialect", "state", "listens_to", "secrets_text"]}),
+        (None, {"fields": ["name", "address", "dialect", "is_active", "listens_to", "secrets_text"]}),
         ("Settings", {"fields": ["filter", "timeout", "max_in_flight", "rate_limit", "body_style", "api_version"]}),
         ("Order and age", {"fields": ["ordering", "expire_after"]}),
     ]
@@ -205,7 +205,7 @@ class WebhookAdmin(ServiceFormMixin, WithRowActions):
         return ", ".join(patterns[:PATTERNS_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
     @display(description="State", label={"active": "success", "paused": "warning", "off": "danger"})
-    def state(self, row: Webhook) -> str:
+    def is_active(self, row: Webhook) -> str:
         """Return active, paused or off."""
         if not row.is_enabled:
             return "off"
