@@ -7,10 +7,12 @@ Django's connections, whose queries come from people, plan as usual.
 
 from __future__ import annotations
 
+import re
 import select
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import psycopg
@@ -28,6 +30,7 @@ PLANS = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
 }
+_PARAMETER = re.compile(r"%\((\w+)\)s")
 _own = threading.local()
 
 
@@ -101,10 +104,26 @@ def fetch(statement: str, parameters: Mapping[str, Any]) -> list[Any]:
 
 
 def _fetch(session: psycopg.Connection[Any], statement: str, parameters: Mapping[str, Any]) -> list[Any]:
-    with session.cursor(row_factory=namedtuple_row) as cursor:
-        _note(statement)
-        cursor.execute(statement, parameters)
+    with psycopg.RawCursor(session, row_factory=namedtuple_row) as cursor:
+        _execute(cursor, statement, parameters)
         return cursor.fetchall() if cursor.description else []
+
+
+def _execute(cursor: psycopg.RawCursor[Any], statement: str, parameters: Mapping[str, Any]) -> None:
+    _note(statement)
+    text, names = _native(statement)
+    cursor.execute(text, [parameters[name] for name in names])
+
+
+@lru_cache(maxsize=256)
+def _native(statement: str) -> tuple[bytes, tuple[str, ...]]:
+    """Return a statement with PostgreSQL's own parameters, `$1` the first, and their names in this order.
+
+    psycopg would translate it anew at each call: it remembers short statements only.
+    """
+    places: dict[str, str] = {}
+    text = _PARAMETER.sub(lambda found: places.setdefault(found[1], f"${len(places) + 1}"), statement)
+    return text.encode(), tuple(places)
 
 
 def _note(statement: str) -> None:
@@ -125,13 +144,11 @@ def fetch_together(
             return _fetch(session, *first)[0], _fetch(session, *second)
         with (
             session.pipeline(),
-            session.cursor(row_factory=namedtuple_row) as one,
-            session.cursor(row_factory=namedtuple_row) as other,
+            psycopg.RawCursor(session, row_factory=namedtuple_row) as one,
+            psycopg.RawCursor(session, row_factory=namedtuple_row) as other,
         ):
-            for statement, _parameters in (first, second):
-                _note(statement)
-            one.execute(*first)
-            other.execute(*second)
+            _execute(one, *first)
+            _execute(other, *second)
             return one.fetchall()[0], other.fetchall()
 
 

@@ -24,13 +24,15 @@ BEHIND_CHUNKS = 10
 """An outcome that waits so long, or so many chunks of them, hold claims back until the database has caught up."""
 SINGLE_TRIES = 2
 """How often an outcome that fails on its own account is tried before it is given up."""
+GAP = 0.01
+"""Seconds between two chunks while there is traffic: what arrives meanwhile shares the next one."""
 
 
 class Recorder:
     """Collects outcomes and writes them when a chunk is full, WEBHOOKS_RECORD_WAIT has passed, or nothing else is open.
 
-    While the database is away the outcomes stay in memory and `blocked` is set: nothing more is claimed.
-    """
+    Amid traffic it writes every GAP seconds at most, unless a chunk is full; a lone outcome waits for nothing. While the
+    database is away the outcomes stay in memory and `blocked` is set: nothing more is claimed.
 
     def __init__(self, nothing_open: Callable[[], bool], progressed: Callable[[], None]) -> None:
         self._nothing_open = nothing_open
@@ -38,6 +40,8 @@ class Recorder:
         self._queue: deque[Sent] = deque()
         self._arrived = threading.Condition()
         self._writing = 0
+        self._is_idle = True
+        self._last_began = 0.0
         self.blocked = False
         self._thread: threading.Thread | None = None
         self._stop = False
@@ -61,12 +65,14 @@ class Recorder:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name=wakeups.RECORDER, daemon=True)
                 self._thread.start()
-            self._arrived.notify()
+            if self._is_idle or self._is_due():
+                self._arrived.notify()
 
     def nudge(self) -> None:
         """Look again: a send has finished, perhaps the last one."""
-        with self._arrived:
-            self._arrived.notify()
+        if self._queue and self._nothing_open():
+            with self._arrived:
+                self._arrived.notify()
 
     def drain(self, seconds: float) -> bool:
         """Wait until all is written. True when it is."""
@@ -87,15 +93,30 @@ class Recorder:
     def _next_chunk(self) -> list[Sent]:
         with self._arrived:
             while not self._queue:
+                self._is_idle = True
                 self._arrived.wait()
+            self._is_idle = False
+        self._rest()
+        with self._arrived:
             until = time.monotonic() + settings.WEBHOOKS_RECORD_WAIT
-            while len(self._queue) < settings.WEBHOOKS_RECORD_CHUNK and not self._stop and not self._nothing_open():
+            while not self._is_due():
                 left = until - time.monotonic()
                 if left <= 0:
                     break
                 self._arrived.wait(left)
             self._writing = min(len(self._queue), settings.WEBHOOKS_RECORD_CHUNK)  # first: `pending` is never 0 between
             return [self._queue.popleft() for _ in range(self._writing)]
+
+    def _rest(self) -> None:
+        """Let more outcomes come where the last chunk was written a moment ago."""
+        left = self._last_began + GAP - time.monotonic()
+        if left > 0 and len(self._queue) < settings.WEBHOOKS_RECORD_CHUNK and not self._stop:
+            time.sleep(left)
+        self._last_began = time.monotonic()
+
+    def _is_due(self) -> bool:
+        """Tell whether what is there is to be written now: a full chunk, or as much as will come."""
+        return len(self._queue) >= settings.WEBHOOKS_RECORD_CHUNK or self._stop or self._nothing_open()
 
     def _write(self, chunk: list[Sent]) -> None:
         tries = 0

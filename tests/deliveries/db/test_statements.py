@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
+from deliveries.db.engine_session import fetch
 from deliveries.db.statements import load
 from deliveries.models.deliveries import HELD
 
@@ -48,3 +49,9 @@ def test_a_file_that_names_a_statement_twice_or_begins_without_a_name_is_refused
         load(str(tmp_path / "module.py"), "twice.sql")
     with pytest.raises(ValueError, match="before the first"):
         load(str(tmp_path / "module.py"), "nameless.sql")
+
+
+@pytest.mark.django_db
+def test_a_parameter_may_stand_in_a_statement_twice() -> None:
+    [row] = fetch("SELECT %(b)s::text AS first, %(a)s::int AS second, %(b)s::text AS third", {"a": 1, "b": "x", "c": 2})
+    assert row == ("x", 1, "x")

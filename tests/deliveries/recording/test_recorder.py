@@ -193,3 +193,16 @@ def test_outcomes_that_wait_hold_claims_back_before_their_claims_run_out(written
     assert parts.behind
     assert parts.drain(5)
     assert not parts.behind
+
+
+def test_outcomes_that_follow_a_chunk_at_once_gather_for_the_next(
+    written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "GAP", 0.5)
+    parts, _ = _recorder()
+    parts.put(_Sent(0))  # type: ignore[arg-type]
+    _until(lambda: written.chunks == [[0]])
+    for number in range(1, 6):
+        parts.put(_Sent(number))  # type: ignore[arg-type]
+    _until(lambda: len(written.all) == 6)
+    assert written.chunks == [[0], [1, 2, 3, 4, 5]]
