@@ -31,8 +31,9 @@ GAP = 0.01
 class Recorder:
     """Collects outcomes and writes them when a chunk is full, WEBHOOKS_RECORD_WAIT has passed, or nothing else is open.
 
-    Amid traffic it writes every GAP seconds at most, unless a chunk is full; a lone outcome waits for nothing. While the
-    database is away the outcomes stay in memory and `blocked` is set: nothing more is claimed.
+    Amid traffic it writes every GAP seconds at most, unless a chunk is full; a lone outcome waits for nothing. While
+    the database is away the outcomes stay in memory and `blocked` is set: nothing more is claimed.
+    """
 
     def __init__(self, nothing_open: Callable[[], bool], progressed: Callable[[], None]) -> None:
         self._nothing_open = nothing_open
