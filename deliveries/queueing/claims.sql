@@ -64,17 +64,18 @@ WITH webhook AS MATERIALIZED (
     WHERE w.rate_limit IS NOT NULL ORDER BY w.id
     ON CONFLICT (webhook_id) DO UPDATE SET blocked_until = excluded.blocked_until
     RETURNING webhook_id, blocked_until
+), told AS MATERIALIZED (
+    SELECT w.id, w.version, w."window", EXTRACT(EPOCH FROM charged.blocked_until - now())::float8 AS wait,
+        (SELECT count(*) FROM found f WHERE f.webhook_id = w.id AND f.is_orphaned) AS orphaned,
+        (SELECT count(*) FROM found f WHERE f.webhook_id = w.id AND f.is_expired) AS expired
+    FROM webhook w LEFT JOIN charged ON charged.webhook_id = w.id
 )
-SELECT w.id AS webhook_id, w.version, w."window", now() AS now,
-    EXTRACT(EPOCH FROM charged.blocked_until - now())::float8 AS wait,
-    (SELECT count(*) FROM found f WHERE f.webhook_id = w.id AND f.is_orphaned) AS orphaned,
-    (SELECT count(*) FROM found f WHERE f.webhook_id = w.id AND f.is_expired) AS expired,
+SELECT w.id AS webhook_id, w.version, w."window", now() AS now, w.wait, w.orphaned, w.expired,
     d.id, d.attempt_count, d.tries, d.orphaned_attempts, d.was_due, d.expires_at,
     e.public_id AS event_id, e.type, e.data, e.resource_id, e.occurred_at, e.size
-FROM webhook w
+FROM told w
 LEFT JOIN claimed d ON d.webhook_id = w.id
 LEFT JOIN webhooks_deliveries_event e ON e.id = d.event_id
-LEFT JOIN charged ON charged.webhook_id = w.id
 ORDER BY d.was_due, d.id
 
 -- name: release

@@ -20,9 +20,10 @@ WHERE NOT EXISTS (
 
 -- name: release
 -- Makes held heads due. One in review is no longer open and stays as it is; so does one that was cancelled meanwhile,
--- and whoever did that comes here next.
+-- and whoever did that comes here next. COALESCE keeps delivery_due from serving: by the key, not by a walk over all
+-- that is open.
 UPDATE webhooks_deliveries_delivery SET due_at = now()
-WHERE id = ANY (%(ids)s::bigint[]) AND due_at = '9999-01-01 00:00:00+00'
+WHERE id = ANY (%(ids)s::bigint[]) AND COALESCE(due_at, now()) = '9999-01-01 00:00:00+00'
 RETURNING webhook_id
 
 -- name: ahead

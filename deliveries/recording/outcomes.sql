@@ -2,7 +2,8 @@
 -- Writes a chunk of outcomes whose claims are in force: deliveries, attempts, dead letters, the webhooks' state and the
 -- counters. The claim token is the fence: a delivery that somebody else closed or claimed meanwhile is left alone, and
 -- what doesn't come back is a late outcome. A delivery stands once in a chunk. Rows of state and counters come sorted,
--- so that two recorders can't deadlock.
+-- so that two recorders can't deadlock. A late success leaves another's token on the row that it closes, so closed_at
+-- is asked, too; asked for the status 'sending', the planner would walk all open requests by delivery_in_flight.
 WITH o AS MATERIALIZED (
     SELECT * FROM unnest(
         %(delivery_id)s::bigint[], %(token)s::bigint[], %(status)s::text[], %(reason_code)s::text[],
@@ -31,9 +32,8 @@ WITH o AS MATERIALIZED (
         last_status_code = o.status_code, last_error = o.error, last_attempt_at = o.answered_at,
         response_ms = o.total_ms
     FROM o
-    WHERE d.id = o.delivery_id AND d.claim_token = o.token AND d.status = 'sending'
-    RETURNING d.id, d.merchant_id, d.webhook_id, d.ordering_group, d.status, d.reason_code, d.reason_values,
-        d.last_error, d.last_status_code, d.due_at IS NULL AS is_closed
+    WHERE d.id = o.delivery_id AND d.claim_token = o.token AND d.closed_at IS NULL
+    RETURNING d.merchant_id, d.ordering_group, o.*
 ), logged AS (
     INSERT INTO webhooks_deliveries_attempt
         (delivery_id, webhook_id, number, result, started_at, answered_at, lateness_ms, status_code, error, detail,
@@ -41,17 +41,17 @@ WITH o AS MATERIALIZED (
          response_headers, response_body,
          response_size, response_truncated, dns_ms, connect_ms, tls_ms, first_byte_ms, total_ms, remote_address,
          reused_connection, worker)
-    SELECT o.delivery_id, o.webhook_id, o.number, o.result, o.started_at, o.answered_at, o.lateness_ms, o.status_code,
-        o.error, o.detail, o.decision_code, o.decision_values, o.next_at, o.url, o.request_headers, o.request_size,
-        o.request_digest,
-        o.response_headers, o.response_body, o.response_size, o.response_truncated, o.dns_ms, o.connect_ms, o.tls_ms,
-        o.first_byte_ms, o.total_ms, o.remote_address, o.reused_connection, o.worker
-    FROM o JOIN moved ON moved.id = o.delivery_id
+    SELECT delivery_id, webhook_id, number, result, started_at, answered_at, lateness_ms, status_code, error, detail,
+        decision_code, decision_values, next_at, url, request_headers, request_size, request_digest,
+        response_headers, response_body,
+        response_size, response_truncated, dns_ms, connect_ms, tls_ms, first_byte_ms, total_ms, remote_address,
+        reused_connection, worker
+    FROM moved
 ), dead AS (
     INSERT INTO webhooks_deliveries_deadletter
         (delivery_id, merchant_id, webhook_id, reason_code, reason_values, error, status_code, created_at, resolution,
          resolved_by, note)
-    SELECT id, merchant_id, webhook_id, reason_code, reason_values, last_error, last_status_code, now(), '', '', ''
+    SELECT delivery_id, merchant_id, webhook_id, reason_code, reason_values, error, status_code, now(), '', '', ''
     FROM moved WHERE status = 'dead'
     ON CONFLICT (delivery_id) WHERE resolved_at IS NULL DO NOTHING
 ), state AS (
@@ -84,7 +84,7 @@ WITH o AS MATERIALIZED (
     ON CONFLICT (webhook_id, bucket, result, band) DO UPDATE SET
         count = c.count + excluded.count, total_ms = c.total_ms + excluded.total_ms
 )
-SELECT id, webhook_id, ordering_group, is_closed FROM moved
+SELECT delivery_id AS id, webhook_id, ordering_group, next_at IS NULL AS is_closed FROM moved
 
 -- name: move_late
 -- Moves deliveries on by outcomes that come late. Under a claim that is still in force as always; else a success closes
