@@ -35,6 +35,14 @@ def _json(value: dict[str, Any]) -> str:
     return _text(json.dumps(value, ensure_ascii=False))
 
 
+def _texts(values: Sequence[str]) -> str:
+    """Write a column of text. Most hold nothing to escape, which is seen of all of them at once."""
+    joined = '","'.join(values)
+    if "\\" in joined or joined.count('"') != 2 * (len(values) - 1):
+        joined = '","'.join([value.replace("\\", "\\\\").replace('"', '\\"') for value in values])
+    return '{"' + joined + '"}'
+
+
 _WRITERS: dict[type, Callable[[Any], str]] = {
     str: _text,
     int: _number,
@@ -44,6 +52,15 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
     bytes: _bytes,
     dict: _json,
 }
+_COLUMN_WRITERS: dict[type, Callable[[Sequence[Any]], str]] = {
+    str: _texts,
+    int: lambda values: "{" + ",".join(map(repr, values)) + "}",
+    float: lambda values: "{" + ",".join(map(repr, values)) + "}",
+    bool: lambda values: "{" + ",".join(map(_boolean, values)) + "}",
+    datetime: lambda values: '{"' + '","'.join(map(datetime.isoformat, values)) + '"}',
+    type(None): lambda values: "{" + ",".join(["NULL"] * len(values)) + "}",
+}
+"""For columns of one type, as nearly all are: a call a column instead of one an element."""
 
 
 def literal(column: Iterable[Any]) -> str:
@@ -57,19 +74,8 @@ def literal(column: Iterable[Any]) -> str:
     """
     values = list(column)
     kinds = set(map(type, values))
-    if kinds == {str}:
-        return _texts(values)
-    if kinds in ({int}, {float}):
-        return "{" + ",".join(map(repr, values)) + "}"
-    return "{" + ",".join([_element(value) for value in values]) + "}"
-
-
-def _texts(values: Sequence[str]) -> str:
-    """Write a column of text. Most hold nothing to escape, which is seen of all of them at once."""
-    joined = '","'.join(values)
-    if "\\" in joined or joined.count('"') != 2 * (len(values) - 1):
-        joined = '","'.join([value.replace("\\", "\\\\").replace('"', '\\"') for value in values])
-    return '{"' + joined + '"}'
+    write = _COLUMN_WRITERS.get(kinds.pop()) if len(kinds) == 1 else None
+    return write(values) if write else "{" + ",".join(map(_element, values)) + "}"
 
 
 def _element(value: Any) -> str:

@@ -77,9 +77,13 @@ def cell_arrays(counts: Sequence[Count]) -> dict[str, str]:
 
 
 def _cells(counts: Sequence[Count], step: timedelta) -> list[tuple[Any, ...]]:
-    cells: dict[tuple[int, int, datetime, str, int], tuple[int, float]] = {}
+    seconds = int(step.total_seconds())
+    cells: dict[tuple[int, int, int, str, int], tuple[int, float]] = {}
     for merchant_id, webhook_id, at, result, ms in counts:
-        key = (merchant_id, webhook_id, floor(at, step), result, band_of(ms))
+        key = (merchant_id, webhook_id, int(at.timestamp()) // seconds, result, band_of(ms))
         count, total = cells.get(key, (0, 0.0))
         cells[key] = (count + 1, total + ms)
-    return [(*key, *cell) for key, cell in sorted(cells.items())]
+    return [
+        (merchant_id, webhook_id, datetime.fromtimestamp(nth * seconds, tz=UTC), result, band, *cell)
+        for (merchant_id, webhook_id, nth, result, band), cell in sorted(cells.items())
+    ]

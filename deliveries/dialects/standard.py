@@ -5,6 +5,7 @@ import binascii
 import hmac
 import secrets as random_bytes
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from deliveries.dialects import base
@@ -51,6 +52,7 @@ def encode(message: Message, secrets: Sequence[str]) -> Encoded:
     return base.request(message, body, (SIGNATURE_HEADER, signatures))
 
 
+@lru_cache(maxsize=4096)
 def key_of(secret: str) -> bytes:
     """Return the HMAC key in a secret. Raises ValueError with the fix if it is not `whsec_` and base64."""
     if not secret.startswith(SECRET_PREFIX):

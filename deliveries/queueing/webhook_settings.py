@@ -53,12 +53,18 @@ class Target:
     sealed: list[tuple[str, datetime | None]]
     rotated_at: datetime | None = None
     _opened: list[tuple[str, datetime | None]] = field(default_factory=list)
+    _lasting: list[str] | None = None
 
     @property
     def secrets(self) -> list[str]:
         """The active secrets, oldest first. Raises UndecryptableSecret, for this webhook's deliveries alone."""
+        if self._lasting is not None:
+            return self._lasting
         if len(self._opened) < len(self.sealed):
             self._opened = [(encryption.decrypt(value), until) for value, until in self.sealed]
+        if all(until is None for _value, until in self._opened):
+            self._lasting = [value for value, _until in self._opened]
+            return self._lasting
         now = clock.at(time.monotonic())
         return [value for value, until in self._opened if until is None or until > now]
 

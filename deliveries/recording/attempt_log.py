@@ -16,6 +16,8 @@ from deliveries.recording.decided_outcomes import DecidedOutcome
 from deliveries.sending.masking import masked
 from deliveries.sending.sender import Sent
 
+_DELIVERED, _FAILED = Attempt.Result.DELIVERED.value, Attempt.Result.FAILED.value
+
 
 class AttemptRow(NamedTuple):
     """A row of the log as the statements of outcomes.sql take it; the fields are their parameters and the columns."""
@@ -60,7 +62,7 @@ def row_of(each: DecidedOutcome) -> AttemptRow:
         delivery_id=row.delivery_id,
         webhook_id=row.target.webhook_id,
         number=row.attempt,
-        result=(Attempt.Result.DELIVERED if outcome.delivered else Attempt.Result.FAILED).value,
+        result=_DELIVERED if outcome.delivered else _FAILED,
         started_at=each.started_at,
         answered_at=each.answered_at,
         lateness_ms=(each.started_at - row.due_at).total_seconds() * 1000,

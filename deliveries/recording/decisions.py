@@ -77,6 +77,8 @@ class Dead:
 
 Decision = Delivered | Retry | Dead
 
+_DELIVERED: Final = Delivered(Reason(ReasonCode.DELIVERED))
+
 
 def decide(
     policy: RetryPolicy, outcome: Outcome, tries: int, *, random: Callable[[], float] = _random.random
@@ -97,7 +99,7 @@ def decide(
     status = outcome.status_code
     answered = status is not None and (outcome.error is None or outcome.error in STATUS_ERRORS)
     if outcome.error is None and status is not None and 200 <= status < 300:
-        return Delivered(Reason(ReasonCode.DELIVERED))
+        return _DELIVERED
     if answered and status == HTTPStatus.GONE:
         return Dead(Reason(ReasonCode.ENDPOINT_GONE), disable_webhook=True)
     if outcome.permanent:

@@ -66,7 +66,8 @@ class Recorder:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name=wakeups.RECORDER, daemon=True)
                 self._thread.start()
-            if self._is_idle or self._is_due():
+            if self._is_idle or len(self._queue) >= settings.WEBHOOKS_RECORD_CHUNK:
+                self._is_idle = False
                 self._arrived.notify()
 
     def nudge(self) -> None:

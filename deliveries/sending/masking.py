@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import quote
 
 from deliveries.transport import Outcome, Request
@@ -17,16 +18,31 @@ _CREDENTIAL = re.compile(r"authorization|cookie|token|secret|password|api-?key",
 
 
 @lru_cache(maxsize=1024)
-def _is_credential(name: str) -> bool:
-    return _CREDENTIAL.search(name) is not None
+def _credentials(names: tuple[str, ...]) -> tuple[int, ...]:
+    """Return the places of the names that are credentials."""
+    return tuple(place for place, name in enumerate(names) if _CREDENTIAL.search(name))
 
 
-def masked(headers: Iterable[tuple[str, str]], secrets: Sequence[str]) -> list[tuple[str, str]]:
+def masked(headers: Sequence[tuple[str, str]], secrets: Sequence[str]) -> Sequence[tuple[str, str]]:
     """Return the headers with every value masked that holds one of the webhook's secrets or is a credential by name."""
-    return [
-        (name, MASKED if _is_credential(name) or any(secret in value for secret in secrets) else value)
-        for name, value in headers
-    ]
+    names, values = _split(headers)
+    hidden = set(_credentials(names))
+    if _hold_any(values, secrets):
+        hidden |= {place for place, value in enumerate(values) if any(secret in value for secret in secrets)}
+    if not hidden:
+        return headers
+    return [(name, MASKED if place in hidden else value) for place, (name, value) in enumerate(headers)]
+
+
+def _split(headers: Sequence[tuple[str, str]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    names, values = zip(*headers, strict=True) if headers else ((), ())
+    return names, values
+
+
+def _hold_any(values: Sequence[str], texts: Iterable[str]) -> bool:
+    """Tell whether one of the texts stands in one of the values; seldom, so it is asked of all values at once."""
+    together = "\n".join(values)
+    return any(text in together for text in texts)
 
 
 SHORTEST = 6
@@ -39,22 +55,32 @@ def without_echo(outcome: Outcome, request: Request, secrets: Sequence[str]) -> 
     Looked for are the webhook's secrets and what the request carries in headers that are credentials by name, as sent
     and as JSON or a form may write it. A secret that the end of the kept body cuts off is masked as far as it is there.
     """
-    carried = [value for name, value in request.headers if _is_credential(name)]
-    spellings = _ordered_spellings((*secrets, *carried))
-    body = _masked_body(outcome.body, spellings, cut=outcome.body_truncated)
+    names, values = _split(request.headers)
+    spellings = _ordered_spellings((*secrets, *[values[place] for place in _credentials(names)]))
+    body = outcome.body
+    if outcome.body_truncated or any(each in body for each in spellings.as_bytes):
+        body = _masked_body(body, spellings.as_bytes, cut=outcome.body_truncated)
     headers = outcome.headers
-    if any(text in value for _name, value in headers for text in spellings):
-        headers = tuple((name, _masked_text(value, spellings)) for name, value in headers)
+    if _hold_any(_split(headers)[1], spellings.texts):
+        headers = tuple((name, _masked_text(value, spellings.texts)) for name, value in headers)
     if body == outcome.body and headers is outcome.headers:
         return outcome
     return replace(outcome, body=body, headers=headers)
 
 
+class _Spellings(NamedTuple):
+    """What to look for in an answer's headers, and in its body."""
+
+    texts: tuple[str, ...]
+    as_bytes: tuple[bytes, ...]
+
+
 @lru_cache(maxsize=1024)
-def _ordered_spellings(secrets: tuple[str, ...]) -> tuple[str, ...]:
+def _ordered_spellings(secrets: tuple[str, ...]) -> _Spellings:
     """Return what to look for, the longest first: one may hold another, as `Bearer …` does."""
     wanted = {text for secret in secrets if len(secret) >= SHORTEST for text in _spellings(secret)}
-    return tuple(sorted(wanted, key=len, reverse=True))
+    texts = tuple(sorted(wanted, key=len, reverse=True))
+    return _Spellings(texts, tuple(map(str.encode, texts)))
 
 
 def _spellings(secret: str) -> set[str]:
@@ -71,9 +97,9 @@ def _masked_text(text: str, secrets: Iterable[str]) -> str:
     return text
 
 
-def _masked_body(body: bytes, secrets: Sequence[str], *, cut: bool) -> bytes:
+def _masked_body(body: bytes, secrets: Sequence[bytes], *, cut: bool) -> bytes:
     mask = MASKED.encode()
-    for secret in map(str.encode, secrets):
+    for secret in secrets:
         body = body.replace(secret, mask)
         if cut:
             shown = next((n for n in range(len(secret) - 1, SHORTEST - 1, -1) if body.endswith(secret[:n])), 0)

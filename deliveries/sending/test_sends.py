@@ -31,7 +31,7 @@ class Trial:
     @property
     def headers(self) -> list[tuple[str, str]]:
         """The request's headers for eyes: secrets are masked."""
-        return masked(self.request.headers, self.target.secrets)
+        return list(masked(self.request.headers, self.target.secrets))
 
 
 def prepare(entry: EventType, target: Target) -> Trial:

@@ -14,6 +14,7 @@ import os
 import socket
 import struct
 import sys
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import certifi
@@ -36,7 +37,6 @@ _TCP_INFO: int | None = getattr(socket, "TCP_INFO", None)
 _BYTES_RECEIVED = 128  # offset in Linux' struct tcp_info
 
 _serial = itertools.count(1)
-_OWN_LINES = ("Expect:", "Accept-Encoding: identity")
 
 _ALWAYS: tuple[tuple[int, Any], ...] = (
     (pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS),
@@ -266,18 +266,26 @@ class Borrowed:
         self._sock.detach()
 
 
-def _header_lines(request: Request) -> list[str | bytes]:
-    # "Name:" takes out what libcurl would add of its own, "Name;" sends an empty value
-    lines: list[str | bytes] = [
-        f"{name}: {value}" if value and not value.isspace() else f"{name};" for name, value in request.headers
-    ]
-    lines += _OWN_LINES
-    names = {name.lower() for name, _ in request.headers}
-    if "user-agent" not in names:
+def _header_lines(request: Request) -> list[str] | list[bytes]:
+    """Return the lines for libcurl: "Name:" takes out what it would add of its own, "Name;" sends an empty value."""
+    headers = request.headers
+    lines = [f"{name}: {value}" if value.strip() else f"{name};" for name, value in headers]
+    lines += _own_lines(tuple([name for name, _ in headers]))
+    if "".join(lines).isascii():
+        return lines
+    return [line.encode("latin-1") for line in lines]
+
+
+@lru_cache(maxsize=1024)
+def _own_lines(names: tuple[str, ...]) -> list[str]:
+    """Return the lines that go with headers of these names."""
+    given = {name.lower() for name in names}
+    lines = ["Expect:", "Accept-Encoding: identity"]
+    if "user-agent" not in given:
         lines.append(f"User-Agent: {USER_AGENT}")
-    if "content-type" not in names:
+    if "content-type" not in given:
         lines.append("Content-Type:")
-    return [line if line.isascii() else line.encode("latin-1") for line in lines]  # type: ignore[union-attr]
+    return lines
 
 
 def _set_method(set_option: Any, request: Request) -> None:

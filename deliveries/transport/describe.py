@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
@@ -32,7 +32,7 @@ def describe(exchange: Exchange, answer: Answer, note: str | None = None) -> Out
         detail = f"{detail} {note}"
     if exchange.resent:
         detail = f"{detail} {RESENT}"
-    headers = _read_headers(answer.lines)
+    headers = _read_headers(answer.lines[1:])
     return Outcome(
         status_code=answer.status,
         error=error,
@@ -92,10 +92,10 @@ def _verdict(status: int) -> tuple[ErrorClass | None, str]:
     return ErrorClass.HTTP_ERROR, f"The receiver answered {phrase}."
 
 
-def _read_headers(lines: list[bytes]) -> list[tuple[str, str]]:
+def _read_headers(lines: Iterable[bytes]) -> list[tuple[str, str]]:
     """Split the lines of a head; one that goes on in the next (RFC 9112 §5.2) becomes one again."""
     headers: list[tuple[str, str]] = []
-    for line in lines[1:]:
+    for line in lines:
         text = line.decode("latin-1")
         name, _, value = text.partition(":")
         if text[0] in " \t" and headers:
@@ -105,7 +105,11 @@ def _read_headers(lines: list[bytes]) -> list[tuple[str, str]]:
     return headers
 
 
-def _keep_headers(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+def _keep_headers(headers: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Return the first headers, so that they can be shown."""
+    text = "".join(["".join(header) for header in headers])
+    if len(headers) <= KEEP_HEADERS and len(text) <= KEEP_HEADER_BYTES and text.isprintable():
+        return tuple(headers)  # as nearly all are
     kept: list[tuple[str, str]] = []
     room = KEEP_HEADER_BYTES
     for name, value in headers:
@@ -119,8 +123,6 @@ def _keep_headers(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], 
 
 def _visible(text: str) -> str:
     """Write control characters as escapes: databases refuse NUL in text, and terminals obey the others."""
-    if text.isprintable():  # most are, and asking is cheap
-        return text
     return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
 
 
