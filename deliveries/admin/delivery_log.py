@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Prefetch, QuerySet, prefetch_related_objects
+from django.db.models import Prefetch, Q, QuerySet, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
@@ -22,6 +22,8 @@ from subscriptions import ids
 from subscriptions.admin import local_times
 from subscriptions.admin.row_actions import WithRowActions, row_action
 from subscriptions.admin.scoping import DEVELOPER, OwnRowsFilter, name_of
+from subscriptions.filters import says_nothing
+from subscriptions.models import Webhook
 
 ATTEMPTS_SHOWN = 25
 """The most attempts of a delivery that an opened row lists."""
@@ -57,7 +59,7 @@ class DeliveryAdmin(WithRowActions, CursorAdmin):
         ("merchant", OwnRowsFilter),
     ]
     search_fields = ["public_id"]
-    search_help_text = "An id, a resource's id, or any text of the payload such as an order number"
+    search_help_text = "An id, the start of a URL, or any text of the payload, such as an order number; in any case"
     actions = ["send_again"]
     change_list_template = "desk/log.html"
 
@@ -70,13 +72,16 @@ class DeliveryAdmin(WithRowActions, CursorAdmin):
         return self.may(request, "change")
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
-        """Find by an id of a delivery or event, a resource's id, or text of the payload."""
-        term = search.clean(search_term)
-        if not term:  # what is only invisible finds nothing; without a search, everything is shown
+        """Find by an id of a delivery or event, a resource's id, the start of a URL or text of the payload."""
+        if says_nothing(search_term):  # what is only invisible finds nothing; without a search, everything is shown
             return (queryset.none() if search_term else queryset), False
-        if term.startswith(ids.DELIVERY + "_"):
-            return queryset.filter(public_id=term), False
-        return queryset.filter(event_id__in=search.among(self, request, term)), False
+        found = Q(event_id__in=search.among(self, request, search_term))
+        if search_term.startswith(ids.DELIVERY + "_"):
+            found |= Q(public_id=search_term)
+        webhooks = self.scope(request, Webhook.objects.filter(url__istartswith=search_term))
+        if keys := list(webhooks.values_list("pk", flat=True)):
+            found |= Q(webhook_id__in=keys)
+        return queryset.filter(found), False
 
     def read_along(self, rows: list[Any]) -> None:
         """Read the attempts of the page's deliveries in one query, without bodies and headers."""

@@ -18,6 +18,7 @@ from deliveries.models import Event
 from deliveries.models.events import EXPUNGED
 from subscriptions.admin import local_times
 from subscriptions.admin.scoping import OWNER, OwnRowsFilter
+from subscriptions.filters import says_nothing
 
 
 class TypeFilter(delivery_log_filters.EventTypeFilter):
@@ -36,7 +37,7 @@ class EventAdmin(CursorAdmin):
     list_select_related = ["merchant"]
     list_filter = [TypeFilter, ("merchant", OwnRowsFilter)]
     search_fields = ["public_id"]
-    search_help_text = "An id, a resource's id, or any text of the payload such as an order number"
+    search_help_text = "An id, a resource's id, or any text of the payload, such as an order number; in any case"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Leave payloads where they are, but on the event's page."""
@@ -44,8 +45,8 @@ class EventAdmin(CursorAdmin):
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> Any:
         """Find by id, resource or text of the payload."""
-        if not search.clean(search_term):
-            return queryset, False
+        if says_nothing(search_term):
+            return (queryset.none() if search_term else queryset), False
         return queryset.filter(pk__in=search.among(self, request, search_term)), False
 
     def change_view(self, request: HttpRequest, object_id: str, *_: Any, **__: Any) -> HttpResponse:

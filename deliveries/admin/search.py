@@ -10,17 +10,13 @@ from django.db.models import QuerySet
 from deliveries.admin import merged_pages
 from deliveries.admin.merged_pages import MergedRows
 from deliveries.models import Event
+from deliveries.review import text_search
+from subscriptions.filters import says_nothing
 
 PAYLOADS_MAX = 20_000
 """How many of the newest events' payloads a search reads; ids and resource ids are found in all."""
 FOUND_MAX = 500
 """The most events a search by text finds."""
-TERM_MAX = 200
-
-
-def clean(term: str) -> str:
-    """Return the term without what no database looks for."""
-    return "".join(character for character in term.strip() if character.isprintable())[:TERM_MAX]
 
 
 def events(
@@ -28,25 +24,24 @@ def events(
 ) -> list[int]:
     """Return the primary keys among `rows` (scoped events) that the term names or that contain it.
 
-    `order` is newest first, led by the column an index begins with; `webhooks` are the merchants, where they are
-    several. Three queries.
+    What contains means: `deliveries.review.text_search`. `order` is newest first, led by the column an index begins
+    with; `webhooks` are the merchants, where they are several. Three queries.
     """
-    term = clean(term)
-    if not term:
+    if says_nothing(term):
         return []
     named = rows.filter(public_id=term).order_by() | rows.filter(resource_id=term).exclude(resource_id="").order_by()
     keys = list(named.values_list("pk", flat=True)[:FOUND_MAX])
-    if keys:
-        return keys
     newest = rows.order_by(*order)
     if webhooks is None:
         floor = newest.values_list("pk", flat=True)[PAYLOADS_MAX - 1 : PAYLOADS_MAX].first()
     else:
         floor = merged_pages.depth(rows, webhooks, descending=True, rows_max=PAYLOADS_MAX)
-    found = (newest if floor is None else newest.filter(pk__gte=floor)).filter(data__contains=term)
+    found = (newest if floor is None else newest.filter(pk__gte=floor)).filter(text_search.in_payload(term))
     if webhooks is not None:
-        return merged_pages.first(found, webhooks, descending=True, limit=FOUND_MAX)
-    return list(found.values_list("pk", flat=True)[:FOUND_MAX])
+        keys += merged_pages.first(found, webhooks, descending=True, limit=FOUND_MAX)
+    else:
+        keys += found.values_list("pk", flat=True)[:FOUND_MAX]
+    return keys
 
 
 def among(admin: Any, request: Any, term: str) -> list[int]:

@@ -15,6 +15,7 @@ from django.db.models import Q, QuerySet
 from django_filters import FilterSet, filters  # type: ignore[import-untyped]
 
 from deliveries.models import DeadLetter, Delivery, Job
+from deliveries.review import text_search
 from subscriptions.filters import MomentFilter, says_nothing, selected
 from subscriptions.models import Merchant
 
@@ -69,7 +70,7 @@ class DeliveryFilter(FilterSet):
     until = MomentFilter("created_at", "lt", help_text="Made before.")
     search = filters.CharFilter(
         method="by_search",
-        help_text="An id of delivery, event or resource; the start of a URL; text of the payload.",
+        help_text="An id of delivery, event or resource; the start of a URL or, in any case, text of the payload.",
     )
     created_at_min = MomentFilter("created_at", "gte", help_text="The same as since.")
     updated_at_min = MomentFilter(method="by_change", help_text="Made, tried or closed then or later.")
@@ -85,7 +86,8 @@ class DeliveryFilter(FilterSet):
     def by_search(self, rows: QuerySet[Delivery], name: str, value: str) -> QuerySet[Delivery]:
         """Keep those that bear the words."""
         exact = Q(public_id=value) | Q(event__public_id=value) | Q(event__resource_id=value)
-        return rows.filter(exact | Q(webhook__url__startswith=value) | Q(event__data__icontains=value))
+        by_url = Q(webhook__url__istartswith=value)
+        return rows.filter(exact | by_url | text_search.in_payload(value, "event__data"))
 
     def by_change(self, rows: QuerySet[Delivery], name: str, value: Any) -> QuerySet[Delivery]:
         """Keep those that something happened to."""
