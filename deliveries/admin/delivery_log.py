@@ -98,11 +98,10 @@ class DeliveryAdmin(WithRowActions, CursorAdmin):
         ]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """Let the export's links name only the filters that have a value: forms of the page send blank ones, too."""
+        """Give the page the links of its exports."""
         answer = super().changelist_view(request, extra_context)
         if changelist := getattr(answer, "context_data", None) and answer.context_data.get("cl"):
-            without = dict.fromkeys(exports.blank(request.GET))
-            answer.context_data["export_query"] = changelist.get_query_string(without)
+            answer.context_data["export_query"] = exports.link(changelist, request.GET)
         return answer
 
     def change_view(self, request: HttpRequest, object_id: str, *_: Any, **__: Any) -> HttpResponse:
@@ -123,10 +122,8 @@ class DeliveryAdmin(WithRowActions, CursorAdmin):
         return TemplateResponse(request, "desk/payload.html", {"payload": payload_display.pretty(delivery.event.data)})
 
     def export(self, request: HttpRequest, kind: str) -> Any:
-        """Stream the log as it is filtered, as CSV or JSON; 422 where a filter is blank."""
-        if names := exports.blank(request.GET):
-            return exports.refused(names)
-        return exports.log(self.get_changelist_instance(request), kind)
+        """Stream the log as it is filtered, as CSV or JSON; 422 where the address doesn't say which rows are meant."""
+        return exports.refusal(kind, request.GET) or exports.log(self.get_changelist_instance(request), kind)
 
     # --- row actions --------------------------------------------------------------------------------------------------
 

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.conf import settings
+from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, IGNORED_PARAMS, PAGE_VAR, SEARCH_VAR
 from django.http import Http404, HttpResponse, QueryDict, StreamingHttpResponse
 
-from deliveries.admin.keyset_pages import CursorChangeList
+from deliveries.admin.keyset_pages import NEXT, PREVIOUS, CursorChangeList
 from deliveries.db.sessions import borrowed
 from deliveries.models import Delivery
 from subscriptions.filters import says_nothing
@@ -34,6 +35,11 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet would run a cell that starts so; it gets an apostrophe before it."""
 CUT = "Cut after {most:,} rows: choose a shorter time, or filter further, for the rest."
 """What the last row says where not all rows are in the file."""
+ALL = ALL_VAR
+"""The word of an address that means the whole log: `all=true`. Lists take it for no filter."""
+_PLACES = (NEXT, PREVIOUS, PAGE_VAR)
+_NO_FILTERS = {*_PLACES, ERROR_FLAG, *IGNORED_PARAMS} - {SEARCH_VAR}
+"""Parameters of a list that keep no row out."""
 ROWS_A_FETCH = 500
 """Rows read at a time; between two reads no connection to the database is held, however slowly the file is fetched."""
 
@@ -48,10 +54,8 @@ class _Echo:
 def log(changelist: CursorChangeList, kind: str) -> StreamingHttpResponse:
     """Stream what a list of deliveries selects, newest first, as `csv` or `json` (an array).
 
-    WEBHOOKS_EXPORT_ROWS_MAX rows at most; where more follow, the last row says so. Raises Http404 for another kind.
+    WEBHOOKS_EXPORT_ROWS_MAX rows at most; where more follow, the last row says so.
     """
-    if kind not in {"csv", "json"}:
-        raise Http404("Exports are csv or json.")
     changelist.queryset = changelist.queryset.select_related("webhook", "event").defer("event__data")
     records = _records(changelist, settings.WEBHOOKS_EXPORT_ROWS_MAX)
     lines = _csv(records) if kind == "csv" else _json(records)
@@ -66,10 +70,33 @@ def blank(query: QueryDict) -> list[str]:
     return [name for name, values in query.lists() if any(map(says_nothing, values))]
 
 
-def refused(names: list[str]) -> HttpResponse:
-    """Return the answer (422) to an export whose address leaves filters blank: a blank must not mean every row."""
-    told = f"Nothing was exported: the address names {', '.join(names)} without a value. Give one, or leave it out."
-    return HttpResponse(told, status=422, content_type="text/plain; charset=utf-8")
+def link(changelist: CursorChangeList, query: QueryDict) -> str:
+    """Return the query that exports what a list shows: the filters that have a value, or the word for all.
+
+    Forms of the page send blank ones, too.
+    """
+    without: dict[str, Any] = dict.fromkeys([*blank(query), *_PLACES])
+    is_filtered = any(name not in without and name not in _NO_FILTERS for name in query)
+    return changelist.get_query_string(without if is_filtered else without | {ALL: "true"})
+
+
+def refusal(kind: str, query: QueryDict) -> HttpResponse | None:
+    """Return the answer (422) to an export that doesn't say which rows it means; None to one that does.
+
+    Neither a filter without a value nor an address without filters must mean every row. Raises Http404 for another kind
+    than csv and json.
+    """
+    if kind not in {"csv", "json"}:
+        raise Http404("Exports are csv or json.")
+    if names := blank(query):
+        told = f"the address names {', '.join(names)} without a value. Give one, or leave it out."
+    elif query.get(ALL, "true") != "true":
+        told = f"{ALL} is either true, or left out."
+    elif ALL not in query and not any(name not in _NO_FILTERS for name in query):
+        told = f"the address names no filter. Give one, or {ALL}=true for the whole log."
+    else:
+        return None
+    return HttpResponse(f"Nothing was exported: {told}", status=422, content_type="text/plain; charset=utf-8")
 
 
 def _records(changelist: CursorChangeList, most: int) -> Iterator[tuple[Any, ...]]:

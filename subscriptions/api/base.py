@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -21,7 +21,11 @@ from subscriptions.api.describing import field_names
 from subscriptions.api.errors import InvalidQuery, LengthRequired, LimitReached, TooLarge
 from subscriptions.api.permissions import HasScope
 from subscriptions.api.serializers import ApiSerializer, NoBody
+from subscriptions.filters import says_nothing
 from subscriptions.models import Merchant
+
+BLANK: Final = "This is blank. Give a value, or leave the parameter out."
+"""What is said of a query parameter without a value: a variable that was never set must not mean everything."""
 
 
 class ApiView(APIView):
@@ -88,6 +92,8 @@ class ApiView(APIView):
             if request.method not in {"GET", "HEAD"} or name not in allowed:
                 takes = ", ".join(sorted(allowed)) if request.method in {"GET", "HEAD"} else "none"
                 raise InvalidQuery({name[:60]: [f"There is no such query parameter here. There are: {takes}."]})
+        if blank := [name for name, values in request.query_params.lists() if any(map(says_nothing, values))]:
+            raise exceptions.ValidationError({name: [BLANK] for name in blank}, "blank")
         if shaping.PARAMETER in request.query_params:
             shaping.check_fields(request, field_names(self.get.answer))  # type: ignore[attr-defined]
 

@@ -9,7 +9,7 @@ from django_filters import FilterSet, filters  # type: ignore[import-untyped]
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import serializers
 
-from subscriptions.api.formats import NO_NUL, SAYS_SOMETHING
+from subscriptions.api.formats import SAYS_SOMETHING
 from subscriptions.api.pagination import CURSOR, PAGE_DEFAULT, PAGE_MAX
 from subscriptions.api.serializers import ApiSerializer, example_of
 
@@ -127,14 +127,14 @@ def members_of(filterset: type[FilterSet]) -> dict[str, Any]:
 def _filter_parameters(filterset: type[FilterSet]) -> list[OpenApiParameter]:
     found = []
     for name, one in filterset.base_filters.items():
-        schema: dict[str, Any] = {"type": "string", "pattern": getattr(one, "pattern", NO_NUL)}
+        schema: dict[str, Any] = {"type": "string", "pattern": getattr(one, "pattern", SAYS_SOMETHING)}
         if isinstance(one, filters.IsoDateTimeFilter):
             schema = {"type": "string", "format": "date-time"}
         elif isinstance(one, filters.BooleanFilter):
             schema = {"type": "boolean"}
         words = getattr(one, "words", None)
         if words:  # one or several, separated by commas
-            schema = {"type": "array", "items": {"type": "string", "enum": list(words)}}
+            schema = {"type": "array", "minItems": 1, "items": {"type": "string", "enum": list(words)}}
         text = str(one.extra.get("help_text", ""))
         found.append(
             OpenApiParameter(

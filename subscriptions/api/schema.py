@@ -55,7 +55,7 @@ _MEANINGS = {
     "412": "Changed since you read it.",
     "413": "Too large for one request.",
     "415": "Only application/json is read.",
-    "422": "Well-formed, but can't be done as asked; `attr` names the field.",
+    "422": "Well-formed, but can't be done as asked; `attr` names the field, or the query parameter that is blank.",
     "429": "Too many requests; Retry-After says when the next may pass.",
 }
 
@@ -90,6 +90,7 @@ class ApiSchema(AutoSchema):
                     "fields",
                     {
                         "type": "array",
+                        "minItems": 1,
                         "items": {
                             "type": "string",
                             "enum": field_names(self._handler().answer),
@@ -177,6 +178,8 @@ class ApiSchema(AutoSchema):
             codes.append("404")
         if self.method in {"POST", "PUT", "PATCH"}:
             codes += ["409", "411", "413", "415", "422"]
+        if self.method == "GET":
+            codes.append("422")
         if self.method in {"PUT", "PATCH", "DELETE"}:
             codes.append("412")
         return codes

@@ -48,7 +48,7 @@ class FileFilter(FilterSet):
     def by_tags(self, rows: QuerySet[File], name: str, value: str) -> QuerySet[File]:
         """Keep those with one of the tags."""
         tags = [tag.strip() for tag in value.split(",") if tag.strip()]
-        return rows.filter(tags__any_of=tags) if tags else rows
+        return rows.filter(tags__any_of=tags)
 
     def by_mapping(self, rows: QuerySet[File], name: str, value: bool) -> QuerySet[File]:
         """Keep those without a product, or those with one."""
@@ -58,9 +58,7 @@ class FileFilter(FilterSet):
 
 def number_of(request: Request, name: str, *, default: int, maximum: int) -> int:
     """Return a whole number of the query, from 1. Raises InvalidQuery (400)."""
-    raw = request.query_params.get(name, "")
-    if raw == "":
-        return default
+    raw = request.query_params.get(name, str(default))
     if not (raw.isascii() and raw.isdigit() and len(raw) < 10 and 1 <= int(raw) <= maximum):
         raise InvalidQuery({name: [f"Give a whole number from 1 to {maximum}."]})
     return int(raw)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from django.test import Client
@@ -144,7 +147,39 @@ def test_the_logs_export_links_leave_out_what_its_forms_send_blank(shop: Shop, b
     assert page.context_data["export_query"] == "?outcome=failed"
     assert f"{LOG}export/csv/?outcome=failed" in page.content.decode()
     assert [row["id"] for row in exported(browser, {"outcome": "failed"})] == [shop.delivery.public_id]
-    assert browser.get(LOG).context_data["export_query"] == "?"
+    assert browser.get(LOG).context_data["export_query"] == "?all=true"
+    assert browser.get(LOG, {"after": 5, "outcome": ""}).context_data["export_query"] == "?all=true"
+    assert browser.get(LOG, {"after": 5, "q": "a"}).context_data["export_query"] == "?q=a"
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["", "?", "all", "all=", "all=%20", "all=1", "all=false", "all=TRUE", "all=all", "all=true&all=", "after=7",
+     "before=1", "p=0", "o=1", "e=1", "_facets=1", "_popup=1", "_to_field=id", "after=7&before=1&p=2"],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_an_export_of_everything_needs_its_own_word(shop: Shop, browser: Client, query: str, kind: str) -> None:
+    answer = browser.get(f"{LOG}export/{kind}/?{query.lstrip('?')}")
+
+    assert answer.status_code == 422
+    assert answer.content.decode().startswith("Nothing was exported: ")
+    assert "all" in answer.content.decode() or "without a value" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    "query", ["all=true", "all=true&after=7&p=3", "q=aster", "all=true&outcome=dead", "within=30d"]
+)
+def test_an_export_that_says_what_it_means_is_made(shop: Shop, browser: Client, query: str) -> None:
+    assert [row["id"] for row in exported(browser, dict(parse_qsl(query)))] == [shop.delivery.public_id]
+
+
+def test_the_pages_own_links_export_what_the_page_shows(shop: Shop, browser: Client) -> None:
+    for query in ("", "?outcome=dead", "?q=aster&outcome=", "?within=24h&after=&q="):
+        page = browser.get(f"{LOG}{query}").content.decode()
+        [link] = re.findall(r'href="([^"]*/export/json/[^"]*)"', page)
+        answer = browser.get(html.unescape(link))
+        assert answer.status_code == 200, link
+        assert shop.delivery.public_id.encode() in b"".join(answer.streaming_content)
 
 
 def test_what_is_only_invisible_finds_nothing(shop: Shop, browser: Client) -> None:

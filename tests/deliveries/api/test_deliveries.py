@@ -43,7 +43,6 @@ def test_each_filter_selects(api: Client, webhook: dict[str, Any], deliveries: l
     assert found(f"search={deliveries[4].public_id}") == 1
     assert found("search=http://127.0.0.1:9/") == 5
     assert found("updated_at_min=2000-01-01T00:00:00%2B00:00") == 5
-    assert found("status=&search=") == 5
 
 
 @pytest.mark.parametrize(
@@ -60,12 +59,7 @@ def test_each_filter_selects(api: Client, webhook: dict[str, Any], deliveries: l
         "limit=%D9%A1",
         "cursor=nonsense",
         "cursor=a9999999999999999999",
-        "cursor=",
-        "limit=",
-        "since=",
         "cursor=%C3%A9",
-        "search=%00",
-        "webhook=%00",
         "fields=nothing",
         "page=2",
     ],
