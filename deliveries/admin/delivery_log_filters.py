@@ -10,24 +10,28 @@ from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter
 
 from deliveries.admin import keys_by_time, labels
 from deliveries.models import Delivery
+from deliveries.review.selection import STATUSES
 from deliveries.transport import ErrorClass
 from subscriptions.models import EventType
 
 
 class OutcomeFilter(DropdownFilter):
-    """Failed only, or one state."""
+    """Several states under one word, as the API has them, or one state."""
 
     title, parameter_name = "outcome", "outcome"
+    words = {
+        "failed": "Failed only",
+        "undelivered": "Undelivered: no 2xx yet, for any reason",
+        "open": "Still to be sent",
+    }
 
     def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
-        """Offer "failed only" and each state."""
-        return [("failed", "Failed only"), *((str(value), str(label)) for value, label in Delivery.Status.choices)]
+        """Offer the words, and each state."""
+        return [*self.words.items(), *((str(value), str(label)) for value, label in Delivery.Status.choices)]
 
     def queryset(self, request: Any, queryset: Any) -> Any:
-        """Keep the chosen state."""
-        if self.value() == "failed":
-            return queryset.filter(status__in=Delivery.FAILED)
-        return queryset.filter(status=self.value()) if self.value() else queryset
+        """Keep the chosen states; none for a word there isn't."""
+        return queryset.filter(status__in=STATUSES.get(self.value(), [])) if self.value() else queryset
 
 
 class EventTypeFilter(DropdownFilter):

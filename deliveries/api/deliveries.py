@@ -9,6 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from deliveries.api import following
 from deliveries.api.attempts import AttemptSerializer
 from deliveries.api.envelopes import EXAMPLE_DATA
 from deliveries.models import Attempt, Delivery
@@ -98,22 +99,25 @@ def deliveries_of(merchant: Merchant) -> QuerySet[Delivery]:
 class DeliveryList(ApiView):
     """The log."""
 
-    query = (*PARAMETERS, *DeliveryFilter.base_filters)
+    query = (*PARAMETERS, following.PARAMETER, *DeliveryFilter.base_filters)
 
     @describe(
         "List deliveries",
         answer=DeliverySerializer,
         pages=True,
         filterset=DeliveryFilter,
+        parameters=following.PARAMETERS,
         following="https://hooks.example/api/v1/deliveries?cursor=a98",
     )
     def get(self, request: Request) -> Response:
         """Return the delivery log in pages, the newest first.
 
         `status=failed` selects what failed at least once and wasn't delivered, `status=open` what is still to be sent.
-        Rows are kept as long as the platform's retention allows.
+        Rows are kept as long as the platform's retention allows. `follow` begins a list that goes on for ever, the
+        oldest first, and misses no delivery; each comes once, as it stands then.
         """
-        return self.pages(self.filtered(DeliveryFilter, deliveries_of(self.merchant)), DeliverySerializer)
+        rows = self.filtered(DeliveryFilter, deliveries_of(self.merchant))
+        return following.pages(self, rows, DeliverySerializer)
 
 
 class DeliveryDetail(ApiView):

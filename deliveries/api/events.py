@@ -12,7 +12,7 @@ from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from deliveries.api import envelopes
+from deliveries.api import envelopes, following
 from deliveries.models import Delivery, Event
 from deliveries.publishing import service
 from deliveries.reporting import explanations
@@ -112,12 +112,16 @@ class EventList(ApiView):
 
     scopes = {"POST": "publish"}
     limit_kinds = {"POST": "publish"}
-    query = (*PARAMETERS, *EventFilter.base_filters)
+    query = (*PARAMETERS, following.PARAMETER, *EventFilter.base_filters)
 
-    @describe("List events", answer=EventSerializer, pages=True, filterset=EventFilter)
+    @describe("List events", answer=EventSerializer, pages=True, filterset=EventFilter, parameters=following.PARAMETERS)
     def get(self, request: Request) -> Response:
-        """Return the merchant's published events with their data in pages, the newest first."""
-        return self.pages(self.filtered(EventFilter, Event.objects.filter(merchant=self.merchant)), EventSerializer)
+        """Return the merchant's published events with their data in pages, the newest first.
+
+        `follow` begins a list that goes on for ever, the oldest first, and misses nothing.
+        """
+        rows = self.filtered(EventFilter, Event.objects.filter(merchant=self.merchant))
+        return following.pages(self, rows, EventSerializer)
 
     @describe("Publish an event", body=envelopes.NewEventSerializer, answer=PublishedSerializer, codes=(201, 200))
     def post(self, request: Request) -> Response:

@@ -41,13 +41,13 @@ def describe(
         pages: True for lists in cursor pages; `answer` is then a row.
         filterset: The query parameters that select.
         etag: True for changes that heed If-Match.
-        parameters: Any others.
+        parameters: Any others; one of the same name takes the place of those.
         sent: The example of the body, where it isn't the serializer's own.
         shown: Members of the answer's example (or of a page's row) that aren't as in the serializer's own.
         following: The address of the next page in the example of a list.
     """
     operation = summary.lower().replace(" ", "_").replace("-", "_").replace("'", "")
-    found = [*parameters, *(_filter_parameters(filterset) if filterset else []), *(_PAGE_PARAMETERS if pages else [])]
+    found = [*(_filter_parameters(filterset) if filterset else []), *(_PAGE_PARAMETERS if pages else []), *parameters]
     if etag:
         found.append(OpenApiParameter("If-Match", str, "header", description="The ETag read before: else 412."))
     examples = []

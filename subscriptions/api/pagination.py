@@ -20,6 +20,7 @@ PARAMETERS: Final = ("cursor", "limit")
 
 CURSOR: Final = r"^[ab][0-9]{1,18}$"
 """After ("a") or before ("b") a primary key; callers take it as it comes."""
+NO_CURSOR: Final = "This is no cursor of ours. Take it from `next` or `previous` as it stands."
 _POSITION: Final = re.compile(r"([ab])([0-9]{1,18})")
 
 
@@ -59,7 +60,7 @@ def page(
 
     Pages go by the primary key: newest first unless told otherwise. Raises InvalidQuery (400).
     """
-    limit = _limit(request)
+    limit = limit_of(request)
     direction, key = _position(request)
     # "a": after the key in the list's order; "b": before it, read backwards and turned round.
     backwards = direction == "b"
@@ -75,14 +76,15 @@ def page(
     has_previous = bool(found) and (key is not None if not backwards else more)
     return Response(
         {
-            "next": _link(request, "a", found[-1].pk) if has_next else None,
-            "previous": _link(request, "b", found[0].pk) if has_previous else None,
+            "next": link(request, f"a{found[-1].pk}") if has_next else None,
+            "previous": link(request, f"b{found[0].pk}") if has_previous else None,
             "results": [represent(row) for row in found],
         }
     )
 
 
-def _limit(request: Request) -> int:
+def limit_of(request: Request) -> int:
+    """Return the rows a page may have. Raises InvalidQuery (400)."""
     raw = request.query_params.get("limit", str(PAGE_DEFAULT))
     if not (raw.isascii() and raw.isdigit() and len(raw) < 6 and 1 <= int(raw) <= PAGE_MAX):
         raise InvalidQuery({"limit": [f"Give a whole number from 1 to {PAGE_MAX}."]})
@@ -95,11 +97,12 @@ def _position(request: Request) -> tuple[str, int | None]:
         return "a", None
     match = _POSITION.fullmatch(raw)
     if match is None:
-        raise InvalidQuery({"cursor": ["This is no cursor of ours. Take it from `next` or `previous` as it stands."]})
+        raise InvalidQuery({"cursor": [NO_CURSOR]})
     return match[1], int(match[2])
 
 
-def _link(request: Request, direction: str, key: int) -> str:
+def link(request: Request, cursor: str) -> str:
+    """Return the address of the page that a cursor leads to, with the rest of the query."""
     query = request.query_params.copy()
-    query["cursor"] = f"{direction}{key}"
+    query["cursor"] = cursor
     return request.build_absolute_uri(f"{request.path}?{urlencode(list(query.lists()), doseq=True)}")

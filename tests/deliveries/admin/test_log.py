@@ -14,8 +14,9 @@ from django.utils import timezone
 
 from deliveries.admin import keyset_pages, search
 from deliveries.models import Delivery, Event
+from tests.support import api as rest
 from tests.support.desk import Shop, add_attempt, add_delivery, make_shop, sign_in
-from tests.support.factories import make_webhook
+from tests.support.factories import make_api_key, make_webhook
 
 pytestmark = pytest.mark.django_db
 
@@ -256,3 +257,23 @@ def test_searching_reads_the_newest_payloads_only(shop: Shop, monkeypatch: pytes
     monkeypatch.setattr(search, "PAYLOADS_MAX", 1)
     add_delivery(shop.webhook, data={"order": {"id": "7"}})
     assert search.events(Event.objects.filter(merchant=shop.merchant), "aster-1045") == []
+
+
+@pytest.mark.parametrize("word", [*Delivery.STATUS_GROUPS, *Delivery.Status.values])
+def test_the_log_offers_the_words_that_the_api_selects_by_with_the_same_rows(
+    word: str, shop: Shop, browser: Client
+) -> None:
+    for status in Delivery.Status.values:
+        add_delivery(shop.webhook, status=status)
+    shop.rows["rates"].delete()
+    api = rest.Client(make_api_key(shop.merchant).text)
+
+    page = browser.get(LOG, {"outcome": word})
+    answer = api.get(f"/api/v1/deliveries?status={word}&limit=200").json()
+
+    assert f'value="{word}"' in page.content.decode()
+    assert [row.public_id for row in page.context["cl"].result_list] == [row["id"] for row in answer["results"]]
+    if word == "undelivered":
+        assert {row.status for row in page.context["cl"].result_list} == {*Delivery.Status.values} - {"delivered"}
+        undelivered = api.get("/api/v1/undelivered?limit=200").json()["results"]
+        assert [row["id"] for row in undelivered][::-1] == [row["id"] for row in answer["results"]]
