@@ -121,6 +121,11 @@ class Caller:
     requests: int
 
 
+COUNTED: Final = "webhooks.quota"
+"""The name in a request's META of the Quota of a request that was counted before it came to its view.
+
+No header can set it: theirs begin with `HTTP_`.
+"""
 CREDENTIALS: Final = "credentials"
 """The key, after the prefix, of the number that goes up whenever a credential may have ended."""
 
@@ -148,7 +153,7 @@ class Limiter:
         """Count the requests of many callers in one call, as `take` would one after the other.
 
         Returns the quotas of each caller's requests, and the version of the credentials
-        (`subscriptions.api.known_keys`), which is None when Redis can't be asked.
+        (`subscriptions.known_keys`), which is None when Redis can't be asked.
         """
         keys = [f"{settings.REDIS_PREFIX}:{CREDENTIALS}"]
         arguments: list[Any] = []

@@ -18,8 +18,8 @@ from deliveries.publishing.chunks import Keep, Uncertain
 from deliveries.publishing.service import Checked, IdTaken, Published
 from subscriptions import limits
 from subscriptions.api import idempotency
-from subscriptions.api.credentials import Credential
-from subscriptions.api.known_keys import KnownKeys
+from subscriptions.credentials import Credential
+from subscriptions.known_keys import KnownKeys
 from subscriptions.limits import Caller, Quota
 
 log = structlog.get_logger(__name__)
@@ -52,10 +52,9 @@ class Chunks:
         outcomes: Outcomes = []
         jobs = _without_replays(self._prepared(chunk, outcomes), outcomes)
         if jobs and self._count(jobs):  # a key has ended, or a merchant changed, since they were looked up
-            quotas = {id(job.request): job.quota for job in jobs}
             jobs = self._prepared([(job.request, job.token) for job in jobs], outcomes)
             for job in jobs:
-                job.quota = quotas[id(job.request)]
+                job.quota = job.request.quota
         passed = []
         for job in jobs:
             if job.quota is not None and job.quota.blocked_for:
@@ -94,6 +93,7 @@ class Chunks:
         left = {caller.identity: iter(each) for caller, each in zip(callers, quotas, strict=True)}
         for job in jobs:
             job.quota = next(left[job.credential.identity]) if job.credential.identity in left else None
+            job.request.quota = job.quota  # should it be left to its view after all
         return self._keys.is_outdated(version)
 
 

@@ -24,8 +24,8 @@ from deliveries.publishing.service import Checked, Published
 from deliveries.publishing.validation import NewEvent
 from subscriptions.api import idempotency
 from subscriptions.api.base import ApiView
-from subscriptions.api.credentials import Credential
 from subscriptions.api.errors import Handler, LimitReached
+from subscriptions.credentials import Credential
 from subscriptions.limits import Quota
 
 Headers = list[tuple[str, str]]
@@ -42,6 +42,7 @@ class Request(Protocol):
     query: str
     headers: dict[str, str]
     body: bytes
+    quota: Quota | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,8 @@ from rest_framework_simplejwt.exceptions import AuthenticationFailed as TokenRef
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.tokens import AccessToken
 
-from subscriptions import selectors
-from subscriptions.api import credentials
-from subscriptions.api.credentials import Credential
+from subscriptions import credentials, selectors
+from subscriptions.credentials import Credential
 from subscriptions.ids import CALLER_ID
 from subscriptions.models import Merchant
 

@@ -16,11 +16,11 @@ from rest_framework.views import APIView
 from subscriptions import limits
 from subscriptions.api import idempotency, pagination, shaping
 from subscriptions.api.authentication import BearerAuthentication
-from subscriptions.api.credentials import Credential
 from subscriptions.api.describing import field_names
 from subscriptions.api.errors import InvalidQuery, LengthRequired, LimitReached, TooLarge
 from subscriptions.api.permissions import HasScope
 from subscriptions.api.serializers import ApiSerializer, NoBody
+from subscriptions.credentials import Credential
 from subscriptions.filters import says_nothing
 from subscriptions.models import Merchant
 
@@ -82,7 +82,8 @@ class ApiView(APIView):
         rates = limits.rates_of(self.merchant, kind)
         if rates is None:
             return
-        self.quota = limits.take(kind, self.credential.identity, rates)
+        counted = self.request.META.get(limits.COUNTED)
+        self.quota = counted or limits.take(kind, self.credential.identity, rates)
         if self.quota.blocked_for:
             raise LimitReached(self.quota)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Any, Final
 
 from rest_framework.request import Request
@@ -11,6 +12,8 @@ from subscriptions.api.errors import InvalidQuery, PreconditionFailed
 from subscriptions.api.rendering import Renderer
 
 PARAMETER: Final = "fields"
+_OURS: Final = re.compile(r'^(?:W/)?("[0-9a-f]{32})(?:[-;:]{1,2}(?:gzip|br|deflate|zstd))?(")$')
+"""An entity tag of ours. Proxies that compress make it weak (nginx), or add a word to it (Apache, Jetty)."""
 
 
 def chosen_fields(request: Request) -> list[str]:
@@ -57,5 +60,6 @@ def check_match(request: Request, data: Any) -> None:
 
 
 def _names(header: str, etag: str) -> bool:
-    tags = [tag.strip().removeprefix("W/") for tag in header.split(",")]
+    """Tell whether a header names an entity tag of ours, also as proxies that compress change it."""
+    tags = [_OURS.sub(r"\1\2", tag.strip()) for tag in header.split(",")]
     return etag in tags or "*" in tags

@@ -12,8 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from subscriptions import selectors
-from subscriptions.api import known_keys
+from subscriptions import known_keys, selectors
 from subscriptions.models import ApiKey, Merchant
 from subscriptions.validators import single_line
 

@@ -8,7 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from subscriptions.limits import Quota
 
 Headers = list[tuple[str, str]]
 
@@ -38,6 +41,7 @@ class Request:
         version: `1.1` or `1.0`.
         client: The peer's address, "" where there is none.
         began: The loop's time when its head was complete, in seconds.
+        quota: Where its credential stands, once the request was counted on the loop; the view counts it no more.
     """
 
     method: str
@@ -50,6 +54,7 @@ class Request:
     began: float
     body: bytes = b""
     keeps_alive: bool = True
+    quota: Quota | None = None
 
 
 @dataclass(slots=True, eq=False)

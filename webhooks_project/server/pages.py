@@ -17,6 +17,7 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
+from subscriptions.limits import COUNTED
 from webhooks_project.server import messages
 from webhooks_project.server.messages import Answer, Request
 
@@ -73,6 +74,8 @@ class Pages(BaseHandler):
             "wsgi.url_scheme": "https" if trusted else "http",
             "wsgi.input": io.BytesIO(request.body),
         }
+        if request.quota is not None:
+            environ[COUNTED] = request.quota
         for name, value in headers.items():
             environ["HTTP_" + name.upper().replace("-", "_")] = value
         for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):

@@ -252,3 +252,31 @@ def test_shoperys_door_names_what_is_wrong_in_its_own_words(api: Client) -> None
 
     assert answer.status_code == 422
     assert set(attrs(answer)) == {"isEnabled"}
+
+
+PROXIED = ['W/"{0}"', '"{0}-gzip"', 'W/"{0}-gzip"', '"{0}-br"', '"{0}-zstd"', '"{0}-deflate"', '"{0};gzip"',
+           '"{0}:br"', '"{0}--gzip"', '"other", "{0}-gzip"', ' W/"{0}" , "x"', "*"]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", PROXIED)
+def test_an_etag_is_known_as_proxies_that_compress_change_it(api: Client, webhook: dict[str, Any], form: str) -> None:
+    path = f"{PATH}/{webhook['id']}"
+    tag = form.format(api.get(path)["ETag"].strip('"'))
+
+    assert api.get(path, **{"If-None-Match": tag}).status_code == 304
+    assert api.patch(path, {"name": "first"}, **{"If-Match": tag}).status_code == 200
+    if form != "*":
+        assert api.patch(path, {"name": "second"}, **{"If-Match": tag}).status_code == 412
+        assert api.get(path, **{"If-None-Match": tag}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "form",
+    ['"{0}-gzi"', '"{0}-gzip-gzip"', '"{0}x"', '"x{0}"', "{0}", 'w/"{0}"', '"{0}', '"-gzip"', '"{0}-"', '"{0} gzip"'],
+)
+def test_what_is_no_etag_of_ours_changes_nothing(api: Client, webhook: dict[str, Any], form: str) -> None:
+    path = f"{PATH}/{webhook['id']}"
+    tag = form.format(api.get(path)["ETag"].strip('"'))
+
+    assert api.get(path, **{"If-None-Match": tag}).status_code == 200
+    assert api.patch(path, {"name": "second"}, **{"If-Match": tag}).status_code == 412

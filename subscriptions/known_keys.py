@@ -17,9 +17,8 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from subscriptions import limits, selectors
-from subscriptions.api import credentials
-from subscriptions.api.credentials import Credential
+from subscriptions import credentials, limits, selectors
+from subscriptions.credentials import Credential
 from subscriptions.models import ApiKey
 
 log = structlog.get_logger(__name__)
