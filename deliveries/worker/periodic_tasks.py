@@ -18,6 +18,7 @@ from deliveries.models import Job
 from deliveries.notifications import mail, watcher
 from deliveries.review.bulk_jobs import wake_stalled
 from deliveries.worker import probes
+from subscriptions import invitation_mail
 
 log = structlog.get_logger(__name__)
 
@@ -29,10 +30,10 @@ REST = 0.05
 
 @shared_task(name="deliveries.tell", ignore_result=True)
 def tell() -> None:
-    """Look what is new at the webhooks, and mail the notices that are due."""
+    """Look what is new at the webhooks, and mail the notices and invitations that are due."""
     with borrowed():
         seen = watcher.look()
-        sent = mail.send_due()
+        sent = mail.send_due() + invitation_mail.send_due()
     if seen or sent:
         log.info("told", notices=seen, mails=sent)
 
@@ -74,6 +75,7 @@ def purge() -> None:
 
 @shared_task(name="deliveries.clear_sessions", ignore_result=True)
 def clear_sessions() -> None:
-    """Delete sessions that have expired."""
+    """Delete sessions and invitations that have expired."""
     with borrowed():
         call_command("clearsessions")
+        invitation_mail.forget_expired()

@@ -1,29 +1,29 @@
-"""Inviting a person to a merchant, and changing what they may do."""
+"""Inviting a person to a merchant, and changing what members may do."""
 
 from __future__ import annotations
 
-import secrets
 from typing import Any
 
 from django import forms
-from django.contrib.auth.models import User
-from django.core.exceptions import ValidationError
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from unfold.decorators import display
 from unfold.widgets import UnfoldAdminEmailInputWidget
 
-from subscriptions.admin import shown_once
-from subscriptions.admin.service_forms import ServiceForm
-from subscriptions.models import Membership, Merchant
+from subscriptions import services
+from subscriptions.admin import local_times
+from subscriptions.admin.row_actions import WithRowActions
+from subscriptions.admin.scoping import OWNER, OwnRowsFilter
+from subscriptions.admin.service_forms import ServiceForm, ServiceFormMixin
+from subscriptions.models import Invitation, Membership
+from subscriptions.services.members import is_last_owner
 
-PASSWORD_BYTES = 12
-"""Random bytes of a new account's first password: 16 characters."""
-
-
-def is_last_owner(membership: Membership) -> bool:
-    """Tell whether the merchant would be left without an owner."""
-    if membership.role != Membership.Role.OWNER:
-        return False
-    owners = Membership.objects.filter(merchant_id=membership.merchant_id, role=Membership.Role.OWNER)
-    return not owners.exclude(pk=membership.pk).exists()
+INVITED = (
+    "The invitation is on its way to {}. It lets whoever reads mail there choose a password, or sign in, and accept; "
+    "it works once, for seven days."
+)
 
 
 class InviteForm(ServiceForm):
@@ -33,39 +33,125 @@ class InviteForm(ServiceForm):
         label="E-mail",
         max_length=150,  # it is the user name, too
         widget=UnfoldAdminEmailInputWidget,
-        required=False,
-        help_text="The person signs in with it. If they have no account yet, one is made and its password shown once.",
+        help_text="We mail them a link with which they accept.",
     )
 
     class Meta:
-        model = Membership
+        model = Invitation
         fields = ["merchant", "role"]
 
-    def clean(self) -> dict[str, Any]:
-        """Ask for an address only where a person is invited."""
-        data = super().clean() or {}
-        if not self.instance.pk and not data.get("email"):
-            self.add_error("email", "Whom do you invite? Give the person's e-mail address.")
-        return data
+    def serve(self, data: dict[str, Any]) -> Invitation:
+        """Invite the person."""
+        by: Any = self.request.user
+        invitation, _token = services.invite(invited_by=by, **data)
+        return invitation
+
+
+class RoleForm(ServiceForm):
+    """What a member may do."""
+
+    class Meta:
+        model = Membership
+        fields = ["role"]
 
     def serve(self, data: dict[str, Any]) -> Membership:
-        """Invite the person, or change the member's role."""
-        if not self.instance.pk:
-            return self._invite(data["merchant"], data["email"], data["role"])
-        stored = Membership.objects.get(pk=self.instance.pk)
-        if data["role"] != Membership.Role.OWNER and is_last_owner(stored):
-            raise ValidationError({"role": ["This is the last owner. Make someone else an owner first."]})
-        stored.role = data["role"]
-        stored.save(update_fields=["role"])
-        return stored
+        """Change the member's role."""
+        return services.change_role(membership=self.instance, role=data["role"])
 
-    def _invite(self, merchant: Merchant, email: str, role: str) -> Membership:
-        person = User.objects.filter(email__iexact=email).order_by("pk").first()
-        if person is None:
-            password = secrets.token_urlsafe(PASSWORD_BYTES)
-            person = User.objects.create_user(email.lower(), email=email, password=password, is_staff=True)
-            shown_once.keep(self.request, {"User name": person.get_username(), "Password": password})
-        membership, is_new = Membership.objects.get_or_create(merchant=merchant, user=person, defaults={"role": role})
-        if not is_new:
-            raise ValidationError({"email": [f"{email} is a member already. Open the entry to change the role."]})
-        return membership
+
+@admin.register(Invitation)
+class InvitationAdmin(ServiceFormMixin, WithRowActions):
+    """Memberships that wait for the invited person; owners invite and withdraw."""
+
+    form = InviteForm
+    needs = {"view": OWNER, "add": OWNER, "delete": OWNER}
+    list_display = ["email", "role", "until", "by", "since", "merchant"]
+    list_filter = [("merchant", OwnRowsFilter)]
+    list_select_related = ["merchant", "invited_by"]
+    search_fields = ["email"]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Ask who; afterwards nothing can change."""
+        return ["merchant", "email", "role"] if obj is None else ["email", "role", "until", "by", "since"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """An invitation can't be edited: withdraw it, or invite again."""
+        return [] if obj is None else ["email", "role", "until", "by", "since"]
+
+    def response_add(self, request: HttpRequest, obj: Invitation, post_url_continue: str | None = None) -> HttpResponse:
+        """Lead back to the list, and say what happens next."""
+        self.message_user(request, INVITED.format(obj.email))
+        return HttpResponseRedirect(reverse("admin:webhooks_subscriptions_invitation_changelist"))
+
+    @display(description="Accept until", ordering="expires_at")
+    def until(self, row: Invitation) -> str:
+        """Return until when its link works."""
+        return local_times.moment(row.expires_at)
+
+    @display(description="Invited by")
+    def by(self, row: Invitation) -> str:
+        """Return who invited."""
+        return row.invited_by.get_username() if row.invited_by else "the platform"
+
+    @display(description="Since", ordering="created_at")
+    def since(self, row: Invitation) -> str:
+        """Return when the person was first invited."""
+        return local_times.moment(row.created_at)
+
+
+@admin.register(Membership)
+class MembershipAdmin(ServiceFormMixin, WithRowActions):
+    """Members of a merchant: owners invite, change roles and remove."""
+
+    form = RoleForm
+    needs = {"add": OWNER, "change": OWNER, "delete": OWNER}
+    list_display = ["person", "email", "duty", "since", "merchant"]
+    list_filter = [("merchant", OwnRowsFilter)]
+    list_select_related = ["merchant", "user"]
+    search_fields = ["user__username", "user__email"]
+    fields = ["person", "merchant_name", "role"]
+    readonly_fields = ["person", "merchant_name"]
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """Lead to the page that invites: nobody becomes a member without their word."""
+        return HttpResponseRedirect(reverse("admin:webhooks_subscriptions_invitation_add"))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Keep the last owner: without one nobody could invite another."""
+        return super().has_delete_permission(request, obj) and not (obj is not None and is_last_owner(obj))
+
+    def delete_model(self, request: HttpRequest, obj: Membership) -> None:
+        """Remove through the service, which looks again under the merchant's lock."""
+        try:
+            services.remove_member(membership=obj)
+        except ValidationError as error:  # another request has just made it the last owner's
+            raise PermissionDenied(error.messages[0]) from error
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Remove members one at a time, from their page."""
+        return {}
+
+    @display(description="Member", ordering="user__username")
+    def person(self, row: Membership) -> str:
+        """Return the person's name."""
+        return row.user.get_full_name() or row.user.get_username()
+
+    @display(description="E-mail", ordering="user__email")
+    def email(self, row: Membership) -> str:
+        """Return the person's address."""
+        return row.user.email
+
+    @display(description="Merchant")
+    def merchant_name(self, row: Membership) -> str:
+        """Return the merchant."""
+        return row.merchant.name
+
+    @display(description="Role", ordering="role", label={"owner": "primary", "developer": "info", "viewer": "success"})
+    def duty(self, row: Membership) -> tuple[str, str]:
+        """Return the role."""
+        return row.role, row.role.capitalize()
+
+    @display(description="Since", ordering="created_at")
+    def since(self, row: Membership) -> str:
+        """Return when the person joined."""
+        return local_times.moment(row.created_at)

@@ -2,6 +2,7 @@
 
 from subscriptions.models.api import ApiRates, IdempotencyKey
 from subscriptions.models.catalogue import EventType
+from subscriptions.models.invitations import Invitation
 from subscriptions.models.keys import ApiKey
 from subscriptions.models.merchants import Membership, Merchant
 from subscriptions.models.webhooks import SigningSecret, Subscription, Webhook
@@ -11,6 +12,7 @@ __all__ = [
     "ApiRates",
     "EventType",
     "IdempotencyKey",
+    "Invitation",
     "Membership",
     "Merchant",
     "SigningSecret",

@@ -3,7 +3,13 @@
 Each service is one transaction and raises ValidationError with the wrong fields; nothing is stored then.
 """
 
+from subscriptions.services.invitations import accept as accept_invitation
+from subscriptions.services.invitations import choose_password, invite
+from subscriptions.services.invitations import find as find_invitation
+from subscriptions.services.invitations import is_for as is_invited
+from subscriptions.services.invitations import withdraw as withdraw_invitation
 from subscriptions.services.keys import NewApiKey, create_api_key, revoke_api_key
+from subscriptions.services.members import change_role, remove_member
 from subscriptions.services.merchants import NewMerchant, create_merchant
 from subscriptions.services.secrets import rotate_secret, switch_secret
 from subscriptions.services.states import disable, enable, pause, resume
@@ -13,16 +19,24 @@ __all__ = [
     "NewApiKey",
     "NewMerchant",
     "NewWebhook",
+    "accept_invitation",
+    "change_role",
+    "choose_password",
     "create_api_key",
     "create_merchant",
     "create_webhook",
     "delete_webhook",
     "disable",
     "enable",
+    "find_invitation",
+    "invite",
+    "is_invited",
     "pause",
+    "remove_member",
     "resume",
     "revoke_api_key",
     "rotate_secret",
     "switch_secret",
     "update_webhook",
+    "withdraw_invitation",
 ]

@@ -60,3 +60,16 @@ def test_run_twice_it_makes_one_merchant_and_names_it():
     with pytest.raises(CommandError, match=Merchant.objects.get().public_id):
         run("Acme", "--email", "ann@acme.example", "--password", PASSWORD)
     assert Merchant.objects.count() == 1
+
+
+@pytest.mark.parametrize("password", [(), ("--password", PASSWORD)], ids=["without", "with its password"])
+@pytest.mark.parametrize("email", ["ann@acme.example", "ANN@acme.example"])
+def test_an_account_that_exists_is_told_and_owns_the_merchant_only_with_the_flag(email: str, password: tuple[str, ...]):
+    run("Acme", "--email", "ann@acme.example", "--password", PASSWORD)
+    with pytest.raises(CommandError, match="has an account already") as caught:
+        run("Bolt", "--email", email, *password)
+    assert "--existing-account" in str(caught.value)
+    assert Merchant.objects.count() == 1
+    answer = json.loads(run("Bolt", "--email", email, *password, "--existing-account", "--json"))
+    assert answer.keys() == {"merchant", "api_key", "username"}
+    assert answer["username"] == "ann@acme.example"

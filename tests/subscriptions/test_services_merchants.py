@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 PASSWORD = "correct-horse-battery"
 
 
-def refused(**settings: str | None) -> dict[str, list[str]]:
+def refused(**settings: str | bool | None) -> dict[str, list[str]]:
     """What `create_merchant` objects to; nothing may be stored."""
     before = Merchant.objects.count(), User.objects.count()
     with pytest.raises(ValidationError) as caught:
@@ -85,7 +85,7 @@ def test_every_wrong_field_is_named_at_once():
 
 def test_somebody_with_an_account_owns_the_new_merchant_too_and_keeps_their_password():
     first = services.create_merchant(name="Acme", email="ann@acme.example", password=PASSWORD)
-    second = services.create_merchant(name="Bolt", email="ANN@acme.example")
+    second = services.create_merchant(name="Bolt", email="ANN@acme.example", existing_account=True)
     assert second.user == first.user
     assert second.password is None
     assert User.objects.get().check_password(PASSWORD)
@@ -95,15 +95,16 @@ def test_somebody_with_an_account_owns_the_new_merchant_too_and_keeps_their_pass
 
 def test_an_account_is_known_by_its_address_under_any_user_name():
     user = make_user(username="ann", email="ann@acme.example", is_staff=False)
-    assert services.create_merchant(name="Acme", email="Ann@acme.example").user == user
+    assert services.create_merchant(name="Acme", email="Ann@acme.example", existing_account=True).user == user
     user.refresh_from_db()
     assert user.is_staff
 
 
 def test_the_password_of_an_account_may_be_repeated_but_not_changed():
     services.create_merchant(name="Acme", email="ann@acme.example", password=PASSWORD)
-    assert services.create_merchant(name="Bolt", email="ann@acme.example", password=PASSWORD).password is None
-    assert list(refused(name="Cog", password="another-good-password")) == ["password"]
+    second = services.create_merchant(name="Bolt", email="ann@acme.example", password=PASSWORD, existing_account=True)
+    assert second.password is None
+    assert list(refused(name="Cog", password="another-good-password", existing_account=True)) == ["password"]
     assert User.objects.get().check_password(PASSWORD)
 
 
@@ -120,7 +121,7 @@ def test_two_people_may_have_shops_of_one_name():
 
 def test_a_closed_account_gets_no_merchant():
     make_user(username="ann@acme.example", is_active=False)
-    assert "closed" in refused()["email"][0]
+    assert "closed" in refused(existing_account=True)["email"][0]
 
 
 def test_an_address_of_several_accounts_is_refused():

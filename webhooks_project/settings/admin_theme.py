@@ -100,6 +100,7 @@ UNFOLD: dict[str, Any] = {
                 "items": [
                     _link("API keys", "vpn_key", "webhooks_subscriptions_apikey_changelist", "keys"),
                     _link("Members", "group", "webhooks_subscriptions_membership_changelist"),
+                    _link("Invitations", "mark_email_unread", "webhooks_subscriptions_invitation_changelist", "keys"),
                     _link("Who gets notices", "mail", "webhooks_deliveries_noticepreference_changelist"),
                     _link("Merchants", "storefront", "webhooks_subscriptions_merchant_changelist"),
                     _link("Accounts", "manage_accounts", "auth_user_changelist", "accounts"),

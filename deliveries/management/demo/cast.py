@@ -142,7 +142,7 @@ def _events(role: Role) -> list[str]:
 def _merchant() -> Cast:
     merchant = Merchant.objects.filter(name=NAME, email=EMAIL).order_by("id").first()
     if merchant is None:
-        new = services.create_merchant(name=NAME, email=EMAIL, domain=DOMAIN)
+        new = services.create_merchant(name=NAME, email=EMAIL, domain=DOMAIN, existing_account=True)
         if new.password:
             return Cast(new.merchant, new.user.get_username(), new.password, new.api_key)
         merchant = new.merchant

@@ -1,0 +1,81 @@
+"""Accounts of people: found by their address, made with a password, let into the admin."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any, Final
+
+from django.contrib.auth import password_validation
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
+
+from subscriptions.validators import single_line
+
+EMAIL_MAX: Final = 150
+"""Characters of an e-mail address: it is the user name too, and Django's user names end there."""
+GENERATED_PASSWORD_BYTES: Final = 15
+
+
+def clean_email(value: Any) -> str:
+    """Return an e-mail address as it is stored. Raises ValueError for anything else."""
+    email = single_line(value, EMAIL_MAX, "An e-mail address")
+    try:
+        validate_email(email)
+    except ValidationError:
+        raise ValueError(f"{email!r} is not an e-mail address. Give one such as owner@shop.example.") from None
+    return email
+
+
+def existing(email: str) -> User | None:
+    """Return the account of this address, by user name or e-mail, locked until the transaction ends.
+
+    Raises ValidationError where several accounts have the address.
+    """
+    # Locked, so that the second of two commands for one person sees the first one's merchant.
+    users = User.objects.select_for_update(no_key=True)
+    named = users.filter(username=email.lower()).first()
+    if named is not None:
+        return named
+    found = list(users.filter(email__iexact=email)[:2])
+    if len(found) > 1:
+        raise ValidationError({"email": [f"Several accounts have the address {email}. Give another address."]})
+    return found[0] if found else None
+
+
+def make(email: str, password: str | None = None) -> tuple[User, str]:
+    """Make an account that may enter the admin; return it and its password, which is made up when none is given.
+
+    Raises ValidationError for a password that is too easily guessed.
+    """
+    chosen = password or secrets.token_urlsafe(GENERATED_PASSWORD_BYTES)
+    user = User(username=email.lower(), email=email, is_staff=True)
+    check_password(chosen, user)
+    user.set_password(chosen)
+    try:
+        with transaction.atomic():
+            user.save(force_insert=True)
+    except IntegrityError:  # another request made it at the same moment, and got there first
+        raise ValidationError({"email": [f"{email} got an account at this very moment. Try again."]}) from None
+    return user, chosen
+
+
+def admit(user: User, email: str, password: str | None) -> None:
+    """Let an account that is there into the admin. Raises ValidationError if it is closed, or the password another."""
+    if not user.is_active:
+        raise ValidationError({"email": [f"The account of {email} is closed. Activate it or give another address."]})
+    if password and not user.check_password(password):
+        problem = f"{email} has an account with another password. Leave the password out, or give theirs."
+        raise ValidationError({"password": [problem]})
+    if not user.is_staff:
+        user.is_staff = True
+        user.save(update_fields=["is_staff"])
+
+
+def check_password(password: str, user: User) -> None:
+    """Refuse a password that is too easily guessed. Raises ValidationError for the field `password`."""
+    try:
+        password_validation.validate_password(password, user)
+    except ValidationError as error:
+        raise ValidationError({"password": error.messages}) from error
