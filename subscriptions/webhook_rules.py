@@ -27,6 +27,9 @@ class WireRules(Protocol):
     def make_secret(self, dialect: str) -> str:
         """Return a fresh secret for the dialect."""
 
+    def sends_secret(self, dialect: str) -> bool:
+        """Tell whether the dialect's requests carry the secret itself, in clear."""
+
     def check_policy(self, policy: Mapping[str, Any]) -> dict[str, Any]:
         """Return the retry policy in its stored form."""
 

@@ -21,12 +21,10 @@ from subscriptions import validators, webhook_rules
 from subscriptions.admin import text_settings
 from subscriptions.models import Merchant, Webhook
 from subscriptions.selectors import event_type_named, signing_secrets
+from subscriptions.services import secrets
 
 SLOW_MS = 3000.0
 """An answer slower than this gets a word of warning."""
-
-SENDS_SECRET = frozenset({"shopery"})
-"""Dialects whose header is the secret itself."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +64,8 @@ def prepare(form: QueryDict, *, webhook: Webhook | None, merchant: Merchant | No
     if typed:
         validators.check_secret(draft.dialect, typed)
     known = [typed] if typed else _own_secrets(draft, webhook)
-    secrets = known or [webhook_rules.rules().make_secret(draft.dialect)]
-    return Draft(test_sends.prepare(entry, target_of_webhook(draft, secrets)), secret_is_own=bool(known))
+    signs = known or [webhook_rules.rules().make_secret(draft.dialect)]
+    return Draft(test_sends.prepare(entry, target_of_webhook(draft, signs)), secret_is_own=bool(known))
 
 
 def diagnosis(outcome: Outcome) -> tuple[str, str]:
@@ -93,8 +91,9 @@ def _own_secrets(draft: Webhook, webhook: Webhook | None) -> list[str]:
     """Return the saved webhook's secrets, unless a test could carry them to an address they were not meant for."""
     if webhook is None:
         return []
-    is_elsewhere = (draft.url, draft.dialect) != (webhook.url, webhook.dialect)
-    return [] if draft.dialect in SENDS_SECRET and is_elsewhere else signing_secrets([webhook.pk])[webhook.pk]
+    if secrets.reaches_new_place(webhook, url=draft.url, dialect=draft.dialect):
+        return []
+    return signing_secrets([webhook.pk])[webhook.pk]
 
 
 def _draft(form: QueryDict, webhook: Webhook | None, merchant: Merchant | None) -> Webhook:

@@ -143,7 +143,9 @@ def _keeping(jobs: Sequence[Job]) -> Keep:
                 idempotency.kept(
                     merchant_id=jobs[place].checked.merchant_id,
                     key=_key(request) or "",
-                    fingerprint=idempotency.fingerprint(request.method, request.path, request.body),
+                    fingerprint=idempotency.fingerprint(
+                        request.method, request.path, request.body, jobs[place].credential
+                    ),
                     status=kept.status,
                     answer=kept.body.decode(),
                 )

@@ -85,6 +85,7 @@ class Dialect:
             Raises ValueError if there is no secret, or a name that cannot stand in a header.
         check_secret: Raises ValueError with the fix for a secret the dialect cannot sign with.
         make_secret: Returns a fresh secret.
+        sends_secret: Whether a request carries the secret itself, in clear.
         body_styles: What `Message.body_style` may be.
     """
 
@@ -99,6 +100,7 @@ class Dialect:
     check_secret: Callable[[str], None]
     make_secret: Callable[[], str]
     connect_timeout: float = 3.0
+    sends_secret: bool = False
     body_styles: tuple[BodyStyle, ...] = ("compact",)
     event_header: str = EVENT_HEADER
     time_header: str = TIME_HEADER

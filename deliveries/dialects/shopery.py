@@ -32,4 +32,5 @@ DIALECT = Dialect(
     encode=encode,
     check_secret=base.check_text_secret,
     make_secret=base.make_text_secret,
+    sends_secret=True,
 )

@@ -37,6 +37,10 @@ class Rules:
         """Return a fresh secret for the dialect."""
         return dialects.get(dialect).make_secret()
 
+    def sends_secret(self, dialect: str) -> bool:
+        """Tell whether the dialect's requests carry the secret itself, in clear."""
+        return dialects.get(dialect).sends_secret
+
     def check_policy(self, policy: Mapping[str, Any]) -> dict[str, Any]:
         """Return the retry policy in its stored form."""
         return RetryPolicy.from_dict(policy).to_dict()

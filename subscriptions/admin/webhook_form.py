@@ -20,6 +20,10 @@ from subscriptions.admin.event_picker import EventsField, on_offer
 from subscriptions.admin.service_forms import ServiceForm
 from subscriptions.models import Webhook
 
+KEEPING_IT = (
+    "Leave empty to keep the present one. One that you give replaces it at once; “Rotate secret” lets them overlap. "
+    "With Shopery, whose messages carry the secret itself, another URL needs one."
+)
 _AREA = UnfoldAdminExpandableTextareaWidget
 
 
@@ -131,6 +135,7 @@ class WebhookForm(ServiceForm):
         assert isinstance(dialect, forms.ChoiceField)
         dialect.choices = webhook_rules.rules().dialects()
         if self.instance.pk:
+            self.fields["secret"].help_text = KEEPING_IT
             self._fill(self.instance)
 
     def _fill(self, webhook: Webhook) -> None:

@@ -80,8 +80,7 @@ class WebhookAdmin(ServiceFormMixin, WithRowActions):
             return self.fieldsets
         if not self.has_change_permission(request, obj):
             return self.viewer_fieldsets
-        gone = {"merchant", "secret"}
-        first = [name for name in self.fieldsets[0][1]["fields"] if name not in gone]
+        first = [name for name in self.fieldsets[0][1]["fields"] if name != "merchant"]
         return [(None, {"fields": [*first, "secrets_text"]}), *self.fieldsets[1:]]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

@@ -80,7 +80,7 @@ def describe(
 
 def field_names(answer: Shape) -> list[str]:
     """Return the members that the query parameter `fields` may choose of an answer, or of a page's rows."""
-    return list(answer().get_fields())
+    return [name for name, field in answer().get_fields().items() if not field.write_only]
 
 
 _PAGE_PARAMETERS = [

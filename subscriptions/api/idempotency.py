@@ -2,7 +2,9 @@
 
 The key's row is written in the transaction of what the request does, so both stand or neither. A twin that arrives
 meanwhile waits on the row's uniqueness for that transaction's end, then finds the answer or, after a failure, its own
-turn. Only successes are kept: a refused request did nothing and may be fixed and sent again under the same key.
+turn. An answer belongs to the credential that it was given to, with the rights it had: anybody else's request under the
+same key is refused. Only successes are kept: a refused request did nothing and may be fixed and sent again under the
+same key.
 """
 
 from __future__ import annotations
@@ -21,9 +23,10 @@ from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from subscriptions.api.credentials import Credential
 from subscriptions.api.errors import Conflict
 from subscriptions.api.rendering import Renderer
-from subscriptions.models import IdempotencyKey, Merchant
+from subscriptions.models import IdempotencyKey
 
 KEPT_FOR: Final = timedelta(hours=24)
 GIVEN_UP_AFTER: Final = timedelta(minutes=2)
@@ -39,8 +42,8 @@ class Posting(Protocol):
     sends: ClassVar[bool]
 
     @property
-    def merchant(self) -> Merchant:
-        """Whose keys these are."""
+    def credential(self) -> Credential:
+        """Who asks; the keys are its merchant's."""
 
 
 class InProgress(Conflict):
@@ -60,7 +63,10 @@ def once(view: Posting, handler: Callable[..., Response]) -> Callable[..., Respo
             return handler(request, *args, **kwargs)
         if not is_key(key):
             raise exceptions.ParseError("An Idempotency-Key has 1 to 255 visible ASCII characters, such as a UUID.")
-        claim = _Claim(view.merchant.pk, key, fingerprint(request.method or "", request.path, request._request.body))
+        body = request._request.body
+        claim = _Claim(
+            view.credential.merchant.pk, key, fingerprint(request.method or "", request.path, body, view.credential)
+        )
         run = _in_parts if view.sends else _in_one_transaction
         return run(claim, lambda: handler(request, *args, **kwargs))
 
@@ -85,7 +91,8 @@ class _Claim:
             return None
         if row.fingerprint != mine.fingerprint:
             raise Conflict(
-                "This Idempotency-Key was used for another request. Use a new key for each.", "idempotency_key_reused"
+                "This Idempotency-Key was used for another request or by another credential. Use a new key for each.",
+                "idempotency_key_reused",
             )
         if row.status is None:
             raise InProgress
@@ -142,9 +149,10 @@ def is_key(text: str) -> bool:
     return _KEY.fullmatch(text) is not None
 
 
-def fingerprint(method: str, path: str, body: bytes) -> str:
-    """Return what tells a request from another under the same key."""
-    digest = hashlib.sha256(f"{method} {path}\n".encode())
+def fingerprint(method: str, path: str, body: bytes, credential: Credential) -> str:
+    """Return what tells a request from another under the same key: who asks, with which rights, and for what."""
+    rights = f"{credential.identity} {','.join(sorted(credential.scopes))} {credential.may_manage_keys}"
+    digest = hashlib.sha256(f"{method} {path}\n{rights}\n".encode())
     digest.update(body)
     return digest.hexdigest()
 

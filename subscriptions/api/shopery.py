@@ -28,13 +28,19 @@ from subscriptions.models import Merchant, Webhook
 class CompanyWebhookSerializer(ApiSerializer):
     """A webhook under Shopery's names."""
 
-    null_means_empty = frozenset({"name"})
+    null_means_empty = frozenset({"name", "secret"})
 
     id = eg(serializers.CharField(source="public_id", read_only=True), "wbh_01HA4XCG60CT4G3EWF4CKYM1MF")
     name = eg(formats.Line(max_length=200, allow_blank=True, required=False), "webhook test")
     url = eg(formats.Address(), "https://test.com/wh")
     events = eg(serializers.ListField(child=formats.Pattern(), min_length=1, max_length=100), ["order-created"])
     isEnabled = eg(serializers.BooleanField(source="is_enabled", required=False), True)
+
+    secret = formats.Secret(
+        required=False,
+        write_only=True,
+        help_text="Left out, one is made, or the present one stays. Another URL needs one, since it is sent there.",
+    )
 
     def show_events(self, webhook: Webhook) -> list[str]:
         """Return the names and patterns subscribed to."""
@@ -106,7 +112,10 @@ class CompanyWebhook(ApiView):
         shown={"isEnabled": False},
     )
     def patch(self, request: Request, id: str) -> Response:
-        """Change the members given, and leave the others as they are. 422 names each that is wrong."""
+        """Change the members given, and leave the others as they are. 422 names each that is wrong.
+
+        Another `url` needs a `secret` along with it, which replaces the present one: requests carry the secret itself.
+        """
         webhook = lookups.one(rows_of(self.merchant), id)
         body = self.body(CompanyWebhookSerializer, partial=True)
         with shoperys_names():

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import Prefetch, Q, QuerySet
 from django_filters import FilterSet, filters  # type: ignore[import-untyped]
 from rest_framework import serializers, status
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -25,7 +26,9 @@ from subscriptions.validators.settings import EXPIRY_BOUNDS, IN_FLIGHT_BOUNDS, O
 class WebhookSerializer(ApiSerializer):
     """A webhook: where a merchant's events are sent, which ones, and how."""
 
-    null_means_empty = frozenset({"name", "headers", "filter", "fields", "ordering", "body_style", "api_version"})
+    null_means_empty = frozenset(
+        {"name", "headers", "filter", "fields", "ordering", "body_style", "api_version", "secret"}
+    )
 
     id = eg(serializers.CharField(source="public_id", read_only=True), "wbh_01HA4XCG60CT4G3EWF4CKYM1MF")
     events = eg(
@@ -117,6 +120,13 @@ class WebhookSerializer(ApiSerializer):
         "resource",
     )
 
+    secret = formats.Secret(
+        required=False,
+        write_only=True,
+        help_text="Along with `url` or `dialect` only: replaces the present one at once. Needed where the change would "
+        "send the secret itself (dialect shopery) to a new place.",
+    )
+
     def show_events(self, webhook: Webhook) -> list[str]:
         """Return the names and patterns subscribed to."""
         return selectors.patterns_of(webhook)
@@ -144,8 +154,6 @@ class WebhookDetailSerializer(WebhookSerializer):
 
 class NewWebhookSerializer(WebhookDetailSerializer):
     """A webhook to create, or just created with its secret: shown this once."""
-
-    null_means_empty = WebhookSerializer.null_means_empty | {"secret"}
 
     secret = eg(
         formats.Secret(required=False, help_text="Left out, one is made and shown once."), "Zk8x2PqT7vWm4RbN9cLd"
@@ -247,9 +255,13 @@ class WebhookDetail(ApiView):
 
         URL, policy and secrets count from the next attempt on, subscriptions from the next event on. With If-Match, the
         change is made only when nobody changed the webhook in between: else 412. 422 names each setting that is wrong;
-        then none is changed. The secret is changed by rotate-secret.
+        then none is changed. A change that would carry the secret itself to a new place needs a new `secret`.
         """
         changes = self.body(WebhookSerializer, partial=True)
+        if changes.get("secret") and not changes.keys() & {"url", "dialect"}:
+            raise ValidationError(
+                {"secret": ["Rotate the secret instead (rotate-secret), so that the old one overlaps."]}
+            )
         with transaction.atomic():
             webhook = self._locked(id)
             services.update_webhook(webhook=webhook, **changes)

@@ -20,7 +20,7 @@ class IdempotencyKey(models.Model):
     merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="+", db_index=False)
     key = models.CharField(max_length=255)
     claim = models.CharField(max_length=32, help_text="Random; tells the request that made the row from its twins.")
-    fingerprint = models.CharField(max_length=64, help_text="SHA-256 of method, path and body.")
+    fingerprint = models.CharField(max_length=64, help_text="SHA-256 of who asked for what.")
     status = models.PositiveSmallIntegerField(null=True)
     answer = EncryptedTextField(default="", help_text="JSON; encrypted, since answers may hold a new secret.")
     created_at = models.DateTimeField(db_default=Now(), db_index=True, editable=False)

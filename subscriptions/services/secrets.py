@@ -70,6 +70,11 @@ def switch_secret(*, webhook: Webhook) -> Webhook:
     return webhook
 
 
+def reaches_new_place(webhook: Webhook, *, url: str, dialect: str) -> bool:
+    """Tell whether `webhook` with this URL and dialect would send its secret, in clear, where it never was sent."""
+    return webhook_rules.rules().sends_secret(dialect) and (url, dialect) != (webhook.url, webhook.dialect)
+
+
 def replace_secret(webhook: Webhook, text: str) -> None:
     """Make `text` the only active secret of a locked webhook, unless it is that already."""
     now = timezone.now()

@@ -14,7 +14,7 @@ from django.utils import timezone
 from subscriptions import selectors, signals, validators, webhook_rules
 from subscriptions.models import Merchant, SigningSecret, Subscription, Webhook
 from subscriptions.services.locks import lock_merchant, lock_webhook, reread_locked
-from subscriptions.services.secrets import replace_secret
+from subscriptions.services.secrets import reaches_new_place, replace_secret
 from subscriptions.services.states import switch
 
 _NOT_COLUMNS: Final = frozenset({"events", "secret", "is_enabled"})
@@ -68,7 +68,8 @@ def update_webhook(*, webhook: Webhook, **changes: Any) -> Webhook:
 
     `events` are the whole new list: what is missing from it ends, and stays as history. `secret` replaces all present
     ones at once (`rotate_secret` lets them overlap); empty, it changes nothing. Another dialect needs a secret that
-    fits it. `is_enabled` enables or disables.
+    fits it; a change after which requests would carry the secret itself to another URL than before needs it, too, so
+    that only who knows a secret can have it sent somewhere. `is_enabled` enables or disables.
 
     Raises ValidationError naming every wrong field, and for a deleted webhook.
     """
@@ -77,6 +78,7 @@ def update_webhook(*, webhook: Webhook, **changes: Any) -> Webhook:
     cleaned = validators.clean_webhook(
         changes, dialect=webhook.dialect, known=known, present_secrets=_present_secrets(webhook, changes)
     )
+    _keep_secret_home(webhook, cleaned)
     changed = _assign(webhook, _columns(cleaned))
     resubscribed = _subscribe(webhook, cleaned.get("events", known))
     if changed or resubscribed:
@@ -130,6 +132,16 @@ def _present_secrets(webhook: Webhook, changes: Mapping[str, Any]) -> Collection
     if "dialect" not in changes:
         return ()
     return selectors.signing_secrets([webhook.pk])[webhook.pk]
+
+
+def _keep_secret_home(webhook: Webhook, cleaned: Mapping[str, Any]) -> None:
+    url, dialect = cleaned.get("url", webhook.url), cleaned.get("dialect", webhook.dialect)
+    if "secret" not in cleaned and reaches_new_place(webhook, url=url, dialect=dialect):
+        problem = (
+            f"The dialect {dialect} sends the secret itself, which this change would carry to a new place. "
+            "Give a secret along with it: it replaces the present one at once."
+        )
+        raise ValidationError({"secret": [ValidationError(problem, "secret_needed")]})
 
 
 def _subscribe(webhook: Webhook, wanted: list[str]) -> bool:

@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.utils import timezone
+from rest_framework_simplejwt.tokens import AccessToken
 
 from deliveries.models import Event
-from subscriptions.models import IdempotencyKey, Webhook
+from subscriptions import services
+from subscriptions.models import ApiKey, IdempotencyKey, Webhook
+from subscriptions.services import NewMerchant
 from tests.support.api import Client
+from tests.support.factories import make_member
 
 EVENTS = "/api/v1/events"
 ORDER = {"event": "order.created", "data": {"order": {"id": "1045"}}}
@@ -95,6 +99,70 @@ def test_a_key_does_not_open_what_the_credential_may_not_do(api: Client) -> None
     api.post(EVENTS, ORDER, **KEY)
 
     assert Client(None).post(EVENTS, ORDER, **KEY).status_code == 401
+
+
+HOOK = {"url": "http://127.0.0.1:9/", "events": ["*"]}
+SECRETS = {
+    "/api/v1/webhooks": (HOOK, "secret"),
+    "/company/webhooks": (HOOK, "secret"),
+    "/api/v1/webhooks/{id}/rotate-secret": ({}, "secret"),
+    "/api/v1/api-keys": ({"scopes": ["manage"]}, "key"),
+}
+
+
+@pytest.mark.parametrize("path", SECRETS)
+def test_a_secret_shown_once_is_kept_encrypted_and_for_nobody_else(
+    path: str, api: Client, shop: NewMerchant, webhook: dict[str, Any]
+) -> None:
+    body, member = SECRETS[path]
+    path = path.format(id=webhook["id"])
+    first = api.post(path, body, **KEY)
+    secret = first.json()[member]
+    assert api.post(path, body, **KEY).json()[member] == secret
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT answer FROM webhooks_subscriptions_idempotencykey")
+        assert all(secret not in stored for (stored,) in cursor.fetchall())
+    for scopes in (["manage"], ["manage", "read"], ["manage", "read", "publish"]):
+        other = Client(services.create_api_key(merchant=shop.merchant, scopes=scopes).text)
+        answer = other.post(path, body, **KEY)
+        assert answer.status_code == 409
+        assert secret not in answer.content.decode()
+
+
+OTHERS = {
+    "another key with all scopes": lambda shop: services.create_api_key(merchant=shop.merchant).text,
+    "a key that only publishes": lambda shop: services.create_api_key(merchant=shop.merchant, scopes=["publish"]).text,
+}
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS.keys())
+@pytest.mark.parametrize("path", [EVENTS, f"{EVENTS}/batch"])
+def test_another_credential_never_gets_what_was_kept_and_publishes_nothing_twice(
+    path: str, other: Any, api: Client, shop: NewMerchant
+) -> None:
+    body = ORDER if path == EVENTS else {"events": [ORDER]}
+    first = api.post(path, body, **KEY)
+    answer = Client(other(shop)).post(path, body, **KEY)
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (409, "idempotency_key_reused")
+    assert "another credential" in answer.json()["errors"][0]["detail"]
+    assert api.post(path, body, **KEY).json() == first.json()
+    assert Event.objects.count() == 1
+
+
+def test_a_credential_that_lost_a_right_does_not_get_what_it_was_told_before(api: Client, shop: NewMerchant) -> None:
+    path = "/api/v1/api-keys"
+    api.post(path, {}, **KEY)
+    ApiKey.objects.filter(name="First key").update(scopes=["manage"])
+    assert api.post(path, {}, **KEY).status_code == 409
+
+
+@pytest.mark.parametrize(("before", "after"), [("owner", "developer"), ("developer", "owner")])
+def test_a_member_with_another_role_does_not_either(before: str, after: str, shop: NewMerchant) -> None:
+    person = make_member(shop.merchant, before)
+    member = Client(str(AccessToken.for_user(person)), **{"X-tenant-ID": shop.merchant.public_id})
+    assert member.post("/api/v1/webhooks", HOOK, **KEY).status_code == 201
+    shop.merchant.memberships.filter(user=person).update(role=after)
+    assert member.post("/api/v1/webhooks", HOOK, **KEY).status_code == 409
 
 
 @pytest.mark.django_db(transaction=True)

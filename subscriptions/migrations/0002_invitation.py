@@ -33,4 +33,9 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('merchant', 'email'), name='invitation_once')],
             },
         ),
+        migrations.AlterField(
+            model_name='idempotencykey',
+            name='fingerprint',
+            field=models.CharField(help_text='SHA-256 of who asked for what.', max_length=64),
+        ),
     ]
