@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from subscriptions import credentials, limits, selectors
+from subscriptions import credentials, limits, redis_clients, selectors
 from subscriptions.credentials import Credential
 from subscriptions.models import ApiKey
 
@@ -73,6 +73,6 @@ def changed(*, created: bool = False, **_kwargs: Any) -> None:
 
 def _raise_version() -> None:
     try:
-        limits.limiter(settings.REDIS_URL).client.incr(f"{settings.REDIS_PREFIX}:{limits.CREDENTIALS}")
+        redis_clients.client().incr(f"{settings.REDIS_PREFIX}:{limits.CREDENTIALS}")
     except redis.RedisError as error:
-        log.warning("credentials_not_announced", error=str(error), known_for=REMEMBERED_FOR)
+        log.warning("credentials_not_announced", error=redis_clients.said(error), known_for=REMEMBERED_FOR)

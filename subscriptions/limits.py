@@ -17,6 +17,7 @@ import redis
 from django.conf import settings
 from prometheus_client import Counter
 
+from subscriptions import redis_clients
 from subscriptions.models import ApiRates, Merchant
 
 logger = logging.getLogger(__name__)
@@ -134,9 +135,7 @@ class Limiter:
     """Counts requests on one Redis."""
 
     def __init__(self, url: str) -> None:
-        self.client = redis.Redis.from_url(
-            url, socket_timeout=0.3, socket_connect_timeout=0.3, health_check_interval=0, retry=None
-        )
+        self.client = redis_clients.client(url=url)
         self._take = self.client.register_script(_TAKE)
         self._take_many = self.client.register_script(_TAKE_MANY)
         self._away_until = 0.0
@@ -188,7 +187,9 @@ class Limiter:
         except redis.RedisError as error:
             self._away_until = time.monotonic() + AWAY_FOR
             UNCOUNTED.inc(requests)
-            logger.warning("Redis is away, so API requests pass uncounted for %g s: %s", AWAY_FOR, error)
+            logger.warning(
+                "Redis is away, so API requests pass uncounted for %g s: %s", AWAY_FOR, redis_clients.said(error)
+            )
             return None
 
 

@@ -11,7 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webhooks_project.settings")
 
 app = Celery("webhooks_project")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.conf.worker_consumer = "webhooks_project.consumer:QuickConsumer"
+app.conf.worker_consumer = "webhooks_project.consumer:PatientConsumer"
 app.autodiscover_tasks()
 
 

@@ -1,24 +1,51 @@
-"""Celery's consumer, but one that looks for a lost broker every second: meanwhile nothing that is due is sent.
+"""Celery's consumer, but one that outlives whatever a broker answers, and looks for it every second or sooner.
 
 Celery itself waits for 2, 4, 6 … up to 30 s between its tries: after an outage of 2.5 s workers idled for 3.5 s more.
+And it ends the worker ("Unrecoverable error") where a broker is there and says no: full, read-only, loading, busy.
 """
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import Any
 
+import structlog
 from celery.worker.consumer import Consumer
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
+
+from subscriptions.redis_clients import said
+
+log = structlog.get_logger(__name__)
 
 FIRST, STEP, MOST = 0.2, 0.1, 1.0
 """Seconds between two tries: at first, what each adds, and at most. A refused connection costs next to nothing."""
+SETTLED = 5.0
+"""Seconds of work after which a failure counts as the first."""
 
 
-class QuickConsumer(Consumer):
-    """Looks every second or sooner."""
+class PatientConsumer(Consumer):
+    """Waits out every answer of the broker, and looks every second or sooner."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Whatever redis-py or kombu raises comes from the other side: none of it is a reason to end.
+        errors = (*self.conninfo.connection_errors, *self.conninfo.channel_errors)
+        self.connection_errors: tuple[type[Exception], ...] = (*errors, RedisError, KombuError)
+        self._wait, self._failed_at = FIRST, 0.0
 
     def ensure_connected(self, conn: Any) -> Any:
         """Return the connection once it stands."""
         waits = {"interval_start": FIRST, "interval_step": STEP, "interval_max": MOST}
         conn.ensure_connection = partial(conn.ensure_connection, **waits)
         return super().ensure_connected(conn)
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Say what the broker said, and wait a little before all begins anew: it may say so again at once."""
+        if time.monotonic() - self._failed_at > SETTLED:
+            self._wait = FIRST
+        log.warning("broker_lost", error=said(exc), tries_again_in=round(self._wait, 1))
+        time.sleep(self._wait)
+        self._wait, self._failed_at = min(self._wait + STEP, MOST), time.monotonic()
+        super().on_connection_error_after_connected(exc)

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from deliveries.reporting.metrics import exposition
+from subscriptions import redis_clients
 
 
 @require_safe
@@ -53,8 +54,7 @@ def _database() -> str:
 
 def _redis() -> str:
     try:
-        with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=0.3, socket_connect_timeout=0.3) as client:
-            client.ping()
+        redis_clients.client().ping()
     except redis.RedisError:
         return "unreachable"
     return "ok"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
 
 import redis
 from celery import Task, current_app
-from kombu import Connection
+from kombu import Connection, Queue
 from kombu.exceptions import KombuError
 from kombu.pools import producers
+
+from subscriptions.redis_clients import said
 
 TIMEOUT: Final = 0.5
 """Seconds the broker may take to accept a task."""
@@ -38,9 +41,36 @@ def enqueue(task: Task, args: Sequence[Any], *, queue: str | None = None, countd
         task.apply_async(args=tuple(args), producer=producer, retry=False, **options)
 
 
-@lru_cache(maxsize=1)
+def refusal() -> str | None:
+    """Send ourselves a message, look at the queues of tasks, and return what the broker says against it, if anything.
+
+    A connection alone proves little: a full server, or a replica, accepts it.
+    """
+    try:
+        with producers[_connection()].acquire(block=True, timeout=TIMEOUT) as producer:
+            channel = producer.channel
+            own = Queue(f"probe.{secrets.token_hex(6)}", durable=False, auto_delete=True, expires=60.0, channel=channel)
+            own.declare()
+            producer.publish("", routing_key=own.name, exchange="", retry=False)
+            own.get(no_ack=True)
+            own.delete()
+            for name in current_app.amqp.queues:
+                if hasattr(channel, "get_table"):  # of Redis' transport: who listens at an exchange
+                    channel.get_table(name)
+                if not hasattr(channel, "_has_queue") or channel._has_queue(name):
+                    channel.queue_declare(queue=name, passive=True)
+    except BrokerError as error:
+        return said(error)
+    return None
+
+
 def _connection() -> Connection:
     """Return a connection that tries once; Celery's own would retry for minutes."""
+    return _made(current_app.conf.broker_url)
+
+
+@lru_cache(maxsize=4)
+def _made(_url: str) -> Connection:
     connection = current_app.connection_for_write(connect_timeout=TIMEOUT)
     connection.transport_options = {
         **(connection.transport_options or {}),

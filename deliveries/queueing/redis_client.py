@@ -1,35 +1,30 @@
-"""The engine's Redis: key names, one client, and circuit breakers that rest after a failure."""
+"""The engine's Redis: key names, whether it takes writes, and circuit breakers that rest after a failure."""
 
 from __future__ import annotations
 
 import threading
 import time
-from functools import lru_cache
+from typing import Final
 
 import redis
 import structlog
 from django.conf import settings
 
+from subscriptions import redis_clients
+
 log = structlog.get_logger(__name__)
 
-TIMEOUT = 0.3
-"""Seconds a wake-up may take before it is given up; the scheduler's sweep finds what was not said."""
-BELL_WAIT_MAX = 1.0
+BELL_WAIT_MAX: Final = 1.0
 """Seconds a dispatcher waits for the bell at most in one call."""
-OPEN_SECONDS = 5.0
+BELL_TIMEOUT: Final = BELL_WAIT_MAX + 2.0
+"""Seconds until such a call is given up."""
+OPEN_SECONDS: Final = 5.0
 """Seconds without calls after a failure: `publish()` never waits for an absent Redis twice in a row."""
+SAID_AGAIN: Final = 60.0
+"""Seconds after which the log repeats what the other side still says."""
 
-
-@lru_cache(maxsize=1)
-def client() -> redis.Redis:
-    """Return this process' client, which gives up after TIMEOUT."""
-    return _client(TIMEOUT)
-
-
-@lru_cache(maxsize=1)
-def waiting_client() -> redis.Redis:
-    """Return this process' client for blocking calls of up to BELL_WAIT_MAX seconds."""
-    return _client(BELL_WAIT_MAX + 2.0)
+TYPES: Final = {"ready": "set", "bell": "list", "dispatchers": "zset", "called": "zset", "workers": "zset"}
+"""Our keys (queueing/redis_scripts.py) and what they hold, in Redis' words."""
 
 
 def name(suffix: str) -> str:
@@ -37,15 +32,23 @@ def name(suffix: str) -> str:
     return f"{settings.REDIS_PREFIX}:{suffix}"
 
 
-def _client(timeout: float) -> redis.Redis:
-    return redis.Redis.from_url(
-        settings.REDIS_URL,
-        socket_timeout=timeout,
-        socket_connect_timeout=TIMEOUT,
-        health_check_interval=0,
-        retry=None,
-        decode_responses=True,
-    )
+def refusal(timeout: float = redis_clients.TIMEOUT) -> str | None:
+    """Write a key, look at ours, and return what is wrong in Redis' words; None if nothing is.
+
+    PING would not do: a full server, or a replica, answers it.
+    """
+    try:
+        with redis_clients.client(timeout).pipeline(transaction=False) as pipeline:
+            pipeline.set(name("probe"), 1, px=1000)
+            for suffix in TYPES:
+                pipeline.type(name(suffix))
+            _written, *kinds = pipeline.execute()
+    except (redis.RedisError, OSError, ValueError) as error:
+        return redis_clients.said(error)
+    for (suffix, wanted), kind in zip(TYPES.items(), kinds, strict=True):
+        if kind not in {wanted, "none"}:
+            return f"WRONGTYPE {name(suffix)} holds a {kind}, not a {wanted}; delete it"
+    return None
 
 
 class CircuitBreaker:
@@ -58,6 +61,7 @@ class CircuitBreaker:
     def __init__(self, name: str) -> None:
         self._name = name
         self._open_until = 0.0
+        self._said, self._say_again_at = "", 0.0
         self._lock = threading.Lock()
 
     @property
@@ -65,16 +69,20 @@ class CircuitBreaker:
         """Tell whether calls are skipped now."""
         return time.monotonic() < self._open_until
 
-    def open(self, error: Exception) -> None:
-        """Skip calls for a while; logged once, not for each failure."""
+    def open(self, error: Exception | str) -> None:
+        """Skip calls for a while. Logged once a minute and where the answer is another, not for each failure."""
+        text = error if isinstance(error, str) else redis_clients.said(error)
         with self._lock:
-            was_open = self.is_open
-            self._open_until = time.monotonic() + OPEN_SECONDS
-        if not was_open:
-            log.warning(self._name, error=str(error)[:200], seconds=OPEN_SECONDS)
+            now = time.monotonic()
+            self._open_until = now + OPEN_SECONDS
+            is_news = text != self._said or now >= self._say_again_at
+            if is_news:
+                self._said, self._say_again_at = text, now + SAID_AGAIN
+        if is_news:
+            log.warning(self._name, error=text)
 
     def close(self) -> None:
-        """Call again: the other side has answered."""
+        """Call again: the other side has answered, or is to be asked once more."""
         self._open_until = 0.0
 
 

@@ -6,7 +6,6 @@ Redis or broker unless it says so.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import socket
@@ -20,6 +19,7 @@ import redis
 from celery import current_app
 
 from deliveries.queueing import broker, redis_client, redis_scripts
+from subscriptions import redis_clients
 
 QUEUE = "deliveries"
 """The Celery queue of the task `deliver`."""
@@ -115,7 +115,7 @@ def wait_for_bell(seconds: float) -> None:
 
     Raises redis.RedisError when Redis is away.
     """
-    redis_client.waiting_client().blpop(
+    redis_clients.client(redis_client.BELL_TIMEOUT).blpop(
         [redis_client.name("bell")], timeout=max(0.01, min(seconds, redis_client.BELL_WAIT_MAX))
     )
 
@@ -141,9 +141,9 @@ def state() -> FleetState | None:
     """Return what Redis knows of the fleet; None when Redis is away."""
 
     def ask() -> FleetState:
-        seconds, microseconds = redis_client.client().time()
+        seconds, microseconds = redis_clients.client().time()
         since = seconds * 1000 + microseconds // 1000 - STALE_MS
-        with redis_client.client().pipeline(transaction=False) as pipeline:
+        with redis_clients.client().pipeline(transaction=False) as pipeline:
             pipeline.scard(redis_client.name("ready"))
             pipeline.zcount(redis_client.name("dispatchers"), since, "+inf")
             pipeline.zcount(redis_client.name("workers"), since, "+inf")
@@ -153,17 +153,21 @@ def state() -> FleetState | None:
 
 
 def try_again() -> None:
-    """Ask Redis whether it is back although the breaker is open; for the scheduler, whose thread nobody waits for."""
+    """Ask Redis whether it takes writes again although the breaker is open; the broker finds out with the next wake-up.
+
+    For the scheduler, whose thread nobody waits for.
+    """
+    redis_client.broker_breaker.close()
     if redis_client.breaker.is_open:
-        with contextlib.suppress(redis.RedisError):
-            redis_client.client().ping()
+        if refusal := redis_client.refusal():
+            redis_client.breaker.open(refusal)
+        else:
             redis_client.breaker.close()
-            redis_client.broker_breaker.close()  # mostly the same server; if not, the next wake-up opens it again
 
 
 def lead(seconds: float) -> bool:
     """Try to be the leading scheduler for the next `seconds`; who leads goes on leading. False when Redis is away."""
-    client, leader = redis_client.client(), redis_client.name("leader")
+    client, leader = redis_clients.client(), redis_client.name("leader")
     milliseconds = int(seconds * 1000)
 
     def ask() -> bool:
@@ -180,11 +184,11 @@ def _key_names(*suffixes: str) -> list[str]:
 
 @cache
 def _script(name: str) -> Any:
-    return redis_client.client().register_script(getattr(redis_scripts, name))
+    return redis_clients.client().register_script(getattr(redis_scripts, name))
 
 
 def _evaluate(name: str, names: Sequence[str], arguments: Sequence[Any]) -> Any:
-    return _script(name)(keys=names, args=arguments)
+    return _script(name)(keys=names, args=arguments, client=redis_clients.client())
 
 
 def _attempt(ask: Callable[[], T], *, default: T) -> T:

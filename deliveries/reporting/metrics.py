@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
+import structlog
+from django.db import DatabaseError, InterfaceError
 from django.db.models import Count, F, Max
 from django.db.models.functions import Now
 from prometheus_client import CollectorRegistry, generate_latest
@@ -17,8 +19,10 @@ from prometheus_client.registry import Collector
 from deliveries.db.counters import ATTEMPTS, SKIPPED
 from deliveries.models import DeadLetter, Delivery
 from deliveries.models.deliveries import HELD
-from deliveries.queueing import wakeups
-from deliveries.reporting import stats
+from deliveries.queueing import broker, redis_client, wakeups
+from deliveries.reporting import stats, transactions
+
+log = structlog.get_logger(__name__)
 
 WINDOW = timedelta(hours=1)
 """What a scrape sums up, so that its cost doesn't grow with the age of the installation."""
@@ -26,7 +30,7 @@ QUANTILES = (0.5, 0.95, 0.99)
 
 
 def exposition() -> bytes:
-    """Return all metrics in Prometheus' text format 0.0.4. Raises DatabaseError when the database is away."""
+    """Return all metrics in Prometheus' text format 0.0.4; those that can be read, where the database is away."""
     registry = CollectorRegistry()
     registry.register(_Installation())
     return generate_latest(registry)
@@ -35,9 +39,20 @@ def exposition() -> bytes:
 class _Installation(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield the installation's metrics."""
-        yield from _backlog()
-        yield from _attempts()
+        yield from _database()
         yield from _fleet()
+
+
+def _database() -> Iterator[Metric]:
+    try:
+        found = [*_backlog(), *_attempts(), _oldest_transaction()]
+    except (DatabaseError, InterfaceError) as error:
+        log.warning("metrics_without_database", error=str(error)[:200])
+        found = []
+    yield GaugeMetricFamily(
+        "webhooks_database_up", "Whether the database answers this web process.", value=int(bool(found))
+    )
+    yield from found
 
 
 def _backlog() -> Iterator[Metric]:
@@ -92,6 +107,34 @@ def _fleet() -> Iterator[Metric]:
     )
     for (name, text), value in zip(families, figures, strict=True):
         yield GaugeMetricFamily(name, text, value=value)
-    yield GaugeMetricFamily(
-        "webhooks_redis_up", "Whether Redis answers this web process.", value=int(state is not None)
+    refusals = {"redis": redis_client.refusal(), "broker": broker.refusal()}
+    for server, refusal in refusals.items():
+        yield GaugeMetricFamily(
+            f"webhooks_{server}_up", f"Whether the {server} takes what this web process writes.", value=int(not refusal)
+        )
+    refused = GaugeMetricFamily(
+        "webhooks_refused",
+        "What Redis or the broker answers instead; none while they work.",
+        labels=["server", "answer"],
     )
+    for server, refusal in refusals.items():
+        if refusal:
+            refused.add_metric([server, _word(refusal)], 1)
+    yield refused
+
+
+def _word(refusal: str) -> str:
+    """Return the answer's own word (OOM, READONLY), for labels of few values."""
+    first = refusal.split(maxsplit=1)[0]
+    return first if first.isalpha() and first.isupper() else "unreachable"
+
+
+def _oldest_transaction() -> Metric:
+    family = GaugeMetricFamily(
+        "webhooks_oldest_transaction_seconds",
+        "Age of the oldest transaction in the database: its locks may hold up others.",
+        labels=["session", "state"],
+    )
+    if oldest := transactions.oldest():
+        family.add_metric([oldest.session, oldest.state], oldest.seconds)
+    return family

@@ -18,6 +18,7 @@ from django.db import DatabaseError, InterfaceError
 
 from deliveries.queueing import claims, wakeups
 from deliveries.worker.engine import Engine, engine
+from subscriptions import redis_clients
 
 log = structlog.get_logger(__name__)
 
@@ -53,7 +54,9 @@ def work(webhook_ids: Sequence[int]) -> None:
         wakeups.arrive(dispatcher_id, webhook_ids)
         _stay_on_duty(process, dispatcher_id)
     except redis.RedisError as error:
-        log.warning("dispatcher_lost_redis", error=str(error)[:200])  # the sweep finds its webhooks when Redis is back
+        log.warning(
+            "dispatcher_lost_redis", error=redis_clients.said(error)
+        )  # the sweep finds its webhooks when Redis is back
     finally:
         if process.dispatcher_id == dispatcher_id:
             process.go_off_duty()

@@ -12,16 +12,19 @@ from django.utils import timezone
 
 from deliveries.management.doctor.findings import NOTE, OK, PROBLEM, Finding, first_line
 from deliveries.models import DeadLetter, Delivery
+from deliveries.reporting import transactions
 from subscriptions.models import EventType
 
 OVERDUE_AFTER = timedelta(seconds=30)
 """Deliveries that should have left longer ago than this are worth a note."""
 CLOCK_TOLERANCE = 1.0
 """Seconds this machine's clock may differ from the database's; retries are timed by the latter."""
+OLD_AFTER = 10.0
+"""Seconds after which a transaction is worth a note; one that only stands still is a problem then."""
 
 
 def database() -> Iterator[Finding]:
-    """Look at connection, migrations, catalogue, clocks and backlog; each if those before hold."""
+    """Look at connection, migrations, catalogue, clocks, transactions and backlog; each if those before hold."""
     try:
         connection.ensure_connection()
     except (DatabaseError, OSError) as error:
@@ -45,6 +48,7 @@ def database() -> Iterator[Finding]:
     else:
         yield Finding("catalogue", PROBLEM, "No event type is active.", "Run: manage.py migrate, which loads them.")
     yield _clocks()
+    yield _oldest_transaction()
     yield _backlog()
 
 
@@ -64,6 +68,15 @@ def _clocks() -> Finding:
         text = f"This machine's differs by {difference:+.1f} s from the database's."
         return Finding("clocks", PROBLEM, text, "Let NTP set both; log times and signatures use this machine's.")
     return Finding("clocks", OK, f"This machine and the database differ by {abs(difference) * 1000:.0f} ms.")
+
+
+def _oldest_transaction() -> Finding:
+    oldest = transactions.oldest()
+    if oldest is None or oldest.seconds <= OLD_AFTER:
+        return Finding("transactions", OK, f"None is older than {OLD_AFTER:g} s.")
+    standing = oldest.state.startswith("idle in transaction")
+    fix = f"Others may wait for its locks. To end it: SELECT pg_terminate_backend({oldest.pid});"
+    return Finding("transactions", PROBLEM if standing else NOTE, f"The oldest is {oldest}.", fix)
 
 
 def _backlog() -> Finding:

@@ -9,7 +9,10 @@ from celery import current_app
 from django.conf import settings
 from kombu.exceptions import KombuError
 
-from deliveries.management.doctor.findings import NOTE, OK, PROBLEM, Finding, first_line, without_password
+from deliveries.management.doctor.findings import NOTE, OK, PROBLEM, Finding, without_password
+from deliveries.queueing import broker as message_broker
+from deliveries.queueing import redis_client
+from subscriptions import redis_clients
 
 TIMEOUT = 3
 """Seconds an answer may take."""
@@ -20,18 +23,18 @@ BROKER_ERRORS = (KombuError, redis.RedisError, OSError)
 def keys() -> Iterator[Finding]:
     """Look at Redis: there, and set up so that it evicts nothing."""
     where = without_password(settings.REDIS_URL)
-    client = redis.Redis.from_url(
-        settings.REDIS_URL, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, decode_responses=True
-    )
     try:
+        client = redis_clients.client(TIMEOUT)
         client.ping()
         config = _config(client)
     except (redis.RedisError, OSError, ValueError) as error:
         fix = "Start Redis or Valkey, or correct REDIS_URL. `make demo` and `make run` start one of their own."
-        yield Finding("redis", PROBLEM, f"{where} can't be reached: {first_line(error)}.", fix)
+        yield Finding("redis", PROBLEM, f"{where} can't be reached: {redis_clients.said(error)}.", fix)
         return
-    finally:
-        client.close()
+    if refusal := redis_client.refusal(TIMEOUT):
+        text = f"{where} answers, but refuses: {refusal}."
+        yield Finding("redis", PROBLEM, text, "Deliveries wait until it takes writes; see docs/operations.md.")
+        return
     policy = config.get("maxmemory-policy", "noeviction")
     if policy != "noeviction":
         text = f"{where} answers, but evicts keys when full (maxmemory-policy {policy})."
@@ -61,6 +64,10 @@ def broker() -> Iterator[Finding]:
             connection.ensure_connection(max_retries=1, timeout=TIMEOUT)
     except BROKER_ERRORS as error:
         fix = "Start it, or correct CELERY_BROKER_URL (REDIS_URL where that is unset)."
-        yield Finding("broker", PROBLEM, f"{url} can't be reached: {first_line(error)}.", fix)
+        yield Finding("broker", PROBLEM, f"{url} can't be reached: {redis_clients.said(error)}.", fix)
+        return
+    if refusal := message_broker.refusal():
+        text = f"{url} answers, but refuses: {refusal}."
+        yield Finding("broker", PROBLEM, text, "Deliveries wait until it takes messages; see docs/operations.md.")
         return
     yield Finding("broker", OK, f"{url} answers.")

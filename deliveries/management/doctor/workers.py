@@ -13,6 +13,7 @@ from django.conf import settings
 from deliveries.management.doctor.findings import NOTE, OK, PROBLEM, Finding, first_line
 from deliveries.management.doctor.redis_and_broker import BROKER_ERRORS, TIMEOUT
 from deliveries.queueing import redis_client, wakeups
+from subscriptions import redis_clients
 
 PING_TIMEOUT = 2.0
 """Seconds workers have to answer Celery's ping."""
@@ -26,16 +27,11 @@ _START = (
 
 def live_workers() -> list[str]:
     """Return the ids (`host:pid:…`) of worker processes with a recent heartbeat. Raises redis.RedisError."""
-    client = redis.Redis.from_url(
-        settings.REDIS_URL, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, decode_responses=True
-    )
-    try:
-        seconds, micros = client.time()
-        alive_since = seconds * 1000 + micros // 1000 - wakeups.STALE_MS
-        found = client.zrangebyscore(redis_client.name("workers"), alive_since, "+inf")
-        return [str(worker) for worker in found]
-    finally:
-        client.close()
+    client = redis_clients.client(TIMEOUT)
+    seconds, micros = client.time()
+    alive_since = seconds * 1000 + micros // 1000 - wakeups.STALE_MS
+    found = client.zrangebyscore(redis_client.name("workers"), alive_since, "+inf")
+    return [str(worker) for worker in found]
 
 
 def workers() -> Iterator[Finding]:

@@ -7,6 +7,7 @@ import json
 import os
 import time
 
+import psycopg
 import pytest
 import redis
 from cryptography.fernet import Fernet
@@ -21,6 +22,7 @@ from deliveries.queueing import wakeups
 from subscriptions.catalogue import load_event_types
 from subscriptions.models import EventType
 from tests.support.factories import make_webhook
+from tests.support.refusals import REFUSALS, Given
 
 pytestmark = pytest.mark.django_db
 
@@ -182,3 +184,33 @@ def test_a_check_that_breaks_is_a_finding(monkeypatch):
 def test_a_url_is_shown_without_who_and_password():
     assert without_password("amqp://user:secret@host:5672/v") == "amqp://***@host:5672/v"
     assert without_password("redis://host:6379/0") == "redis://host:6379/0"
+
+
+@pytest.mark.parametrize("says", ["OOM", "READONLY", "NOREPLICAS", "WRONGTYPE"])
+def test_a_redis_that_answers_and_refuses_is_named(says):
+    with REFUSALS[says](Given(os.environ["REDIS_URL"])):
+        finding = found("redis")
+        assert (finding.status, says in finding.text) == (PROBLEM, True)
+        if says != "WRONGTYPE":
+            assert says in found("broker").text
+
+
+def test_a_broker_whose_queue_is_something_else_is_named():
+    with REFUSALS["WRONGTYPE of the broker"](Given(os.environ["REDIS_URL"])):
+        assert "WRONGTYPE" in found("broker").text
+        assert found("redis").status != PROBLEM
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_old_transaction_is_named_with_its_age_and_session(monkeypatch):
+    monkeypatch.setattr(database, "OLD_AFTER", 0.0)
+    given = connection.get_connection_params()
+    given = {name: given[name] for name in ("dbname", "user", "password", "host", "port") if name in given}
+    with psycopg.connect(**given, application_name="a backup") as other:
+        other.execute("SELECT 42")
+        finding = found("transactions")
+        assert finding.status == PROBLEM
+        assert "of a backup" in finding.text
+        assert "idle in transaction" in finding.text
+        assert finding.text.endswith("SELECT 42.")
+        assert str(other.info.backend_pid) in finding.fix

@@ -215,15 +215,9 @@ def test_one_process_at_a_time_leads(empty_redis: redis.Redis, monkeypatch: pyte
 
 
 @pytest.fixture
-def no_redis(settings: Any) -> Any:
+def no_redis(settings: Any) -> None:
     """Let the clients meet a closed port."""
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    cached = (redis_client.client, redis_client.waiting_client, wakeups._script)
-    for each in cached:
-        each.cache_clear()
-    yield
-    for each in cached:
-        each.cache_clear()
 
 
 def test_without_redis_wake_ups_are_dropped_quietly_and_skipped_for_a_while(no_redis: None) -> None:

@@ -1,8 +1,11 @@
 """What Prometheus reads: whole numbers of the installation, from counters and open rows."""
 
+import os
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
+from django.db import OperationalError, connection
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -10,7 +13,9 @@ from deliveries.db import counters
 from deliveries.db.counters import LATENESS, Count
 from deliveries.publishing import publish
 from deliveries.queueing import wakeups
+from deliveries.reporting import metrics
 from tests.support.factories import make_merchant, make_webhook
+from tests.support.refusals import REFUSALS, Given
 
 pytestmark = pytest.mark.django_db
 
@@ -69,3 +74,33 @@ def test_with_a_token_set_only_its_bearer_is_answered(settings):
     assert Client().get("/metrics").status_code == 401
     assert Client().get("/metrics", headers={"Authorization": "Bearer wrong"}).status_code == 401
     assert ("webhooks_redis_up", "") in scrape(Authorization="Bearer scrape-me")
+
+
+@pytest.mark.parametrize("says", ["OOM", "READONLY"])
+def test_what_redis_says_instead_of_taking_wake_ups_is_named(says):
+    with REFUSALS[says](Given(os.environ["REDIS_URL"])):
+        found = scrape()
+    assert (found["webhooks_redis_up", ""], found["webhooks_broker_up", ""]) == (0, 0)
+    assert found["webhooks_refused", f"{says},redis"] == found["webhooks_refused", f"{says},broker"] == 1
+    healed = scrape()
+    assert (healed["webhooks_redis_up", ""], healed["webhooks_broker_up", ""]) == (1, 1)
+    assert not [name for name, _labels in healed if name == "webhooks_refused"]
+
+
+def test_without_the_database_the_scrape_says_so_and_goes_on(monkeypatch):
+    def away():
+        raise OperationalError("the connection is lost")
+
+    monkeypatch.setattr(metrics, "_backlog", away)
+    found = scrape()
+    assert (found["webhooks_database_up", ""], found["webhooks_redis_up", ""]) == (0, 1)
+    assert ("webhooks_dead_letters", "") not in found
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_oldest_transaction_is_told_with_its_session_and_state():
+    given = connection.get_connection_params()
+    given = {name: given[name] for name in ("dbname", "user", "password", "host", "port") if name in given}
+    with psycopg.connect(**given, application_name="a backup") as other:
+        other.execute("SELECT 1")
+        assert scrape()["webhooks_oldest_transaction_seconds", "a backup,idle in transaction"] > 0
