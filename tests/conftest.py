@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -125,9 +126,12 @@ def pytest_unconfigure() -> None:
 
 @pytest.fixture(autouse=True)
 def empty_redis() -> redis.Redis:
-    """Start each test with an empty database, one that was empty when the session began."""
+    """Start each test with an empty database, one that was empty when the session began, and nobody resting from it."""
     if _serving:
         _redis.flushdb()
+    if engine_redis := sys.modules.get("deliveries.queueing.redis_client"):
+        engine_redis.breaker.close()
+        engine_redis.broker_breaker.close()
     return _redis
 
 

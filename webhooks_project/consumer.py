@@ -28,6 +28,8 @@ SETTLED = 5.0
 class PatientConsumer(Consumer):
     """Waits out every answer of the broker, and looks every second or sooner."""
 
+    conninfo: Any  # the stubs know nothing of it
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # Whatever redis-py or kombu raises comes from the other side: none of it is a reason to end.

@@ -103,7 +103,7 @@ def _records(changelist: CursorChangeList, most: int) -> Iterator[tuple[Any, ...
     """Yield a record a row, and a last one with a sentence in its first column where `most` were not all."""
     left, goes_on = most, None
     while True:
-        with borrowed():
+        with borrowed(seconds=None):
             rows, goes_on = changelist.walk(goes_on, descending=True, size=min(ROWS_A_FETCH, left))
             records = list(_values(rows))
         yield from records

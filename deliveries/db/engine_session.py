@@ -7,8 +7,10 @@ Django's connections, whose queries come from people, plan as usual.
 
 from __future__ import annotations
 
+import os
 import re
 import select
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,10 +21,10 @@ import psycopg
 from django.db import connection as django_connection
 from psycopg.rows import namedtuple_row
 
-IDLE_IN_TRANSACTION_SECONDS = 10
+from deliveries.db.outages import ANSWER_SECONDS, CLIENT, PatientSession, is_outage, patience
+
+IDLE_IN_TRANSACTION_SECONDS = 8
 """A session that stands still in a transaction for so long is ended by the server: its locks stop others."""
-CONNECT_TIMEOUT = 5
-"""Seconds to connect."""
 
 PLANS = {
     "plan_cache_mode": "force_generic_plan",
@@ -37,7 +39,7 @@ _own = threading.local()
 class _Held:
     """A thread's session, closed when the thread ends."""
 
-    def __init__(self, session: psycopg.Connection[Any]) -> None:
+    def __init__(self, session: PatientSession) -> None:
         self.session = session
 
     def __del__(self) -> None:
@@ -66,9 +68,11 @@ def engine_session() -> Iterator[psycopg.Connection[Any]]:
         session = held.session
         del held  # a traceback that holds this frame would keep it beyond its thread
         try:
-            yield session
-        except (psycopg.OperationalError, psycopg.InterfaceError):
-            close()
+            with patience(ANSWER_SECONDS):
+                yield session
+        except psycopg.Error as error:
+            if is_outage(error):
+                close()
             raise
 
 
@@ -152,15 +156,16 @@ def fetch_together(
             return one.fetchall()[0], other.fetchall()
 
 
-def _connect() -> psycopg.Connection[Any]:
+def _connect() -> PatientSession:
     given = django_connection.get_connection_params()
     for ours in ("pool", "server_side_binding", "cursor_factory", "context", "prepare_threshold"):
         given.pop(ours, None)
     if django_connection.settings_dict.get("SESSION_SETTINGS", True):  # else they are the role's (docs/operations.md)
         options = " ".join(f"-c {name}={value}" for name, value in _settings().items())
         given["options"] = f"{given.get('options', '')} {options}".strip()
-    given.setdefault("connect_timeout", CONNECT_TIMEOUT)
-    return psycopg.connect(**given, autocommit=True, prepare_threshold=0)
+    given = CLIENT | given
+    given["application_name"] = f"{socket.gethostname()}:{os.getpid()} {threading.current_thread().name}"
+    return PatientSession.connect(**given, autocommit=True, prepare_threshold=0)
 
 
 def _settings() -> dict[str, Any]:
@@ -168,7 +173,9 @@ def _settings() -> dict[str, Any]:
         **PLANS,
         "timezone": "UTC",
         "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS}s",
-        "tcp_keepalives_idle": 10,
-        "tcp_keepalives_interval": 5,
+        "statement_timeout": f"{ANSWER_SECONDS - 1:g}s",
+        "tcp_keepalives_idle": 4,
+        "tcp_keepalives_interval": 2,
         "tcp_keepalives_count": 2,
+        "tcp_user_timeout": 8000,
     }

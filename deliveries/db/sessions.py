@@ -9,16 +9,22 @@ from datetime import UTC, datetime, timedelta
 
 from django.db import connection, reset_queries
 
+from deliveries.db.outages import ANSWER_SECONDS, patience
+
 
 @contextmanager
-def borrowed() -> Iterator[None]:
+def borrowed(seconds: float | None = ANSWER_SECONDS) -> Iterator[None]:
     """Hold Django's connection for one batch of statements and give it back to the pool after.
 
     Threads that wait on the network hold none. Inside a transaction of the caller's (tests, eager mode) nothing is
     given back.
+
+    Args:
+        seconds: Within which each statement is answered, or the database counts as away; None waits for ever.
     """
     try:
-        yield
+        with patience(seconds):
+            yield
     finally:
         if not connection.in_atomic_block:
             if connection.queries_logged:

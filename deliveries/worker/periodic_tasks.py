@@ -24,6 +24,8 @@ log = structlog.get_logger(__name__)
 
 PURGE_SLICE = 60.0
 """Seconds after which a purge leaves the queue to others; the next call goes on."""
+LONG = 300.0
+"""Seconds a statement may take: some read much."""
 REST = 0.05
 """Seconds between batches: recorders waiting for the disk come first."""
 
@@ -31,7 +33,7 @@ REST = 0.05
 @shared_task(name="deliveries.tell", ignore_result=True)
 def tell() -> None:
     """Look what is new at the webhooks, and mail the notices and invitations that are due."""
-    with borrowed():
+    with borrowed(seconds=LONG):
         seen = watcher.look()
         sent = mail.send_due() + invitation_mail.send_due()
     if seen or sent:
@@ -41,7 +43,7 @@ def tell() -> None:
 @shared_task(name="deliveries.probe", ignore_result=True)
 def probe_paused() -> None:
     """Try webhooks that we paused with one delivery each, where it is time."""
-    with borrowed():
+    with borrowed(seconds=LONG):
         resumed = probes.conclude()
         sent = probes.send()
     if resumed or sent:
@@ -51,7 +53,7 @@ def probe_paused() -> None:
 @shared_task(name="deliveries.resume_jobs", ignore_result=True)
 def resume_jobs() -> None:
     """Take up bulk jobs whose worker died or whose wake-up was lost."""
-    with borrowed():
+    with borrowed(seconds=LONG):
         wake_stalled(Job.objects.all())
 
 
@@ -59,7 +61,7 @@ def resume_jobs() -> None:
 def purge() -> None:
     """Purge what is old, for PURGE_SLICE seconds at most."""
     until = time.monotonic() + PURGE_SLICE
-    with borrowed():
+    with borrowed(seconds=LONG):
         if closed := leftovers.close_letters():
             log.info("letters_of_deleted_webhooks_closed", rows=closed)
         for kind in retention.kinds():
@@ -76,6 +78,6 @@ def purge() -> None:
 @shared_task(name="deliveries.clear_sessions", ignore_result=True)
 def clear_sessions() -> None:
     """Delete sessions and invitations that have expired."""
-    with borrowed():
+    with borrowed(seconds=LONG):
         call_command("clearsessions")
         invitation_mail.forget_expired()

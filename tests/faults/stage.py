@@ -33,12 +33,14 @@ class Stage:
         postgres, valkey: The servers.
         merchant: Whom everything is published for.
         accepted: Ids of the events that `publish` reported stored.
+        elsewhere: Variables that send processes to a server by another way, such as through a proxy.
     """
 
     def __init__(self, postgres: EmbeddedPostgres, *, appendonly: bool = False) -> None:
         self.postgres = postgres
         self.valkey = EmbeddedValkey(appendonly=appendonly)
         self.accepted: list[str] = []
+        self.elsewhere: dict[str, str] = {}
         self._publisher: Publisher | None = None
         self._ends = contextlib.ExitStack()
         self._children: list[Process] = []
@@ -70,7 +72,7 @@ class Stage:
 
     def variables(self, **more: Any) -> dict[str, str]:
         """The environment of a process on these servers."""
-        servers = {"DATABASE_URL": self.postgres.url, "REDIS_URL": self.valkey.url}
+        servers = {"DATABASE_URL": self.postgres.url, "REDIS_URL": self.valkey.url} | self.elsewhere
         return processes.environment(**servers, **{name: str(value) for name, value in more.items()})
 
     def worker(self, *, wait: bool = True, skew: float = 0.0, **settings: Any) -> Process:

@@ -9,6 +9,7 @@ They die with us (Linux's parent-death signal), and at the end of the block: ask
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import IO, Any
 
@@ -175,12 +176,28 @@ class Web(Process):
 
     def answers(self) -> bool:
         """Tell whether it serves."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
-            connection.request("GET", "/health/live")
-            return connection.getresponse().status == 200
+            return self.request("GET", "/health/live", timeout=5).status == 200
         except OSError:
             return False
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: dict[str, str] | None = None,
+        *,
+        timeout: float = 60,
+    ) -> HTTPResponse:
+        """Return its answer, read whole (`answer.content`). `body`: sent as JSON. Raises OSError."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            text = None if body is None else json.dumps(body)
+            connection.request(method, path, text, {"Content-Type": "application/json"} | (headers or {}))
+            answer = connection.getresponse()
+            answer.content = answer.read()  # type: ignore[attr-defined]
+            return answer
         finally:
             connection.close()
 

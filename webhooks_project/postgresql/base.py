@@ -1,4 +1,4 @@
-"""A pool of sessions that is looked at, not asked, before each use.
+"""Django's PostgreSQL backend, with a pool whose sessions are looked at, not asked, and options against lost hosts.
 
 Django's own pool sends an empty statement whenever a session is borrowed: a round trip for each batch of statements,
 which is a tenth of accepting an event. A server that went away has closed its end, and that shows on the socket.
@@ -6,46 +6,29 @@ which is a tenth of accepting an event. A server that went away has closed its e
 
 from __future__ import annotations
 
-import select
+import os
+import socket
 from typing import Any, Final
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError
 from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base
-from psycopg import Connection
-from psycopg_pool import ConnectionPool
 
+from deliveries.db.outages import CLIENT, PatientSession
 from webhooks_project import env
+from webhooks_project.postgresql.pool import Pool
 
-CLIENT: Final = {
-    "connect_timeout": 5,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 2,
-    "tcp_user_timeout": 10_000,
-}
-"""libpq's parameters, seconds and milliseconds: a server that vanished is noticed within some 20 s of silence, or 10 s
-after something was sent to it."""
 SERVER: Final = {
-    "idle_in_transaction_session_timeout": "10s",
-    "tcp_keepalives_idle": "10",
-    "tcp_keepalives_interval": "5",
+    "idle_in_transaction_session_timeout": "8s",
+    "tcp_keepalives_idle": "4",
+    "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "2",
+    "tcp_user_timeout": "8000",
+    "client_connection_check_interval": "5s",
 }
-"""Settings of each session: the locks of a process that was frozen or cut off amid a transaction outlive it by some
-seconds, not by TCP's two hours."""
-
-
-def check(session: Connection[Any]) -> None:
-    """Raise psycopg.OperationalError when the server has closed a session that lay idle.
-
-    Something to read on it may also be news that TLS or the server sent unasked; then, and only then, it is asked.
-    """
-    poll = select.poll()  # select() knows no descriptor above 1023
-    poll.register(session.pgconn.socket, select.POLLIN)
-    if poll.poll(0):
-        ConnectionPool.check_connection(session)
+"""Settings of each session: the locks of a process that was frozen or cut off amid a transaction outlive it by less
+than 10 s, not by TCP's two hours."""
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -66,24 +49,25 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self.settings_dict.get("SESSION_SETTINGS", True):
             ours = " ".join(f"-c {name}={value}" for name, value in SERVER.items())
             given["options"] = f"{ours} {given.get('options', '')}".strip()  # of one given twice, the last counts
+        given.setdefault("application_name", f"{socket.gethostname()}:{os.getpid()}")  # who holds a lock
         return given
 
     @property
-    def pool(self) -> ConnectionPool[Any] | None:
+    def pool(self) -> Pool | None:
         """Return this process' pool, made at the first use; None when OPTIONS asks for none."""
         options = self.settings_dict["OPTIONS"].get("pool")
         if self.alias == NO_DB_ALIAS or not options:
             return None
-        pools = self._connection_pools  # type: ignore[attr-defined]  # the stubs lag behind Django's pools
+        pools: dict[str, Pool] = self._connection_pools  # type: ignore[attr-defined]  # the stubs lag behind Django
         if self.alias not in pools:
             if self.settings_dict["CONN_MAX_AGE"] != 0:
                 raise ImproperlyConfigured("The pool keeps sessions itself: leave CONN_MAX_AGE at 0.")
-            made: ConnectionPool[Any] = ConnectionPool(
-                kwargs=self.get_connection_params() | {"autocommit": True},  # Django sets it as it needs it
-                open=False,
-                configure=self._configure_connection,  # type: ignore[attr-defined]
-                check=check,
-                **options,
-            )
+            made = Pool(self._open, max_size=options["max_size"], timeout=options["timeout"])
             pools.setdefault(self.alias, made)  # of two threads that came first, one wins
         return pools[self.alias]
+
+    def _open(self) -> PatientSession:
+        """Open a session for the pool. Raises psycopg.OperationalError."""
+        session = PatientSession.connect(**self.get_connection_params(), autocommit=True)
+        self._configure_connection(session)  # type: ignore[attr-defined]
+        return session

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
+from subscriptions import redis_clients
 from webhooks_project import embedded, env
 from webhooks_project.settings import admin_theme, development_keys, logs
 from webhooks_project.settings.periodic import *  # noqa: F403 - retention, notices, mail, beat's schedule
@@ -41,7 +42,7 @@ STATE_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 DATABASES: dict[str, dict[str, Any]] = {"default": env.database(DATABASE_URL or embedded.running_url("postgres"))}
 if env.flag("DATABASE_POOL", default=True):  # set it to false for Celery's prefork pool: the two don't go together
     # The pool lends a session for one statement batch; threads that wait on the network hold none.
-    _pool = {"min_size": 1, "max_size": env.whole("DATABASE_POOL_SIZE", 12, minimum=2), "timeout": 10}
+    _pool = {"max_size": env.whole("DATABASE_POOL_SIZE", 12, minimum=2), "timeout": 5}
     DATABASES["default"].setdefault("OPTIONS", {})["pool"] = _pool
 
 # False: a pooler in front (pgbouncer) takes no settings from sessions; give them to the role instead.
@@ -72,7 +73,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 600,
     "max_connections": 64,
     "socket_keepalive": True,
-    "health_check_interval": 10,
+    "socket_keepalive_options": redis_clients.keepalive(),
+    "socket_timeout": 5,
+    "health_check_interval": 3,  # a consumer that hears nothing for 1 + 2 * 3 s connects anew
     "socket_connect_timeout": 2,
 }
 CELERY_TIMEZONE = "UTC"
