@@ -8,6 +8,8 @@ from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http.response import HttpResponseBase
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
@@ -16,9 +18,11 @@ from deliveries import dialects
 from deliveries.admin import delivery_page, payload_display, test_send_panel, verification_snippets, webhook_health
 from deliveries.db.sessions import borrowed
 from deliveries.sending import test_sends, webhook_advice
+from deliveries.transport import Outcome
 from subscriptions import patterns
 from subscriptions.admin.scoping import DEVELOPER, own_merchants
 from subscriptions.admin.webhooks import WebhookAdmin
+from subscriptions.awaited import AwaitedResponse, is_possible
 from subscriptions.models import EventType, Webhook
 
 admin.site.unregister(Webhook)
@@ -63,15 +67,15 @@ class DeskWebhookAdmin(WebhookAdmin):
         }
         return super().render_change_form(request, context, **kwargs)
 
-    def preview(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    def preview(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         """Show what the form's values would send."""
         return self._try(request, object_id, "desk/preview.html", is_sent=False)
 
-    def test(self, request: HttpRequest, object_id: str) -> HttpResponse:
+    def test(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         """Send a sample event as the form's values say, and show the whole exchange."""
         return self._try(request, object_id, "desk/test.html", is_sent=True)
 
-    def _try(self, request: HttpRequest, object_id: str, template: str, *, is_sent: bool) -> HttpResponse:
+    def _try(self, request: HttpRequest, object_id: str, template: str, *, is_sent: bool) -> HttpResponseBase:
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         webhook = None if object_id == NEW else self.get_object(request, object_id)
@@ -83,23 +87,35 @@ class DeskWebhookAdmin(WebhookAdmin):
         except ValidationError as error:
             return TemplateResponse(request, "desk/not_yet.html", {"problems": error.message_dict})
         context: dict[str, Any] = {"draft": tried, "body": payload_display.pretty(tried.body)}
-        if is_sent:
-            outcome = test_sends.send(tried.trial)
-            tone, text = test_send_panel.diagnosis(outcome)
-            context |= {
-                "outcome": outcome,
-                "tone": tone,
-                "diagnosis": text,
-                "bars": delivery_page.bars(outcome),
-                "answer_headers": payload_display.as_lines(outcome.headers),
-                "answer": payload_display.text_of(outcome.body),
-            }
-        return TemplateResponse(request, template, context)
+        if not is_sent:
+            return TemplateResponse(request, template, context)
+        try:
+            awaited = test_sends.begin(tried.trial)
+        except test_sends.TooManyTests as error:
+            return TemplateResponse(request, "desk/too_many.html", {"told": error}, status=429)
+
+        def make(outcome: Outcome) -> bytes:
+            told = context | _told(test_sends.shown(tried.trial, outcome))
+            return render_to_string(template, told, request).encode()
+
+        return AwaitedResponse(awaited, make) if is_possible(request) else HttpResponse(make(awaited.result()))
 
     def _merchant(self, request: HttpRequest) -> Any:
         key = request.POST.get("merchant", "")
         mine = own_merchants(request, DEVELOPER)
         return mine.filter(pk=int(key)).first() if key.isascii() and key.isdigit() and len(key) < 19 else None
+
+
+def _told(outcome: Outcome) -> dict[str, Any]:
+    tone, text = test_send_panel.diagnosis(outcome)
+    return {
+        "outcome": outcome,
+        "tone": tone,
+        "diagnosis": text,
+        "bars": delivery_page.bars(outcome),
+        "answer_headers": payload_display.as_lines(outcome.headers),
+        "answer": payload_display.text_of(outcome.body),
+    }
 
 
 def _sample(webhook: Webhook | None, names: list[str]) -> str:

@@ -33,17 +33,12 @@ class Exchange:
 
 
 def prepare(webhook: Webhook, event: str | None = None) -> Trial:
-    """Return what `send` sends: the catalogue's example of `event`, by default of the first event subscribed to.
+    """Return what a test sends: the catalogue's example of `event`, by default of the first event subscribed to.
 
     Raises ValidationError for an unknown event, for a webhook that no known event matches, and for one that can't sign.
     """
     secrets = selectors.signing_secrets([webhook.pk])[webhook.pk]
     return test_sends.prepare(_entry(webhook, event), target_of_webhook(webhook, secrets))
-
-
-def send(trial: Trial) -> Exchange:
-    """Send it and wait for the answer, at most the webhook's timeout. Holds no database connection."""
-    return Exchange(trial, test_sends.send(trial))
 
 
 def _entry(webhook: Webhook, event: str | None) -> EventType:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from rest_framework import serializers
+from typing import Any
+
+from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -10,12 +12,14 @@ from deliveries.api import samples
 from deliveries.api.attempts import Pairs, base64_of, text_of
 from deliveries.api.samples import Exchange
 from deliveries.db.sessions import borrowed
+from deliveries.sending import test_sends
 from deliveries.sending.test_sends import Trial
 from deliveries.transport import Outcome
 from subscriptions.api import lookups, webhooks
 from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe
 from subscriptions.api.serializers import ApiSerializer, Text, eg
+from subscriptions.awaited import AwaitedResponse
 
 
 class SampleSerializer(ApiSerializer):
@@ -79,22 +83,40 @@ class ExchangeSerializer(ApiSerializer):
         return exchange.outcome.error or ""
 
 
+class TooManyTests(exceptions.Throttled):
+    """Too many tests wait for an answer."""
+
+    default_code = "too_many_tests"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(wait=None, detail=detail)
+        self.wait = 5  # for Retry-After only: the detail says it in its own words
+
+
 class WebhookTest(ApiView):
     """The test button."""
 
     sends = True
 
     @describe("Test a webhook", body=SampleSerializer, answer=ExchangeSerializer)
-    def post(self, request: Request, id: str) -> Response:
+    def post(self, request: Request, id: str) -> Response | AwaitedResponse:
         """Send a sample event to a webhook now, and answer what was sent and what came back.
 
         The sample is the catalogue's example of the event, marked with the header `webhook-test`, signed and sent as
         deliveries are; nothing is stored and nothing is retried. Paused and disabled webhooks are tested, too. The
         answer waits for the endpoint's, at most the webhook's timeout, and is 200 whatever the endpoint said: see
-        `delivered`. 422 for an event that isn't in the catalogue.
+        `delivered`. 422 for an event that isn't in the catalogue; 429 while too many tests wait for an answer.
         """
         event = self.body(SampleSerializer)["event"]
         with borrowed():  # no connection is held while the endpoint takes its time
             webhook = lookups.one(webhooks.webhooks_of(self.merchant).select_related("merchant"), id)
             prepared = samples.prepare(webhook, event)
-        return Response(ExchangeSerializer(samples.send(prepared)).data)
+        try:
+            outcome = test_sends.begin(prepared)
+        except test_sends.TooManyTests as error:
+            raise TooManyTests(str(error)) from error
+        return self.answer_of(outcome, lambda found: _shown(prepared, found))
+
+
+def _shown(trial: Trial, outcome: Outcome) -> Any:
+    return ExchangeSerializer(Exchange(trial, test_sends.shown(trial, outcome))).data

@@ -2,12 +2,19 @@
 
 It leaves the house through the same renderer and the same transport, guard and all, marked with the header
 `webhook-test`. The admin's Test button and the API's `POST webhooks/{id}/test` both come here.
+
+The transport's own thread carries it, so a silent endpoint keeps no thread of the web process; how many may be open at
+once is bounded, for each merchant and in all.
 """
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 from django.core.exceptions import ValidationError
 
@@ -18,6 +25,15 @@ from deliveries.sending.rendering import message_of, request_of
 from deliveries.transport import Outcome, Request
 from subscriptions import ids
 from subscriptions.models import EventType
+
+OF_MERCHANT_MAX: Final = 8
+"""Test sends that one merchant may have open at a time in a process."""
+OPEN_MAX: Final = 64
+"""Test sends that may be open at a time in a process."""
+
+
+class TooManyTests(Exception):
+    """One test send more than may be open at a time; the text says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +48,32 @@ class Trial:
     def headers(self) -> list[tuple[str, str]]:
         """The request's headers for eyes: secrets are masked."""
         return list(masked(self.request.headers, self.target.secrets))
+
+
+class _Open:
+    """Counts test sends that are open, of each merchant."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._of: Counter[int] = Counter()
+
+    def add(self, merchant_id: int) -> None:
+        with self._lock:
+            if self._of[merchant_id] >= OF_MERCHANT_MAX:
+                raise TooManyTests(
+                    f"{OF_MERCHANT_MAX} tests of yours wait for an answer already. Try again when one has ended."
+                )
+            if self._of.total() >= OPEN_MAX:
+                raise TooManyTests(f"{OPEN_MAX} tests wait for an answer already. Try again in a few seconds.")
+            self._of[merchant_id] += 1
+
+    def remove(self, merchant_id: int) -> None:
+        with self._lock:
+            self._of[merchant_id] -= 1
+            self._of += Counter()  # drops those that have none
+
+
+_open = _Open()
 
 
 def prepare(entry: EventType, target: Target) -> Trial:
@@ -56,6 +98,27 @@ def prepare(entry: EventType, target: Target) -> Trial:
         raise ValidationError({"secret": [f"The message can't be signed: {error}"]}) from error
 
 
-def send(trial: Trial) -> Outcome:
-    """Send the sample and return what came of it; takes as long as the webhook's timeout at most."""
-    return without_echo(transport().send(trial.request), trial.request, trial.target.secrets)
+def begin(trial: Trial) -> Future[Outcome]:
+    """Send the sample; what comes of it is there when the webhook's timeout is over at the latest.
+
+    Raises TooManyTests. Show the outcome by `shown` only.
+    """
+    merchant = trial.target.merchant_id
+    _open.add(merchant)
+    future: Future[Outcome] = Future()
+
+    def done(outcome: Outcome) -> None:
+        _open.remove(merchant)
+        future.set_result(outcome)
+
+    try:
+        transport().submit(trial.request, done)
+    except BaseException:
+        _open.remove(merchant)
+        raise
+    return future
+
+
+def shown(trial: Trial, outcome: Outcome) -> Outcome:
+    """Return an outcome for eyes: an answer that repeats our secrets doesn't show them."""
+    return without_echo(outcome, trial.request, trial.target.secrets)

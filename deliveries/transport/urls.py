@@ -7,6 +7,7 @@ backslashes, white space, short and octal IPv4 forms) is refused and the message
 
 import re
 import socket
+import threading
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,10 @@ MAX_URL_LENGTH = 2048
 MAX_HOST_LENGTH = 253  # RFC 1035 §2.3.4, without the root dot
 CHECK_RESOLVE_SECONDS = 3.0
 """So long `check_url(resolve=True)` waits for a name."""
+WAITING_MAX = 1
+"""Callers of a process that wait for a name at a time: they are threads that serve others, too."""
+QUEUE_SECONDS = 0.05
+"""So long one more caller waits for its turn."""
 INTERNAL_SUFFIXES = frozenset(
     ("localhost", "local", "internal", "localdomain", "lan", "home", "corp", "intranet", "private", "svc", "home.arpa")
 )
@@ -36,6 +41,9 @@ _AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(:.*)?").fullmatch
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*").fullmatch  # WHATWG URL, "ends in a number"
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?").fullmatch
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+_waiting = threading.Semaphore(WAITING_MAX)
 
 
 class UrlRefused(ValueError):
@@ -76,7 +84,8 @@ def check_url(
         policy: The installation's policy.
         resolve: Also look the name up (at most `CHECK_RESOLVE_SECONDS`) and vet its addresses. Names can change
             after saving, so this is a courtesy to the merchant; the check that protects us happens when connecting.
-        must_exist: With `resolve`, also refuse a name that has no address, or none that could be found in time.
+        must_exist: With `resolve`, also refuse a name that has no address, or none that could be found in time or
+            while as many others wait as may.
         lookup: Replaces the system's resolver (`(host, port)` to `getaddrinfo` tuples).
 
     Raises:
@@ -86,7 +95,7 @@ def check_url(
     if resolve and target.endpoint is None:
         resolver = Resolver(lookup, threads=1) if lookup else _saving_resolver()
         try:
-            resolver.resolve(target.host, target.port, policy, CHECK_RESOLVE_SECONDS)
+            _look_up(resolver, target, policy)
         except Fault as fault:
             if fault.error is not ErrorClass.ADDRESS_REFUSED and not must_exist:
                 return
@@ -95,6 +104,19 @@ def check_url(
                 ErrorClass.DNS_TIMEOUT: "Check the name's DNS servers and try again.",
             }.get(fault.error, "Check the spelling of the host name.")
             raise UrlRefused(f"{fault.detail} {fix}") from fault
+
+
+def _look_up(resolver: Resolver, target: Target, policy: AddressPolicy) -> None:
+    """Wait for a name on the caller's thread, as few callers at a time may: name servers that never answer are cheap.
+
+    Raises Fault.
+    """
+    if not _waiting.acquire(timeout=QUEUE_SECONDS):
+        raise Fault(ErrorClass.DNS_TIMEOUT, f"Other names are being looked up; there was no time for {target.host}.")
+    try:
+        resolver.resolve(target.host, target.port, policy, CHECK_RESOLVE_SECONDS)
+    finally:
+        _waiting.release()
 
 
 @cache

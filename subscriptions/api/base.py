@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from typing import Any, ClassVar, Final
 
 from django.conf import settings
@@ -20,6 +21,7 @@ from subscriptions.api.describing import field_names
 from subscriptions.api.errors import InvalidQuery, LengthRequired, LimitReached, TooLarge
 from subscriptions.api.permissions import HasScope
 from subscriptions.api.serializers import ApiSerializer, NoBody
+from subscriptions.awaited import AwaitedResponse, is_possible
 from subscriptions.credentials import Credential
 from subscriptions.filters import says_nothing
 from subscriptions.models import Merchant
@@ -136,6 +138,19 @@ class ApiView(APIView):
         return Response(
             shaping.reduce({**data, **(beside or {})}, shaping.chosen_fields(self.request)), headers={"ETag": etag}
         )
+
+    def answer_of(self, awaited: Future[Any], data_of: Callable[[Any], Any]) -> Response | AwaitedResponse:
+        """Return an answer that is made of what `awaited` will be; no thread waits for it where the server can."""
+        if not is_possible(self.request._request):
+            return Response(data_of(awaited.result()))
+        renderer, media_type = self.request.accepted_renderer, self.request.accepted_media_type
+        context = self.get_renderer_context()
+
+        def make(result: Any) -> bytes:
+            body: Any = renderer.render(data_of(result), media_type, context)
+            return body
+
+        return AwaitedResponse(awaited, make, content_type=renderer.media_type)
 
     def pages(
         self, rows: QuerySet[Any] | pagination.Merged, shape: type[ApiSerializer], *, newest_first: bool = True

@@ -18,20 +18,24 @@ from datetime import timedelta
 from typing import Any, ClassVar, Final, Protocol
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from subscriptions.api.credentials import Credential
 from subscriptions.api.errors import Conflict
 from subscriptions.api.rendering import Renderer
+from subscriptions.awaited import AwaitedResponse
+from subscriptions.credentials import Credential
 from subscriptions.models import IdempotencyKey
 
 KEPT_FOR: Final = timedelta(hours=24)
 GIVEN_UP_AFTER: Final = timedelta(minutes=2)
 """When a request that sends something and never ended (its process died) stops holding its key."""
 REPLAYED: Final = "Idempotent-Replayed"
+
+Answer = Response | AwaitedResponse
 
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -54,10 +58,10 @@ class InProgress(Conflict):
     wait = 1
 
 
-def once(view: Posting, handler: Callable[..., Response]) -> Callable[..., Response]:
+def once(view: Posting, handler: Callable[..., Answer]) -> Callable[..., Answer]:
     """Return `handler` (a view's post) so that requests with an Idempotency-Key are carried out once."""
 
-    def post(request: Request, *args: Any, **kwargs: Any) -> Response:
+    def post(request: Request, *args: Any, **kwargs: Any) -> Answer:
         key = request.META.get("HTTP_IDEMPOTENCY_KEY")
         if key is None:
             return handler(request, *args, **kwargs)
@@ -109,19 +113,38 @@ class _Claim:
 
     def keep(self, response: Response) -> None:
         """Keep a success; give the key back otherwise."""
-        held = IdempotencyKey.objects.filter(pk=self.row.pk, claim=self.row.claim)
         if response.status_code < 400:
             answer = "" if response.data is None else Renderer().render(response.data).decode()
-            held.update(status=response.status_code, answer=answer)
+            self._write(response.status_code, answer)
         else:
-            held.delete()
+            self.give_back()
+
+    def keeping(self, make: Callable[[Any], bytes], status: int) -> Callable[[Any], bytes]:
+        """Return `make` so that the body it makes is kept; the key is given back where it can't make one."""
+
+        def made(result: Any) -> bytes:
+            try:
+                body = make(result)
+            except Exception:
+                self.give_back()
+                raise
+            self._write(status, body.decode())
+            return body
+
+        return made
 
     def give_back(self) -> None:
         """Let the key be used again."""
-        IdempotencyKey.objects.filter(pk=self.row.pk, claim=self.row.claim).delete()
+        self._held().delete()
+
+    def _write(self, status: int, answer: str) -> None:
+        self._held().update(status=status, answer=answer)
+
+    def _held(self) -> QuerySet[IdempotencyKey]:
+        return IdempotencyKey.objects.filter(pk=self.row.pk, claim=self.row.claim)
 
 
-def _in_one_transaction(claim: _Claim, carry_out: Callable[[], Response]) -> Response:
+def _in_one_transaction(claim: _Claim, carry_out: Callable[[], Any]) -> Answer:
     with transaction.atomic():
         answer = claim.take()
         if answer is None:
@@ -130,17 +153,20 @@ def _in_one_transaction(claim: _Claim, carry_out: Callable[[], Response]) -> Res
         return answer
 
 
-def _in_parts(claim: _Claim, carry_out: Callable[[], Response]) -> Response:
+def _in_parts(claim: _Claim, carry_out: Callable[[], Answer]) -> Answer:
     """Carry out a request that talks to the outside: no transaction stays open meanwhile, and twins are turned away."""
-    answer = claim.take()
-    if answer is not None:
-        return answer
+    earlier = claim.take()
+    if earlier is not None:
+        return earlier
     try:
         answer = carry_out()
     except Exception:
         claim.give_back()
         raise
-    claim.keep(answer)
+    if isinstance(answer, AwaitedResponse):
+        answer.make = claim.keeping(answer.make, answer.status_code)
+    else:
+        claim.keep(answer)
     return answer
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
@@ -70,6 +71,17 @@ class Answer:
     body: bytes = b""
     more: Callable[[], bytes] | None = None
     close: Callable[[], None] | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Later:
+    """An answer that can be made once `ready` is there; until then no thread waits.
+
+    `make` never raises; it is called once, on a thread.
+    """
+
+    ready: Future[Any]
+    make: Callable[[], Answer]
 
 
 def error(status: int, code: str, detail: str, **headers: str) -> Answer:

@@ -17,9 +17,10 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
+from subscriptions.awaited import WAITS, AwaitedResponse
 from subscriptions.limits import COUNTED
 from webhooks_project.server import messages
-from webhooks_project.server.messages import Answer, Request
+from webhooks_project.server.messages import Answer, Later, Request
 
 log = structlog.get_logger(__name__)
 
@@ -43,21 +44,34 @@ class Pages(BaseHandler):
             "wsgi.multithread": True,
             "wsgi.multiprocess": True,
             "wsgi.run_once": False,
+            WAITS: True,
         }
 
-    def respond(self, request: Request) -> Answer:
-        """Return the answer to a request. Never raises; blocks as long as the view takes."""
+    def respond(self, request: Request) -> Answer | Later:
+        """Return the answer to a request. Never raises; blocks as long as the view takes.
+
+        An answer that waits for somebody outside comes later, and holds neither thread nor database session till then.
+        """
         environ = self.environ(request)
         set_script_prefix("/")
         try:
             signals.request_started.send(sender=self.__class__, environ=environ)
             response = self.get_response(WSGIRequest(environ))
             response._handler_class = self.__class__  # type: ignore[attr-defined]  # whose request has finished
+            if isinstance(response, AwaitedResponse):
+                close_old_connections()
+                return Later(response.awaited, lambda: self._finish(request, response))
             return _answer(response)
-        except Exception:  # not a view's, which Django answers: a signal's or the response's own
-            log.exception("page_failed", path=request.path)
-            close_old_connections()
-            return messages.error(500, "error", "A server error occurred.")
+        except Exception:  # noqa: BLE001 - not a view's, which Django answers: a signal's or the response's own
+            return _failed(request)
+
+    def _finish(self, request: Request, response: AwaitedResponse) -> Answer:
+        """Return the answer that was waited for."""
+        set_script_prefix("/")
+        try:
+            return _answer(response)
+        except Exception:  # noqa: BLE001 - whatever it is, the client gets an answer
+            return _failed(request)
 
     def environ(self, request: Request) -> dict[str, Any]:
         """Return the request as CGI's variables, which WSGIRequest is made of (PEP 3333)."""
@@ -82,6 +96,12 @@ class Pages(BaseHandler):
             if (value := environ.pop("HTTP_" + name, None)) is not None:
                 environ[name] = value
         return environ
+
+
+def _failed(request: Request) -> Answer:
+    log.exception("page_failed", path=request.path)
+    close_old_connections()
+    return messages.error(500, "error", "A server error occurred.")
 
 
 def _answer(response: HttpResponseBase) -> Answer:

@@ -14,7 +14,7 @@ from django.conf import settings
 
 from webhooks_project.server import messages, routes
 from webhooks_project.server.connection import Connection
-from webhooks_project.server.messages import Answer, Request
+from webhooks_project.server.messages import Answer, Later, Request
 from webhooks_project.server.pages import Pages
 from webhooks_project.server.reading import State
 from webhooks_project.server.threads import Threads
@@ -164,7 +164,15 @@ class Server:
 
     def _answer_by_django(self, request: Request) -> None:
         if not request.asker.is_closed:  # who has left while waiting gets nothing done
-            self.tell(request.asker.answer, request, self._pages.respond(request))
+            answer = self._pages.respond(request)
+            if isinstance(answer, Later):
+                finish = partial(self._answer_later, request, answer)
+                answer.ready.add_done_callback(lambda _ready: self._threads.run(finish))
+            else:
+                self.tell(request.asker.answer, request, answer)
+
+    def _answer_later(self, request: Request, answer: Later) -> None:
+        self.tell(request.asker.answer, request, answer.make())
 
     def _look_at_deadlines(self) -> None:
         now = self.now()

@@ -89,6 +89,9 @@
     document.querySelectorAll("[data-job]").forEach(follow);
     setInterval(tick, 1000);
     document.body.addEventListener("htmx:afterSwap", (event) => tellAll(event.target));
+    document.body.addEventListener("htmx:beforeSwap", (event) => {
+      if (event.detail.xhr.status === 429) event.detail.shouldSwap = true; // says what to do
+    });
     document.addEventListener("click", (event) => {
       const button = event.target.closest("[data-copy]");
       if (button) copy(button);
