@@ -109,7 +109,9 @@ def body_of(route: Route, places: dict[str, str]) -> Any:
     if last == "batch":
         return {"events": [ORDER]}
     if last == "webhooks" or route.method == "PUT":
-        return {"url": "http://127.0.0.1:9/", "events": ["*"]}
+        body = {"url": "http://127.0.0.1:9/", "events": ["*"]}
+        # Another URL of a dialect that sends its secret needs one along with it.
+        return body if last == "webhooks" else {**body, "secret": "another-secret-of-theirs"}
     if last == "generate":
         return {"file_id": places.get("files", ""), "customer_email": "customer@example.com"}
     if last in {"replay", "discard"} and "<" not in route.path:
