@@ -28,8 +28,6 @@ CLIENT: Final = {
 """libpq's parameters of each session, seconds and milliseconds: a server that vanished is noticed within 8 s."""
 CLASSES: Final = ("08", "25", "40", "53", "55", "57", "58", "XX")
 """SQLSTATE classes: connections, state of transactions, rollbacks, resources, locks, operators, system, bugs."""
-OF_STATEMENTS: Final = ("40", "55", "57014", "XX")
-"""Those of them that may concern what was asked, not the whole database: others may go through meanwhile."""
 
 _thread = threading.local()
 
@@ -42,11 +40,6 @@ def is_outage(error: BaseException) -> bool:
     if state:
         return state.startswith(CLASSES)
     return isinstance(error, (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError))
-
-
-def concerns_statement(error: BaseException) -> bool:
-    """Tell whether an outage may be one of this statement only: a lock it waits for, a deadlock, a broken row."""
-    return sqlstate(error).startswith(OF_STATEMENTS)
 
 
 def sqlstate(error: BaseException) -> str:

@@ -131,7 +131,7 @@ class Recorder:
                 log.warning("record_failed", outcomes=len(chunk), error=str(error)[:200])
                 time.sleep(RETRY_AFTER[min(tries, len(RETRY_AFTER) - 1)])
                 tries += 1
-            except Exception:
+            except Exception:  # this chunk's own fault, whatever it is: the thread must go on for the others
                 if len(chunk) > 1:
                     self._write_singly(chunk)
                     return

@@ -102,7 +102,7 @@ def run(pk: int) -> None:
             goes_on = _step(job)
     except Overtaken:
         return
-    except Exception:
+    except Exception:  # whatever it was, the job's page says that it broke off; Celery logs the error
         ended = {"status": Job.Status.FAILED, "error": "It broke off; the log of the process tells why. Start it anew."}
         Job.objects.filter(pk=pk).update(**ended, finished_at=timezone.now())
         raise

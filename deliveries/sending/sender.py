@@ -112,7 +112,7 @@ class Sender:
                 self._unsent(row)
             else:
                 self._sent(made)
-        except Exception:
+        except Exception:  # nothing was sent: the claim runs out and the delivery is claimed again; others go on
             log.exception("send_failed", delivery=row.public_id)
         self._close(row)
 
@@ -123,7 +123,7 @@ class Sender:
             try:
                 shown = without_echo(outcome, request, row.target.secrets)
                 self._sent(Sent(row, request, shown, started, time.monotonic()))
-            except Exception:
+            except Exception:  # on the transport's thread, which must go on; the claim runs out as a dead worker's does
                 log.exception("send_failed", delivery=row.public_id)
             self._close(row)
 

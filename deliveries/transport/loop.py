@@ -164,7 +164,7 @@ class Loop:
         while not (self._stopping and not self.open and not self._inbox):
             try:
                 self._round()
-            except Exception:
+            except Exception:  # one exchange's fault would stop the thread of them all; deadlines end what it left open
                 log.exception("transport: a round failed")
         self.closing()
         self._multi.close()

@@ -71,7 +71,7 @@ class Transfers:
                 step(exchange, *args)
             except Fault as fault:
                 self._finish(exchange, failed(exchange, fault))
-        except Exception:
+        except Exception:  # a fault of ours ends this exchange with an outcome, not the thread that carries the others
             log.exception("transport failed on its own account", extra={"host": exchange.target.host})
             detail = "The sender failed; its log says why."
             self._finish(exchange, Outcome(error=ErrorClass.INTERNAL, detail=detail, total_ms=0.0))

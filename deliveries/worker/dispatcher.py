@@ -54,9 +54,8 @@ def work(webhook_ids: Sequence[int]) -> None:
         wakeups.arrive(dispatcher_id, webhook_ids)
         _stay_on_duty(process, dispatcher_id)
     except redis.RedisError as error:
-        log.warning(
-            "dispatcher_lost_redis", error=redis_clients.said(error)
-        )  # the sweep finds its webhooks when Redis is back
+        # The sweep finds its webhooks when Redis is back.
+        log.warning("dispatcher_lost_redis", error=redis_clients.said(error))
     finally:
         if process.dispatcher_id == dispatcher_id:
             process.go_off_duty()

@@ -15,22 +15,12 @@ from django.urls import reverse
 from deliveries.admin import dead_letter_groups
 from deliveries.models import DeadLetter, Delivery, Job
 from tests.support.blanks import UNSEEN, name_of
-from tests.support.desk import Shop, add_delivery, make_dead, make_shop, sign_in
+from tests.support.desk import Shop, add_delivery, make_dead
 
 pytestmark = pytest.mark.django_db
 
 LOG = "/admin/webhooks_deliveries/delivery/"
 NARROWING = ("webhook", "error", "status_code", "until")
-
-
-@pytest.fixture
-def shop() -> Shop:
-    return make_shop("aster")
-
-
-@pytest.fixture
-def browser(shop: Shop) -> Client:
-    return sign_in(shop.people["developer"])
 
 
 def address(what: str) -> str:

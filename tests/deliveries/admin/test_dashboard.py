@@ -20,11 +20,6 @@ from tests.support.factories import make_member, make_merchant, make_user, make_
 
 
 @pytest.fixture
-def shop() -> Shop:
-    return make_shop("aster")
-
-
-@pytest.fixture
 def browser(shop: Shop) -> Client:
     return sign_in(shop.people["viewer"])
 

@@ -12,21 +12,11 @@ from django.test import Client
 
 from deliveries.admin import exports
 from deliveries.models import Delivery
-from tests.support.desk import Shop, add_delivery, make_shop, sign_in
+from tests.support.desk import Shop, add_delivery, make_shop
 
 pytestmark = pytest.mark.django_db
 
 LOG = "/admin/webhooks_deliveries/delivery/"
-
-
-@pytest.fixture
-def shop() -> Shop:
-    return make_shop("aster")
-
-
-@pytest.fixture
-def browser(shop: Shop) -> Client:
-    return sign_in(shop.people["developer"])
 
 
 def test_the_export_streams_what_is_filtered(shop: Shop, browser: Client) -> None:

@@ -12,20 +12,10 @@ from deliveries.models import Delivery
 from deliveries.models.deliveries import HELD
 from subscriptions import services
 from subscriptions.models import Webhook
-from tests.support.desk import Shop, make_shop, sign_in
+from tests.support.desk import Shop
 from tests.support.ordering_groups import ordered, send, told
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def shop() -> Shop:
-    return make_shop("aster")
-
-
-@pytest.fixture
-def browser(shop: Shop) -> Client:
-    return sign_in(shop.people["developer"])
 
 
 @pytest.fixture

@@ -23,16 +23,6 @@ pytestmark = pytest.mark.django_db
 LOG = "/admin/webhooks_deliveries/delivery/"
 
 
-@pytest.fixture
-def shop() -> Shop:
-    return make_shop("aster")
-
-
-@pytest.fixture
-def browser(shop: Shop) -> Client:
-    return sign_in(shop.people["developer"])
-
-
 def rows(browser: Client, query: str = "") -> list[Delivery]:
     return list(browser.get(LOG + query).context["cl"].result_list)
 

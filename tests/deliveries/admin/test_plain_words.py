@@ -17,15 +17,10 @@ from deliveries.publishing import publish
 from subscriptions import services
 from subscriptions.admin.text_settings import wait_words
 from subscriptions.models import ApiKey
-from tests.support.desk import Shop, make_shop, sign_in
+from tests.support.desk import Shop, sign_in
 from tests.support.factories import make_member, make_merchant
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def shop() -> Shop:
-    return make_shop("aster")
 
 
 @pytest.fixture

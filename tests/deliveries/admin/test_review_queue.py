@@ -21,16 +21,6 @@ pytestmark = pytest.mark.django_db
 QUEUE = "/admin/webhooks_deliveries/deadletter/"
 
 
-@pytest.fixture
-def shop() -> Shop:
-    return make_shop("aster")
-
-
-@pytest.fixture
-def browser(shop: Shop) -> Client:
-    return sign_in(shop.people["developer"])
-
-
 def statuses(*letters: DeadLetter) -> list[str]:
     return [Delivery.objects.get(pk=letter.delivery_id).status for letter in letters]
 

@@ -65,16 +65,6 @@ def receiver() -> Iterator[Receiver]:
     server.stop()
 
 
-@pytest.fixture
-def shop() -> Shop:
-    return make_shop("aster")
-
-
-@pytest.fixture
-def browser(shop: Shop) -> Client:
-    return sign_in(shop.people["developer"])
-
-
 def test_url(key: Any) -> str:
     return reverse("admin:webhooks_subscriptions_webhook_test", args=[key])
 

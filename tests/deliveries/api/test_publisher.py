@@ -25,13 +25,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def quick() -> Iterator[PublishingWeb]:
-    limits.forget_rates()
-    with publishing_web("quick", on_the_loop=True) as made:
-        yield made
-
-
-@pytest.fixture
 def by_views(quick: PublishingWeb) -> Iterator[PublishingWeb]:
     with publishing_web("plain", on_the_loop=False) as made:
         yield made

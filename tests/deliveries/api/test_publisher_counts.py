@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,19 +11,11 @@ import redis
 from django.conf import settings
 from django.db import connection
 
-from subscriptions import limits
 from subscriptions.models import ApiKey
 from tests.deliveries.api.test_publisher import LEFT_TO_VIEWS, ON_THE_LOOP
-from tests.support.publishing_web import BATCH, ORDER, PATH, PublishingWeb, publishing_web
+from tests.support.publishing_web import BATCH, ORDER, PATH, PublishingWeb
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def quick() -> Iterator[PublishingWeb]:
-    limits.forget_rates()
-    with publishing_web("quick", on_the_loop=True) as made:
-        yield made
 
 
 def counted(quick: PublishingWeb, server: redis.Redis) -> int:

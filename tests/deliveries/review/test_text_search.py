@@ -14,7 +14,7 @@ from deliveries.models import Delivery
 from deliveries.publishing import publish
 from deliveries.review import selection, text_search
 from tests.support import api as rest
-from tests.support.desk import Shop, make_shop, sign_in
+from tests.support.desk import Shop
 from tests.support.factories import make_api_key, make_webhook
 
 pytestmark = pytest.mark.django_db
@@ -55,16 +55,6 @@ CASES = [
     ("a" * 300 + "b", "a" * 300 + "b", "a" * 300),
     ("x" * 250, "note\": \"" + "x" * 250, "x" * 249),
 ]  # fmt: skip
-
-
-@pytest.fixture
-def shop() -> Shop:
-    return make_shop("aster")
-
-
-@pytest.fixture
-def browser(shop: Shop) -> Client:
-    return sign_in(shop.people["developer"])
 
 
 @pytest.fixture

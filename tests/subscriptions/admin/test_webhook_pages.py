@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from subscriptions import selectors
 from subscriptions.models import Webhook
-from tests.support.desk import Shop, make_shop, sign_in
+from tests.support.desk import Shop, sign_in
 from tests.support.factories import PLAIN_SECRET
 
 pytestmark = pytest.mark.django_db
@@ -26,16 +26,6 @@ FORM = {
     "body_style": "compact",
     "api_version": "2024-01",
 }
-
-
-@pytest.fixture
-def shop() -> Shop:
-    return make_shop("aster")
-
-
-@pytest.fixture
-def browser(shop: Shop) -> Client:
-    return sign_in(shop.people["developer"])
 
 
 def url(page: str, *args: Any) -> str:
