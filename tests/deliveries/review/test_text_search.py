@@ -15,7 +15,10 @@ from deliveries.publishing import publish
 from deliveries.review import selection, text_search
 from tests.support import api as rest
 from tests.support.desk import Shop
+from tests.support.desk_fixtures import browser, shop
 from tests.support.factories import make_api_key, make_webhook
+
+__all__ = ["browser", "shop"]
 
 pytestmark = pytest.mark.django_db
 

@@ -11,7 +11,10 @@ from django.urls import reverse
 from subscriptions import selectors
 from subscriptions.models import Webhook
 from tests.support.desk import Shop, sign_in
+from tests.support.desk_fixtures import browser, shop
 from tests.support.factories import PLAIN_SECRET
+
+__all__ = ["browser", "shop"]
 
 pytestmark = pytest.mark.django_db
 
