@@ -16,6 +16,15 @@ from tests.browser.receiver import Receiver
 
 pytestmark = pytest.mark.browser
 
+VIEWER = "viewer@aster.example"
+NEW_LINK = """
+from subscriptions import services
+from subscriptions.models import Invitation
+found = Invitation.objects.get()
+print(f"/invitations/{services.invite(merchant=found.merchant, email=found.email, role=found.role)[1]}/")
+"""
+"""Sends the invitation again: its first link may have been mailed already."""
+
 
 def reload_until(page: Page, condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
@@ -108,20 +117,29 @@ def test_a_merchants_first_day(house: House, visit: Visit, receiver: Receiver, c
     visit.go("webhooks_deliveries/delivery/?outcome=delivered")
     reload_until(page, lambda: status_of(page, "delivered") == 5, "what was held")
 
-    viewer = invite_viewer(visit)
+    viewer = invite_viewer(visit, Visit(house, chromium))
     look_as_viewer(Visit(house, chromium), viewer, webhook_page)
     look_as_stranger(Visit(house, chromium), webhook_page)
 
 
-def invite_viewer(visit: Visit) -> tuple[str, str]:
-    """Invite a viewer on the members' page; return the user name and the password it showed once."""
+def invite_viewer(visit: Visit, guest: Visit) -> tuple[str, str]:
+    """Invite a viewer, who accepts by the link of the mail; return the user name and the password that they chose."""
     page = visit.go("webhooks_subscriptions/membership/add/")
-    page.fill("#id_email", "viewer@aster.example")
+    page.fill("#id_email", VIEWER)
     page.select_option("#id_role", "viewer")
     page.click("button[name=_save]")
-    page.wait_for_selector("[data-secret]")
-    shown = page.locator("[data-secret]").all_inner_texts()
-    return shown[0], shown[1]
+    expect(page.get_by_text("The invitation is on its way")).to_be_visible()
+    link = visit.house.command("shell", "-c", NEW_LINK).split()[-1]
+    guest.page.goto(f"{visit.house.url}{link}")
+    guest.page.fill("#id_password", PASSWORD)
+    guest.page.get_by_role("button", name="Choose this password").click()
+    guest.page.fill("#id_username", VIEWER)
+    guest.page.fill("#id_password", PASSWORD)
+    guest.page.get_by_role("button", name="Log in").click()
+    guest.page.get_by_role("button", name="Accept as").click()
+    expect(guest.page.get_by_text("You are a member of aster now, as viewer.")).to_be_visible()
+    guest.close()
+    return VIEWER, PASSWORD
 
 
 def look_as_viewer(visit: Visit, viewer: tuple[str, str], webhook_page: str) -> None:

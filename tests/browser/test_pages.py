@@ -26,7 +26,8 @@ LISTS = [
     "webhooks_subscriptions/apikey/",
     "webhooks_subscriptions/apikey/add/",
     "webhooks_subscriptions/membership/",
-    "webhooks_subscriptions/membership/add/",
+    "webhooks_subscriptions/invitation/",
+    "webhooks_subscriptions/invitation/add/",
     "webhooks_subscriptions/merchant/",
 ]
 ROWS = [
