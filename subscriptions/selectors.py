@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from django.db import connection
+from django.db import InternalError, connection
 from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.utils import timezone
@@ -138,7 +138,11 @@ def authenticate_key(text: str) -> ApiKey | None:
 def _record_use(key: ApiKey, now: datetime) -> None:
     # Many requests of one key find it due at the same moment; the condition lets the first of them write.
     stale = Q(last_used_at=None) | Q(last_used_at__lte=now - KEY_USE_RECORDED_EVERY)
-    ApiKey.objects.filter(stale, pk=key.pk).update(last_used_at=now)
+    try:
+        ApiKey.objects.filter(stale, pk=key.pk).update(last_used_at=now)
+    except InternalError:  # a database that reads only for a while; what only reads is answered all the same
+        if connection.in_atomic_block:
+            raise
 
 
 # --- secrets ----------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from subscriptions.api import shopery
 from subscriptions.api.base import NotFoundView
 from subscriptions.invitation_page import invitation
 from subscriptions.sign_in import sign_in
-from webhooks_project import health
+from webhooks_project import failures, health
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
@@ -31,3 +31,5 @@ urlpatterns = [
     path("download", download),
     re_path(r"^(?:api/v1|company)(?:/.*)?$", NotFoundView.as_view()),
 ]
+
+handler500 = failures.failed

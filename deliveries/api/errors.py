@@ -1,16 +1,24 @@
-"""The API's errors, with those of this app."""
+"""The API's errors, with those of this app and of the database."""
 
 from __future__ import annotations
 
+import structlog
+
+from deliveries.db.outages import is_outage
 from deliveries.review import manual_actions
 from subscriptions.api import errors
+
+log = structlog.get_logger(__name__)
 
 
 class Handler(errors.Handler):
     """Knows the review queue's refusals, too."""
 
     def convert_known_exceptions(self, exc: Exception) -> Exception:
-        """Return 409 for what the delivery's state doesn't allow now."""
+        """Return 409 for what the delivery's state doesn't allow now, 503 where the database is away or reads only."""
+        if is_outage(exc):
+            log.warning("answered_unavailable", error=str(exc)[:200])
+            return errors.Unavailable()
         if isinstance(exc, manual_actions.Conflict):
             return errors.Conflict(str(exc))
         return super().convert_known_exceptions(exc)

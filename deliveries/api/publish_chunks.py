@@ -13,6 +13,7 @@ from django.db import IntegrityError
 
 from deliveries.api import publish_requests
 from deliveries.api.publish_requests import Answer, Headers, Request
+from deliveries.db.outages import is_outage
 from deliveries.publishing import chunks
 from deliveries.publishing.chunks import Keep, Uncertain
 from deliveries.publishing.service import Checked, IdTaken, Published
@@ -70,8 +71,13 @@ class Chunks:
             job = None
             try:
                 job = self._prepare(request, token)
-            except Exception:  # the view meets it, too, and knows how to answer
-                log.exception("publisher_left_to_view")
+            except Exception as error:
+                if is_outage(error):
+                    log.warning("answered_unavailable", error=str(error)[:200])
+                    headers = self._site_headers(request) or []
+                    outcomes.append((request, publish_requests.failure(request, error, headers, None)))
+                    continue
+                log.exception("publisher_left_to_view")  # the view meets it, too, and knows how to answer
             if job is None:
                 outcomes.append((request, None))
             else:
@@ -117,9 +123,9 @@ def _published(jobs: Sequence[Job]) -> Outcomes:
     for job, result in zip(jobs, results, strict=True):
         if isinstance(result, list):
             outcomes.append((job.request, publish_requests.answer(job.request, result, job.site_headers, job.quota)))
-        elif isinstance(result, Uncertain):
-            log.error("publish_uncertain", error=str(result))
-            outcomes.append((job.request, publish_requests.failure(job.request, job.site_headers, job.quota)))
+        elif isinstance(result, Uncertain) or is_outage(result):
+            log.error("publish_failed", error=str(result), uncertain=isinstance(result, Uncertain))
+            outcomes.append((job.request, publish_requests.failure(job.request, result, job.site_headers, job.quota)))
         elif isinstance(result, IdTaken):
             outcomes.append((job.request, publish_requests.id_taken(job.request, result, job.site_headers, job.quota)))
         else:  # nothing was stored: the view tries again, or finds the answer that was kept

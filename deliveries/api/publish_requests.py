@@ -19,16 +19,23 @@ from rest_framework.exceptions import APIException
 
 from deliveries.api import envelopes, events
 from deliveries.api.events import EventBatch, EventList, receipt
+from deliveries.db.outages import is_outage
 from deliveries.publishing import service
+from deliveries.publishing.chunks import Uncertain
 from deliveries.publishing.service import Checked, Published
 from deliveries.publishing.validation import NewEvent
 from subscriptions.api import idempotency
 from subscriptions.api.base import ApiView
-from subscriptions.api.errors import Handler, LimitReached
+from subscriptions.api.errors import Handler, LimitReached, Unavailable
 from subscriptions.credentials import Credential
 from subscriptions.limits import Quota
 
 Headers = list[tuple[str, str]]
+
+UNCERTAIN: Final = (
+    "The database broke off while it stored this, so it may be stored. Repeat the request in a few seconds, under the "
+    "same ids or Idempotency-Key."
+)
 
 LARGE: Final = 256 * 1024
 """Bytes of a body above which the views take it: so much work in one piece would keep others waiting."""
@@ -121,9 +128,14 @@ def id_taken(request: Request, error: service.IdTaken, site_headers: Headers, qu
     return _error(request, events.id_taken(error), site_headers, quota)
 
 
-def failure(request: Request, site_headers: Headers, quota: Quota | None) -> Answer:
-    """Return the answer to a request of which nobody can say whether it was carried out."""
-    return _error(request, APIException(), site_headers, quota)
+def failure(request: Request, error: Exception, site_headers: Headers, quota: Quota | None) -> Answer:
+    """Return the answer to a request that failed: 503 where the database is away, or broke off in the middle."""
+    told = APIException()
+    if isinstance(error, Uncertain):
+        told = Unavailable(UNCERTAIN)
+    elif is_outage(error):
+        told = Unavailable()
+    return _error(request, told, site_headers, quota)
 
 
 def _error(request: Request, error: APIException, site_headers: Headers, quota: Quota | None) -> Answer:

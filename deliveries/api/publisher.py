@@ -104,7 +104,7 @@ class Publisher:
         try:
             with borrowed():
                 outcomes = self._chunks.carry_out(chunk)
-        except Exception:  # the thread must live, and everybody be answered
+        except Exception as error:  # the thread must live, and everybody be answered
             log.exception("publisher_failed")
-            outcomes = [(request, publish_requests.failure(request, [], None)) for request, _token in chunk]
+            outcomes = [(request, publish_requests.failure(request, error, [], None)) for request, _token in chunk]
         self._deliver(outcomes)

@@ -63,7 +63,7 @@ def engine_session() -> Iterator[psycopg.Connection[Any]]:
             yield django_connection.connection
             return
         held = getattr(_own, "held", None)
-        if held is None or held.session.closed or _has_news(held.session.fileno()):
+        if held is None or held.session.is_stale or _has_news(held.session.fileno()):
             held = _own.held = _Held(_connect())  # what the server has ended meanwhile costs nobody an error
         session = held.session
         del held  # a traceback that holds this frame would keep it beyond its thread

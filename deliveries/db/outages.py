@@ -7,6 +7,7 @@ else is the statement's or the row's own.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -15,7 +16,7 @@ import psycopg
 from django.db import Error, InterfaceError, OperationalError
 from psycopg.errors import ReadOnlySqlTransaction, _WaitTimeout
 
-ANSWER_SECONDS: Final = 9.0
+ANSWER_SECONDS: Final = 7.0
 """Seconds within which the engine's statements are answered; else the session is given up as half-open. The server ends
 them a second before that, so that none goes on behind our back."""
 CLIENT: Final = {
@@ -28,8 +29,29 @@ CLIENT: Final = {
 """libpq's parameters of each session, seconds and milliseconds: a server that vanished is noticed within 8 s."""
 CLASSES: Final = ("08", "25", "40", "53", "55", "57", "58", "XX")
 """SQLSTATE classes: connections, state of transactions, rollbacks, resources, locks, operators, system, bugs."""
+LOST: Final = ("08", "57P")
+"""Those that end a session, at whatever point of its transaction."""
+OF_STATEMENTS: Final = ("40", "55", "57014", "XX")
+"""Those of them that may concern what was asked, not the whole database: others may go through meanwhile."""
 
 _thread = threading.local()
+
+
+class _Distrusted:
+    """Sessions opened until that moment, in monotonic seconds, are used no more."""
+
+    at = 0.0
+
+
+_distrusted = _Distrusted()
+
+
+def distrust() -> None:
+    """Use none of this process' sessions again: one was found dead, silent, or not allowed to write.
+
+    The server behind it is gone, or another one by now; each of the others would cost somebody as much.
+    """
+    _distrusted.at = time.monotonic()
 
 
 def is_outage(error: BaseException) -> bool:
@@ -40,6 +62,17 @@ def is_outage(error: BaseException) -> bool:
     if state:
         return state.startswith(CLASSES)
     return isinstance(error, (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError))
+
+
+def concerns_statement(error: BaseException) -> bool:
+    """Tell whether an outage may be one of this statement only: a lock it waits for, a deadlock, a broken row."""
+    return sqlstate(error).startswith(OF_STATEMENTS)
+
+
+def may_have_happened(error: BaseException) -> bool:
+    """Tell whether the answer to a commit may be what is missing: then nobody can say what was stored."""
+    state = sqlstate(error)
+    return is_outage(error) and (not state or state.startswith(LOST))
 
 
 def sqlstate(error: BaseException) -> str:
@@ -63,13 +96,16 @@ def patience(seconds: float | None) -> Iterator[None]:
 
 
 class PatientSession(psycopg.Connection[Any]):
-    """A session that is given up once an answer is overdue: see `patience`.
+    """A session that is given up once an answer is overdue: see `patience`."""
 
-    Attributes:
-        reads_only: It was refused a write: after a fail-over another server takes them, and a new session finds it.
-    """
+    def __init__(self, pgconn: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(pgconn, *args, **kwargs)
+        self._opened = time.monotonic()
 
-    reads_only = False
+    @property
+    def is_stale(self) -> bool:
+        """Tell whether it is closed, or opened before some session of this process showed that the server is gone."""
+        return self.closed or self._opened <= _distrusted.at
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         """Wait for an answer as psycopg does. Raises psycopg.OperationalError when it is overdue."""
@@ -77,10 +113,11 @@ class PatientSession(psycopg.Connection[Any]):
         try:
             return super().wait(gen, interval, seconds)
         except ReadOnlySqlTransaction:
-            self.reads_only = True
+            distrust()  # after a fail-over another server takes writes, and a new session finds it
             raise
         except _WaitTimeout:
             if timeout is not None:
                 raise  # psycopg's own waits, such as for a cancellation
             self.pgconn.finish()
+            distrust()
             raise psycopg.OperationalError(f"the database did not answer within {seconds:g} s") from None

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 import structlog
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import Error, transaction
 
+from deliveries.db import outages
 from deliveries.db.engine_session import ensure_session
 from deliveries.publishing import service, storing
 from deliveries.publishing.service import Checked, Published
@@ -81,7 +82,7 @@ class _Chunk:
         try:
             return store(places)
         except Exception as error:  # noqa: BLE001 - whose failure it is shows when each is alone
-            if len(places) == 1 or isinstance(error, Uncertain) or _is_lost(error):
+            if len(places) == 1 or isinstance(error, Uncertain) or _concerns_all(error):
                 self._results |= dict.fromkeys(places, error)
                 return []
             log.info("chunk_failed", requests=len(places), error=str(error))
@@ -91,8 +92,8 @@ class _Chunk:
         ensure_session()  # that none can be had leaves no doubt: nothing was stored
         try:
             stored = self._store(places)
-        except (OperationalError, InterfaceError) as error:
-            if _is_lost(error):
+        except Error as error:
+            if outages.may_have_happened(error):
                 raise Uncertain(str(error)) from error
             raise
         self._results |= self._told(places, stored)
@@ -142,9 +143,7 @@ def _result(request: Checked, made: Sequence[Stored | None]) -> Result:
     return [service.published(row, each) for row, each in zip(request.rows, made, strict=True)]
 
 
-def _is_lost(error: Exception) -> bool:
-    """Tell whether the session, not a request, is at fault: then asking again for each would only take longer."""
-    if not isinstance(error, (OperationalError, InterfaceError)):
-        return False
-    state = getattr(error.__cause__, "sqlstate", None) or ""
-    return state == "" or state.startswith(("08", "57P"))
+def _concerns_all(error: Exception) -> bool:
+    """Tell whether the database, not a request, is at fault: asking again for each would only take longer."""
+    state = outages.sqlstate(error)
+    return outages.is_outage(error) and not state.startswith(("40", "55", "XX"))

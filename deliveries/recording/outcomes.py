@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -49,20 +50,38 @@ def record(chunk: Sequence[Sent], *, again: bool = False) -> Recorded:
     """
     decided = [decide_outcome(sent) for sent in sorted(chunk, key=lambda sent: sent.row.delivery_id)]
     with borrowed():
-        groups = _closed_groups(decided) if again and _is_written(decided[0].sent) else _write(decided)
+        groups = _write_rest(decided) if again else _write(decided)
         ordering.move_on(groups, wake=False)  # after the commit; what it lets go is among the webhooks below
         # Asked after the commit: a dispatcher that looked before it found these webhooks at their cap.
         still_due = claims.still_due(sorted({each.sent.row.target.webhook_id for each in decided}))
     return Recorded(still_due, _countdowns(decided))
 
 
-def _is_written(sent: Sent) -> bool:
-    """Tell whether an attempt stands in the log; its chunk then does, for they share a statement.
+def _write_rest(decided: Sequence[DecidedOutcome]) -> set[OrderingGroup]:
+    """Write what is missing of a chunk that may be in the database; return the groups of what is closed.
+
+    Its first commit holds all whose claim was in force, with the state and counters of the whole chunk; its second one
+    the late outcomes. Where any outcome stands in the log, the first went through.
+    """
+    logged = _logged(decided)
+    if not logged:
+        return _write(decided)
+    rest = [each for each in decided if _attempt_of(each) not in logged]
+    groups = _closed_groups(decided)
+    return groups | late_outcomes.write(rest) if rest else groups
+
+
+def _logged(decided: Sequence[DecidedOutcome]) -> set[tuple[int, int]]:
+    """Return the keys and numbers of those attempts that stand in the log.
 
     A delivery's attempts of one number by one worker are one: it never claims a row whose outcome it has in hand.
     """
-    mine = Attempt.objects.filter(delivery_id=sent.row.delivery_id, number=sent.row.attempt, worker=WORKER_ID)
-    return mine.exists()
+    mine = Attempt.objects.filter(delivery_id__in={each.delivery_id for each in decided}, worker=WORKER_ID)
+    return set(mine.values_list("delivery_id", "number")) & {_attempt_of(each) for each in decided}
+
+
+def _attempt_of(each: DecidedOutcome) -> tuple[int, int]:
+    return each.delivery_id, each.sent.row.attempt
 
 
 def _closed_groups(decided: Sequence[DecidedOutcome]) -> set[OrderingGroup]:
@@ -101,17 +120,23 @@ def _write_outcomes(decided: Sequence[DecidedOutcome]) -> set[OrderingGroup]:
     groups = ordering.groups_of((row.webhook_id, row.ordering_group) for row in moved if row.is_closed)
     in_force = {id(each) for each in once if each.delivery_id in keys}
     if late := [each for each in decided if id(each) not in in_force]:
-        groups |= late_outcomes.write(late)
+        with transaction.atomic():
+            if not moved:
+                fetch(_SQL["record"], _parameters([], decided, counts=True))
+            groups |= late_outcomes.write(late)
     return groups
 
 
-def _parameters(once: Sequence[DecidedOutcome], decided: Sequence[DecidedOutcome]) -> dict[str, str]:
+def _parameters(
+    once: Sequence[DecidedOutcome], decided: Sequence[DecidedOutcome], *, counts: bool = False
+) -> dict[str, Any]:
     moves = [(each.sent.row.token, each.status, *reasons.columns(each.decision.reason)) for each in once]
     return {
         **columns(_FENCE, moves),
         **columns(AttemptRow._fields, [attempt_log.row_of(each) for each in once]),
         **webhook_state.arrays(decided),
         **counters.cell_arrays(list(webhook_state.counts(decided))),
+        "counts": counts,
     }
 
 

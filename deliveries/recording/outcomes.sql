@@ -2,8 +2,10 @@
 -- Writes a chunk of outcomes whose claims are in force: deliveries, attempts, dead letters, the webhooks' state and the
 -- counters. The claim token is the fence: a delivery that somebody else closed or claimed meanwhile is left alone, and
 -- what doesn't come back is a late outcome. A delivery stands once in a chunk. Rows of state and counters come sorted,
--- so that two recorders can't deadlock. A late success leaves another's token on the row that it closes, so closed_at
--- is asked, too; asked for the status 'sending', the planner would walk all open requests by delivery_in_flight.
+-- so that two recorders can't deadlock. Where no claim was in force nothing is written, unless `counts` says so: state
+-- and counters then belong to the transaction of the late outcomes, which the log tells of. A late success leaves
+-- another's token on the row that it closes, so closed_at is asked, too; asked for the status 'sending', the planner
+-- would walk all open requests by delivery_in_flight.
 WITH o AS MATERIALIZED (
     SELECT * FROM unnest(
         %(delivery_id)s::bigint[], %(token)s::bigint[], %(status)s::text[], %(reason_code)s::text[],
@@ -61,6 +63,7 @@ WITH o AS MATERIALIZED (
         %(state_webhook_id)s::bigint[], %(state_window)s::int[], %(state_failures)s::int[],
         %(state_failing_since)s::timestamptz[], %(state_last_success_at)s::timestamptz[],
         %(state_last_failure_at)s::timestamptz[])
+    WHERE %(counts)s OR EXISTS (SELECT 1 FROM moved)
     -- A chunk that holds a success ends the run of failures; one that holds none lengthens it.
     ON CONFLICT (webhook_id) DO UPDATE SET
         "window" = excluded."window",
@@ -74,6 +77,7 @@ WITH o AS MATERIALIZED (
     SELECT * FROM unnest(
         %(fine_merchant_id)s::bigint[], %(fine_webhook_id)s::bigint[], %(fine_bucket)s::timestamptz[],
         %(fine_result)s::text[], %(fine_band)s::int[], %(fine_count)s::int[], %(fine_total_ms)s::float8[])
+    WHERE %(counts)s OR EXISTS (SELECT 1 FROM moved)
     ON CONFLICT (webhook_id, bucket, result, band) DO UPDATE SET
         count = c.count + excluded.count, total_ms = c.total_ms + excluded.total_ms
 ), hour AS (
@@ -81,6 +85,7 @@ WITH o AS MATERIALIZED (
     SELECT * FROM unnest(
         %(hour_merchant_id)s::bigint[], %(hour_webhook_id)s::bigint[], %(hour_bucket)s::timestamptz[],
         %(hour_result)s::text[], %(hour_band)s::int[], %(hour_count)s::int[], %(hour_total_ms)s::float8[])
+    WHERE %(counts)s OR EXISTS (SELECT 1 FROM moved)
     ON CONFLICT (webhook_id, bucket, result, band) DO UPDATE SET
         count = c.count + excluded.count, total_ms = c.total_ms + excluded.total_ms
 )

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import structlog
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
 
+from deliveries.db.outages import concerns_statement, is_outage, sqlstate
 from deliveries.queueing import wakeups
 from deliveries.recording import outcomes
 from deliveries.sending.sender import Sent
@@ -23,7 +23,9 @@ BEHIND_SECONDS = 1.0
 BEHIND_CHUNKS = 10
 """An outcome that waits so long, or so many chunks of them, hold claims back until the database has caught up."""
 SINGLE_TRIES = 2
-"""How often an outcome that fails on its own account is tried before it is given up."""
+"""How often an outcome that fails on its own account is tried again before it is given up."""
+TOGETHER_TRIES = 2
+"""How often a chunk is tried again that waits for a lock, or met a deadlock, before its outcomes are written singly."""
 GAP = 0.01
 """Seconds between two chunks while there is traffic: what arrives meanwhile shares the next one."""
 
@@ -39,6 +41,7 @@ class Recorder:
         self._nothing_open = nothing_open
         self._progressed = progressed
         self._queue: deque[Sent] = deque()
+        self._put_back: set[int] = set()  # ids of outcomes in the queue that were tried before
         self._arrived = threading.Condition()
         self._writing = 0
         self._is_idle = True
@@ -120,26 +123,32 @@ class Recorder:
         """Tell whether what is there is to be written now: a full chunk, or as much as will come."""
         return len(self._queue) >= settings.WEBHOOKS_RECORD_CHUNK or self._stop or self._nothing_open()
 
-    def _write(self, chunk: list[Sent]) -> None:
-        tries = 0
+    def _write(self, chunk: list[Sent], *, again: bool = False) -> None:
+        """Write a chunk, however long the database is away; `again`: it may be written already."""
+        again = again or any(id(sent) in self._put_back for sent in chunk)
+        outage_tries = own_tries = 0
         while True:
             try:
-                recorded = outcomes.record(chunk, again=tries > 0)
+                recorded = outcomes.record(chunk, again=again)
                 break
-            except (OperationalError, InterfaceError) as error:
-                self.blocked = True
-                log.warning("record_failed", outcomes=len(chunk), error=str(error)[:200])
-                time.sleep(RETRY_AFTER[min(tries, len(RETRY_AFTER) - 1)])
-                tries += 1
-            except Exception:  # this chunk's own fault, whatever it is: the thread must go on for the others
-                if len(chunk) > 1:
+            except Exception as error:
+                again = True
+                outage = is_outage(error)
+                if outage and not (concerns_statement(error) and outage_tries >= TOGETHER_TRIES):
+                    self._wait_out(error, len(chunk), outage_tries)
+                    outage_tries += 1
+                elif len(chunk) > 1:
                     self._write_singly(chunk)
                     return
-                tries += 1
-                if tries > SINGLE_TRIES:
-                    log.exception("outcome_lost", delivery=chunk[0].row.public_id)
-                    self._done(1)
+                elif outage:
+                    self._put_at_the_end(chunk[0], error)
                     return
+                elif own_tries >= SINGLE_TRIES:
+                    log.exception("outcome_lost", delivery=chunk[0].row.public_id)
+                    self._done(chunk)
+                    return
+                else:
+                    own_tries += 1
         try:
             # Before the dispatcher is told that outcomes were recorded: it looks at the webhooks next.
             wakeups.wake(recorded.still_due)
@@ -147,15 +156,35 @@ class Recorder:
                 wakeups.wake_later(webhook_ids, delay)
         except Exception:
             log.exception("wake_up_failed")  # the sweep finds these webhooks; this thread must go on
-        self._done(len(chunk))
+        self._done(chunk)
+
+    def _wait_out(self, error: Exception, outcomes: int, tries: int) -> None:
+        self.blocked = True
+        log.warning("record_failed", outcomes=outcomes, error=str(error)[:200], sqlstate=sqlstate(error))
+        time.sleep(RETRY_AFTER[min(tries, len(RETRY_AFTER) - 1)])
 
     def _write_singly(self, chunk: list[Sent]) -> None:
-        """Keep one bad outcome (its delivery was purged, say) from holding up the others; its claim runs out."""
-        for sent in chunk:
-            self._write([sent])
+        """Keep one bad outcome (its delivery was purged, its row is locked) from holding up the others.
 
-    def _done(self, count: int) -> None:
+        Of the chunk's two commits one may have gone through.
+        """
+        for sent in chunk:
+            self._write([sent], again=True)
+
+    def _put_at_the_end(self, sent: Sent, error: Exception) -> None:
+        """Let the others go before an outcome that waits for a lock, say; it is tried with the next chunk again."""
+        log.warning("record_put_off", delivery=sent.row.public_id, error=str(error)[:200], sqlstate=sqlstate(error))
+        time.sleep(RETRY_AFTER[0])
+        with self._arrived:
+            self._put_back.add(id(sent))
+            self._queue.append(sent)
+            self._writing -= 1
+        self.blocked = False
+        self._progressed()
+
+    def _done(self, chunk: list[Sent]) -> None:
+        self._put_back.difference_update(map(id, chunk))
         # After an outage the outcomes in hand are written first: their claims have run out and would be sent again.
         self.blocked = self.blocked and bool(self._queue)
-        self._writing -= count
+        self._writing -= len(chunk)
         self._progressed()

@@ -58,6 +58,16 @@ class LimitReached(exceptions.Throttled):
         super().__init__(wait=quota.blocked_for)
 
 
+class Unavailable(exceptions.APIException):
+    """The database is away, or takes no writes; Retry-After tells when to ask again."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_detail = "The service can't do this at the moment. Repeat the request in a few seconds."
+    default_code = "unavailable"
+    wait = 2
+    """Seconds; REST framework makes the header Retry-After of it."""
+
+
 class InvalidQuery(exceptions.ValidationError):
     """A query parameter that makes no sense."""
 

@@ -16,7 +16,7 @@ from typing import Final
 from psycopg import Error, OperationalError
 from psycopg.pq import TransactionStatus
 
-from deliveries.db.outages import PatientSession, patience
+from deliveries.db.outages import PatientSession, distrust, patience
 
 IDLE_SECONDS: Final = 600.0
 """A session that nobody needed for so long is closed."""
@@ -37,8 +37,6 @@ class Pool:
         self._connect, self._timeout = connect, timeout
         self._idle: deque[tuple[PatientSession, float]] = deque()  # the one used last stands at the right
         self._left = threading.BoundedSemaphore(max_size)
-        self._purges = 0
-        self._lent: dict[int, int] = {}  # which purge came last when a session was lent
 
     def open(self) -> None:
         """Do nothing: sessions are opened when needed. Django calls it."""
@@ -53,21 +51,18 @@ class Pool:
             self._left.release()
             raise
         session._pool = self  # type: ignore[assignment]  # where Django gives it back
-        self._lent[id(session)] = self._purges
         return session
 
     def putconn(self, session: PatientSession) -> None:
         """Take a session back."""
         session._pool = None
-        if session.reads_only:
-            self.purge()
-        is_old = self._lent.pop(id(session), -1) != self._purges
-        if not is_old and session.info.transaction_status in {TransactionStatus.INTRANS, TransactionStatus.INERROR}:
+        is_dead = session.is_stale
+        if not is_dead and session.info.transaction_status in {TransactionStatus.INTRANS, TransactionStatus.INERROR}:
             try:
                 session.rollback()
             except Error:
-                is_old = True
-        if is_old or session.info.transaction_status != TransactionStatus.IDLE:
+                is_dead = True
+        if is_dead or session.info.transaction_status != TransactionStatus.IDLE:
             session.close()
         else:
             self._idle.append((session, time.monotonic()))
@@ -75,16 +70,14 @@ class Pool:
         while self._idle and self._idle[0][1] < time.monotonic() - IDLE_SECONDS:
             self._idle.popleft()[0].close()
 
-    def purge(self) -> None:
-        """Close all sessions: the idle ones now, the others when they are given back."""
-        self._purges += 1
+    def close(self) -> None:
+        """Close the sessions that nobody has; the others when they are given back."""
+        distrust()
         while True:
             try:
                 self._idle.pop()[0].close()
             except IndexError:
                 return
-
-    close = purge
 
     def _living(self) -> PatientSession | None:
         """Return an idle session. Where one is dead the server was away, and all others are, or will be."""
@@ -95,7 +88,7 @@ class Pool:
         if lives(session):
             return session
         session.close()
-        self.purge()
+        self.close()
         return None
 
 
@@ -104,7 +97,7 @@ def lives(session: PatientSession) -> bool:
 
     Something to read on it may also be news that TLS or the server sent unasked; then, and only then, it is asked.
     """
-    if session.closed:
+    if session.is_stale:
         return False
     poll = select.poll()  # select() knows no descriptor above 1023
     poll.register(session.pgconn.socket, select.POLLIN)

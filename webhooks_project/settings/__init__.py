@@ -74,8 +74,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "max_connections": 64,
     "socket_keepalive": True,
     "socket_keepalive_options": redis_clients.keepalive(),
-    "socket_timeout": 5,
-    "health_check_interval": 3,  # a consumer that hears nothing for 1 + 2 * 3 s connects anew
+    "socket_timeout": 2,
+    "health_check_interval": 2,  # a consumer that hears nothing for 1 + 2 + 2 s connects anew
     "socket_connect_timeout": 2,
 }
 CELERY_TIMEZONE = "UTC"
