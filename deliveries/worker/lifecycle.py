@@ -6,8 +6,11 @@ import gc
 from typing import Any
 
 import structlog
-from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
+from celery import current_app
+from celery.signals import task_prerun, worker_ready, worker_shutdown, worker_shutting_down
 
+from deliveries.db.sessions import borrowed
+from deliveries.maintenance import calls
 from deliveries.queueing import wakeups
 from deliveries.worker.engine import engine
 from deliveries.worker.scheduler import Scheduler
@@ -28,6 +31,7 @@ def connect() -> None:
     worker_ready.connect(_start, dispatch_uid="deliveries.worker")
     worker_shutting_down.connect(_stop_claiming, dispatch_uid="deliveries.worker")
     worker_shutdown.connect(_finish, dispatch_uid="deliveries.worker")
+    task_prerun.connect(_note_begin, dispatch_uid="deliveries.worker")
 
 
 def _start(sender: Any, **_kwargs: Any) -> None:
@@ -40,6 +44,13 @@ def _start(sender: Any, **_kwargs: Any) -> None:
     _schedulers.append(scheduler)
     scheduler.start()
     log.info("worker_ready", queues=sorted(queues), worker=wakeups.WORKER_ID)
+
+
+def _note_begin(task: Any, **_kwargs: Any) -> None:
+    """Let beat know that its call has arrived. Celery logs what this raises, and goes on."""
+    if entries := [name for name, entry in current_app.conf.beat_schedule.items() if entry["task"] == task.name]:
+        with borrowed():
+            calls.begun(entries)
 
 
 def _stop_claiming(**_kwargs: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import redis
@@ -84,9 +83,9 @@ class Stage:
         many = {"WEBHOOKS_API_RATE_HOUR": 10**6, "WEBHOOKS_API_RATE_MINUTE": 10**6}
         return self._child(processes.web(self.variables(**many, **settings), wait=wait, skew=skew))
 
-    def beat(self, folder: Path) -> Process:
-        """Start the housekeeping clock, with its schedule in `folder`; it ends with the test."""
-        return self._child(processes.beat(self.variables(), folder))
+    def beat(self, *, wait: bool = True, skew: float = 0.0) -> Process:
+        """Start the housekeeping clock; as `worker`."""
+        return self._child(processes.beat(self.variables(), wait=wait, skew=skew))
 
     def publisher(self, *, wait: bool = True) -> Publisher:
         """Start another publisher; it ends with the test."""

@@ -23,7 +23,7 @@ HEALED = 2.0
 def test_a_redis_that_refuses_ends_no_process_and_delays_deliveries_until_it_is_healed(stage: Stage, says: str):
     with TestReceiver() as receiver:
         stage.webhook(receiver.url, window=20)
-        workers, web = [stage.worker()], stage.web()
+        workers, web, beat = [stage.worker()], stage.web(), stage.beat()
         stage.publish(5)
         stage.wait_for_statuses({"delivered": 5}, SOON)
         with REFUSALS[says](stage.valkey):
@@ -34,14 +34,14 @@ def test_a_redis_that_refuses_ends_no_process_and_delays_deliveries_until_it_is_
             quick(stage.publish(5, batch=False), None)
             assert web.answers()
             came = len(receiver.requests)
-            for child in (*workers, web):
+            for child in (*workers, web, beat):
                 assert child.runs, child.tail()
         healed = time.monotonic()
         receiver.wait_for(came + 1, timeout=30)
         print(f"{says}: the first delivery came {time.monotonic() - healed:.2f} s after healing")
         assert came == 15 or time.monotonic() - healed < HEALED
         stage.wait_for_statuses({"delivered": 15}, SOON)
-        for child in (*workers, web):
+        for child in (*workers, web, beat):
             assert child.runs, child.tail()
         once_each(stage, receiver)
         assert says.split(maxsplit=1)[0] in workers[0].log

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 import pytest
+from django.db import connection
+from django.db.models import F
 
-from deliveries.models import Attempt
+from deliveries.maintenance import calls
+from deliveries.models import Attempt, MaintenanceTask
 from tests.faults.poster import Poster
 from tests.faults.stage import Stage
 from tests.support.factories import make_api_key
+from tests.support.processes import wait_for
 from tests.support.receiver import TestReceiver
 
 pytestmark = pytest.mark.faults
@@ -63,3 +67,22 @@ def _clock(log: str) -> float:
     line = next(line for line in log.splitlines() if "worker_ready" in line)
     stamp = next(word for word in line.replace('"', "'").split("'") if word.startswith("20") and word.endswith("Z"))
     return datetime.fromisoformat(stamp).timestamp()
+
+
+@pytest.mark.parametrize("skew", [HOUR, -HOUR], ids=["ahead", "behind"])
+def test_a_beat_whose_clock_is_an_hour_off_calls_on_time_and_so_does_the_next_one(stage: Stage, skew):
+    """By its file of times a beat ran nothing for an hour after one that was ahead, through restarts."""
+    stage.worker()
+
+    def told() -> dict[str, timedelta | None]:
+        connection.close()
+        return calls.last_calls(["tell"])
+
+    for clock in (skew, 0.0):
+        with stage.beat(skew=clock):
+            for _round in range(2):
+                MaintenanceTask.objects.filter(name="beat: tell").update(ran_at=F("ran_at") - timedelta(seconds=16))
+                wait_for(lambda: (ago := told()["tell"]) is not None and ago < timedelta(seconds=10), 10, "a call")
+                wait_for(
+                    lambda: MaintenanceTask.objects.filter(name="beat: tell", position=0).exists(), 10, "its begin"
+                )

@@ -159,11 +159,16 @@ def is_ready(child: Process) -> bool:
     return "worker_ready" in child.log
 
 
-def beat(variables: dict[str, str], folder: Path) -> Process:
-    """Start the housekeeping clock; its schedule file goes into `folder`, and is there when it is ready."""
-    return Process(
-        "-m", "celery", "-A", "webhooks_project", "beat", "-s", str(folder / "beat"), variables=variables
-    )  # fmt: skip
+def beat(variables: dict[str, str], *, wait: bool = True, skew: float = 0.0) -> Process:
+    """Start the housekeeping clock; ready when this returns, unless `wait` is false. `skew`: as of a worker."""
+    command = ["celery", "-A", "webhooks_project", "beat", "--pidfile="]
+    child = Process(*_module(skew), *command, variables=variables)
+    return _ready(child, lambda: beats(child), wait=wait)
+
+
+def beats(child: Process) -> bool:
+    """Tell whether beat has read its schedule, which it does after it has learned to end."""
+    return "beat_ready" in child.log
 
 
 class Web(Process):

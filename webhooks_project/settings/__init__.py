@@ -79,7 +79,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 2,
 }
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "beat")
+CELERY_BEAT_SCHEDULER = "webhooks_project.beat:DatabaseScheduler"
 
 # --- the engine (DESIGN: webhooks and dispatchers); seconds, bytes and counts ----------------------------------------
 

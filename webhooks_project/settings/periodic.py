@@ -51,8 +51,8 @@ EMAIL_TIMEOUT = env.whole("EMAIL_TIMEOUT", 10, minimum=1)
 
 
 def _every(seconds: float, task: str) -> dict[str, Any]:
-    # Where no worker was at the queue for a while, old calls expire instead of running one after the other.
-    return {"task": task, "schedule": seconds, "options": {"queue": "housekeeping", "expires": max(seconds, 10.0)}}
+    # No `expires`: beat's clock would set it, and a worker's judge it. Calls that wait for a worker don't pile up.
+    return {"task": task, "schedule": seconds, "options": {"queue": "housekeeping"}}
 
 
 CELERY_BEAT_SCHEDULE = {

@@ -125,9 +125,9 @@ class Worker(Child):
             return False
 
 
-def beat(environment: Mapping[str, str], logs: Path, schedule: str) -> Child:
-    """Return the beat process, which remembers in the file `schedule` what ran when."""
-    arguments = ["celery", "-A", "webhooks_project", "beat", "--schedule", schedule]
+def beat(environment: Mapping[str, str], logs: Path) -> Child:
+    """Return the beat process."""
+    arguments = ["celery", "-A", "webhooks_project", "beat"]
     return Child("beat", arguments, environment, logs)
 
 

@@ -66,7 +66,7 @@ class Stage:
         self.children = [
             self.web,
             processes.Worker(variables, self.logs),
-            processes.beat(variables, self.logs, self._schedule()),
+            processes.beat(variables, self.logs),
         ]
         self._stack.callback(processes.stop_all, self.children)
         processes.start_all(self.children)
@@ -97,9 +97,6 @@ class Stage:
         server = self._stack.enter_context(EmbeddedPostgres(data=settings.STATE_DIR / "postgres"))
         embedded.announce("postgres", server.url)
         return str(server.url)
-
-    def _schedule(self) -> str:
-        return str(self.logs / "beat") if environment.is_apart() else settings.CELERY_BEAT_SCHEDULE_FILENAME
 
     def _take_down(self) -> None:
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # one Ctrl-C is enough

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from pathlib import Path
+from datetime import timedelta
+from typing import Any
 
 import redis
 from celery import current_app
-from django.conf import settings
+from django.db import DatabaseError, InterfaceError
 
+from deliveries.maintenance import calls
 from deliveries.management.doctor.findings import NOTE, OK, PROBLEM, Finding, first_line
 from deliveries.management.doctor.redis_and_broker import BROKER_ERRORS, TIMEOUT
 from deliveries.queueing import redis_client, wakeups
@@ -17,8 +18,8 @@ from subscriptions import redis_clients
 
 PING_TIMEOUT = 2.0
 """Seconds workers have to answer Celery's ping."""
-BEAT_SILENT_AFTER = 600.0
-"""Seconds; beat writes its schedule's file every three minutes."""
+BEAT_LATE = timedelta(seconds=120)
+"""So late a call means that no beat runs."""
 
 _START = (
     "celery -A webhooks_project worker -P threads -c 4 -Q deliveries,housekeeping --without-gossip --without-mingle"
@@ -62,26 +63,30 @@ def _ping() -> Finding:
 
 
 def beat() -> Iterator[Finding]:
-    """Look whether beat runs, if anything is scheduled."""
-    if not current_app.conf.beat_schedule:
+    """Look whether beat runs, wherever: whether all that is scheduled was called in time, by the database's clock."""
+    schedule = current_app.conf.beat_schedule
+    if not schedule:
         yield Finding("beat", OK, "Nothing is scheduled; it isn't needed.")
         return
     try:
-        silent = time.time() - _newest(Path(settings.CELERY_BEAT_SCHEDULE_FILENAME))
-    except OSError:
-        text = "Its schedule's file isn't on this machine; it may run on another."
-        yield Finding("beat", NOTE, text, "One process in the fleet: celery -A webhooks_project beat")
+        called = calls.last_calls(schedule)
+    except (DatabaseError, InterfaceError):
+        yield Finding("beat", NOTE, "It can't be seen without the database.")
         return
-    if silent > BEAT_SILENT_AFTER:
-        text = f"It last wrote its schedule {silent / 60:.0f} minutes ago. Notices and housekeeping wait for it."
-        yield Finding("beat", PROBLEM, text, "Start one: celery -A webhooks_project beat")
-        return
-    yield Finding("beat", OK, f"It wrote its schedule {silent:.0f} s ago.")
+    ahead = {name: -ago for name, ago in called.items() if ago is not None and ago < -calls.AHEAD}
+    late = sorted(name for name, ago in called.items() if ago is None or ago > _every(schedule[name]) + BEAT_LATE)
+    fix = "Run one: celery -A webhooks_project beat. Notices and housekeeping wait for it."
+    if ahead:
+        told = ", ".join(f"{name} by {by.total_seconds():.0f} s" for name, by in sorted(ahead.items()))
+        yield Finding("beat", PROBLEM, f"Calls are noted for times ahead of the database's: {told}.", fix)
+    elif late:
+        yield Finding("beat", PROBLEM, f"It has not called in time: {', '.join(late)}.", fix)
+    else:
+        last = min(ago for ago in called.values() if ago is not None)
+        yield Finding("beat", OK, f"It calls in time, the last time {last.total_seconds():.0f} s ago.")
 
 
-def _newest(path: Path) -> float:
-    """Return when the schedule was last written; shelve adds an ending. Raises OSError when there is none."""
-    files = list(path.parent.glob(path.name + "*"))
-    if not files:
-        raise FileNotFoundError(path)
-    return max(file.stat().st_mtime for file in files)
+def _every(entry: dict[str, Any]) -> timedelta:
+    """Return how often an entry is called; a day for what is no interval."""
+    every = entry["schedule"]
+    return timedelta(seconds=every) if isinstance(every, int | float) else timedelta(days=1)

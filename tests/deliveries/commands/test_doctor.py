@@ -6,6 +6,7 @@ import io
 import json
 import os
 import time
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -16,8 +17,10 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
+from deliveries.maintenance import calls
 from deliveries.management.doctor import NOTE, OK, PROBLEM, Finding, database, examination, examine, safety, workers
 from deliveries.management.doctor.findings import without_password
+from deliveries.models import MaintenanceTask
 from deliveries.queueing import wakeups
 from subscriptions.catalogue import load_event_types
 from subscriptions.models import EventType
@@ -158,15 +161,20 @@ def test_beat_is_not_missed_where_nothing_is_scheduled(settings):
     assert found("beat") == Finding("beat", OK, "Nothing is scheduled; it isn't needed.")
 
 
-def test_beat_is_missed_where_its_schedule_is_old(settings, tmp_path):
+def test_beat_is_missed_where_its_calls_are_late_and_told_where_they_lie_ahead(settings):
     settings.CELERY_BEAT_SCHEDULE = {"purge": {"task": "purge", "schedule": 60}}
-    settings.CELERY_BEAT_SCHEDULE_FILENAME = str(tmp_path / "beat")
-    assert found("beat").status == NOTE
-    (tmp_path / "beat.db").touch()
+    assert (found("beat").status, "not called in time: purge" in found("beat").text) == (PROBLEM, True)
+    calls.call_due(["purge"], lambda *_: True, lambda _: None)
     assert found("beat").status == OK
-    long_ago = time.time() - 3600
-    os.utime(tmp_path / "beat.db", (long_ago, long_ago))
-    assert found("beat").status == PROBLEM
+    row = MaintenanceTask.objects.get(name="beat: purge")
+    for shift, status, word in (
+        (-181, PROBLEM, "in time: purge"),
+        (-170, OK, "in time"),
+        (3600, PROBLEM, "purge by 3"),
+    ):
+        MaintenanceTask.objects.filter(pk=row.pk).update(ran_at=row.ran_at + timedelta(seconds=shift))
+        finding = found("beat")
+        assert (finding.status, word in finding.text) == (status, True), finding
 
 
 def test_a_check_that_breaks_is_a_finding(monkeypatch):

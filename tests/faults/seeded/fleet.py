@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from tests.faults.stage import Stage
-from tests.support.processes import GRACE, Process, Web, is_ready
+from tests.support.processes import GRACE, Process, Web, beats, is_ready
 
 CLAIM_GRACE = 2
 WORKER = {"WEBHOOKS_CLAIM_GRACE": CLAIM_GRACE}
@@ -21,10 +19,9 @@ class Fleet:
         clocks: By how many seconds the clock of each process was ahead, where it was wrong.
     """
 
-    def __init__(self, stage: Stage, skews: Iterator[float], folder: Path) -> None:
+    def __init__(self, stage: Stage, skews: Iterator[float]) -> None:
         self._stage = stage
         self._skews = skews
-        self._folder = folder
         self._told_to_end: list[Process] = []
         self._fresh: Web | None = None
         self._webs = threading.Lock()  # the client of the REST API asks for the port from a thread of its own
@@ -38,7 +35,7 @@ class Fleet:
         for child in self.workers:
             child.wait_until(lambda child=child: is_ready(child))
         self.web.wait_until(self.web.answers)
-        self.beat.wait_until(self._beat_is_ready)
+        self.beat.wait_until(lambda: beats(self.beat))
 
     def port(self) -> int:
         """Return where the REST API answers: the newest web process's port once it does."""
@@ -60,10 +57,9 @@ class Fleet:
         end(child)
 
     def replace_beat(self, end: Callable[[Process], None]) -> None:
-        """Take beat out; another starts, with the same schedule file."""
-        end(self.beat)
-        self.beat.wait()  # its last word goes into the file by which the next one is known to be ready
-        self.beat = self._beat()
+        """Take beat out; another starts."""
+        child, self.beat = self.beat, self._beat()
+        end(child)
 
     def tell_to_end(self, child: Process) -> None:
         """Send SIGTERM; `check` asks how it ended. One that is still starting ends as any program does."""
@@ -73,7 +69,7 @@ class Fleet:
 
     def tell_beat_to_end(self, child: Process) -> None:
         """Send SIGTERM to a beat, as `tell_to_end`."""
-        if self._beat_is_ready():
+        if beats(child):
             self._told_to_end.append(child)
         child.terminate()
 
@@ -91,12 +87,7 @@ class Fleet:
         return self._stage.web(wait=False, skew=self._skew())
 
     def _beat(self) -> Process:
-        self._beat_began = time.time()
-        return self._stage.beat(self._folder)
-
-    def _beat_is_ready(self) -> bool:
-        """Tell whether this beat has opened the schedule's file, which it does after it has learned to end."""
-        return any(file.stat().st_mtime >= self._beat_began for file in self._folder.iterdir())
+        return self._stage.beat(wait=False, skew=self._skew())
 
     def _skew(self) -> float:
         skew = next(self._skews)

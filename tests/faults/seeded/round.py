@@ -6,7 +6,6 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 
@@ -44,13 +43,13 @@ class Round:
         exposed: How often each delivery was in flight when something died: so often it may come twice.
     """
 
-    def __init__(self, stage: Stage, receiver: SeededReceiver, skews: Iterator[float], folder: Path) -> None:
+    def __init__(self, stage: Stage, receiver: SeededReceiver, skews: Iterator[float]) -> None:
         self.took: dict[str, float] = {}
         self._phase_began = time.monotonic()
         self.stage = stage
         self.receiver = receiver
         self.publisher = stage.publisher(wait=False)
-        self.fleet = Fleet(stage, skews, folder)
+        self.fleet = Fleet(stage, skews)
         self.webhooks = [
             stage.webhook(f"{receiver.base}/{number}", timeout=TIMEOUT, retry_policy={"delays": DELAYS})
             for number in range(WEBHOOKS)

@@ -36,13 +36,13 @@ def seeds() -> list[int]:
 
 
 @pytest.mark.parametrize("seed", seeds(), ids=lambda seed: f"seed-{seed}")
-def test_publisher_receivers_and_log_tell_one_story_whatever_breaks(stage: Stage, seed: int, tmp_path: Path):
+def test_publisher_receivers_and_log_tell_one_story_whatever_breaks(stage: Stage, seed: int):
     occurrences = schedule.make(seed)
     broken = [str(each) for each in schedule.faults(occurrences)]
     began = time.monotonic()
     try:
         with SeededReceiver(seed) as receiver:
-            played = Round(stage, receiver, schedule.skews(seed), tmp_path)
+            played = Round(stage, receiver, schedule.skews(seed))
             played.run(occurrences)
         ledger = Ledger(played)
         figures = ledger.check()
