@@ -72,11 +72,11 @@ class Stage:
     def variables(self, **more: Any) -> dict[str, str]:
         """The environment of a process on these servers."""
         servers = {"DATABASE_URL": self.postgres.url, "REDIS_URL": self.valkey.url} | self.elsewhere
-        return processes.environment(**servers, **{name: str(value) for name, value in more.items()})
+        return processes.environment(**servers | {name: str(value) for name, value in more.items()})
 
-    def worker(self, *, wait: bool = True, skew: float = 0.0, **settings: Any) -> Process:
-        """Start a worker, on a host whose clock is `skew` seconds ahead; it ends with the test."""
-        return self._child(processes.worker(self.variables(**settings), wait=wait, skew=skew))
+    def worker(self, *, wait: bool = True, skew: float = 0.0, host: str = "", **settings: Any) -> Process:
+        """Start a worker, on a host whose clock is `skew` seconds ahead, or on `host`; it ends with the test."""
+        return self._child(processes.worker(self.variables(**settings), wait=wait, skew=skew, host=host))
 
     def web(self, *, wait: bool = True, skew: float = 0.0, **settings: Any) -> Web:
         """Start a web process; as `worker`. It takes any number of requests an hour."""

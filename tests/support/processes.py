@@ -142,15 +142,17 @@ def worker(
     threads: int = 4,
     wait: bool = True,
     skew: float = 0.0,
+    host: str = "",
 ) -> Process:
     """Start a worker process as the Procfile does; ready when this returns, unless `wait` is false.
 
-    `skew`: seconds by which the clock of its host is ahead.
+    `skew`: seconds by which the clock of its host is ahead. `host`: the namespace it runs in (tests.support.apart).
     """
     options = ["-P", "threads", "-c", str(threads), "-Q", ",".join(queues), "-n", f"w{os.getpid()}-{next(_numbers)}@%h"]
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     command = ["celery", "-A", "webhooks_project", "worker", *options, *quiet]
-    child = Process(*_module(skew), *command, variables=variables)
+    place = ["-m", "tests.support.apart", host] if host else _module(skew)
+    child = Process(*place, *command, variables=variables)
     return _ready(child, lambda: is_ready(child), wait=wait)
 
 

@@ -15,13 +15,13 @@ from webhooks_project.embedded import free_port
 
 
 class Proxy:
-    """Forwards `port` of loopback to `target`.
+    """Forwards `port` of `host` to `target` of loopback.
 
     Attributes:
         silenced: Connections that were open at the last `silence`; they stay open, and nothing passes.
     """
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int, host: str = "127.0.0.1") -> None:
         self.port = free_port()
         self._target = target
         self._silent: set[socket.socket] = set()
@@ -29,7 +29,7 @@ class Proxy:
         self._takes_new = True
         self._lock = threading.Lock()
         self._selector = selectors.DefaultSelector()
-        self._listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
+        self._listener = socket.create_server((host, self.port), backlog=128)
         self._ends = False
         self._thread = threading.Thread(target=self._run, daemon=True)
 
