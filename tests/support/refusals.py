@@ -10,26 +10,26 @@ import signal
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
+import pytest
 import redis
 
 from webhooks_project.embedded import EmbeddedValkey, free_port
 
-
-@dataclass(frozen=True)
-class Given:
-    """A server that is only known by its address: it can be made to refuse, but not replaced."""
-
-    url: str
-
-
-Server = EmbeddedValkey | Given
 Refusal = Callable[[Any], contextlib.AbstractContextManager[None]]
 
 
-def _client(server: Server, **options: Any) -> redis.Redis:
+@pytest.fixture
+def own_redis(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedValkey]:
+    """A server for this test alone, as Redis and broker: others that run beside it share the tests' one."""
+    with EmbeddedValkey() as server:
+        settings.REDIS_URL = server.url
+        monkeypatch.setenv("CELERY_BROKER_URL", server.url)  # Celery reads it before its settings
+        yield server
+
+
+def _client(server: EmbeddedValkey, **options: Any) -> redis.Redis:
     return redis.Redis.from_url(server.url, socket_timeout=10, retry=None, **options)
 
 
@@ -37,7 +37,7 @@ def _settings(**settings: object) -> Refusal:
     """Refuse while these settings (`_` for `-`) are in force; connections begin anew, as on another server."""
 
     @contextlib.contextmanager
-    def refuse(server: Server) -> Iterator[None]:
+    def refuse(server: EmbeddedValkey) -> Iterator[None]:
         names = {name.replace("_", "-"): str(value) for name, value in settings.items()}
         with _client(server) as client:
             before = {name: client.config_get(name)[name] for name in names}
@@ -50,7 +50,7 @@ def _settings(**settings: object) -> Refusal:
 
 
 @contextlib.contextmanager
-def _replica(server: Server, *, stale: bool) -> Iterator[None]:
+def _replica(server: EmbeddedValkey, *, stale: bool) -> Iterator[None]:
     """Be a replica whose master is away, as during a fail-over."""
     with _client(server) as client:
         client.config_set("replica-serve-stale-data", "yes" if stale else "no")
@@ -60,7 +60,7 @@ def _replica(server: Server, *, stale: bool) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _busy(server: Server) -> Iterator[None]:
+def _busy(server: EmbeddedValkey) -> Iterator[None]:
     """Be busy with somebody's endless script."""
 
     def run() -> None:
@@ -80,7 +80,7 @@ def _busy(server: Server) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _forbidden(server: Server) -> Iterator[None]:
+def _forbidden(server: EmbeddedValkey) -> Iterator[None]:
     """Let the user that everybody is write nothing."""
     with _client(server) as client:
         client.acl_setuser("doctor", enabled=True, nopass=True, categories=["+@all"], keys=["*"])
@@ -94,7 +94,7 @@ def _wrong_type(*names: str) -> Refusal:
     """Hold something else under these keys."""
 
     @contextlib.contextmanager
-    def refuse(server: Server) -> Iterator[None]:
+    def refuse(server: EmbeddedValkey) -> Iterator[None]:
         with _client(server) as client:
             ends = threading.Event()
 

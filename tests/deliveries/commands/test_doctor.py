@@ -25,7 +25,9 @@ from deliveries.queueing import wakeups
 from subscriptions.catalogue import load_event_types
 from subscriptions.models import EventType
 from tests.support.factories import make_webhook
-from tests.support.refusals import REFUSALS, Given
+from tests.support.refusals import REFUSALS, own_redis
+
+__all__ = ["own_redis"]
 
 pytestmark = pytest.mark.django_db
 
@@ -195,16 +197,16 @@ def test_a_url_is_shown_without_who_and_password():
 
 
 @pytest.mark.parametrize("says", ["OOM", "READONLY", "NOREPLICAS", "WRONGTYPE"])
-def test_a_redis_that_answers_and_refuses_is_named(says):
-    with REFUSALS[says](Given(os.environ["REDIS_URL"])):
+def test_a_redis_that_answers_and_refuses_is_named(own_redis, says):
+    with REFUSALS[says](own_redis):
         finding = found("redis")
         assert (finding.status, says in finding.text) == (PROBLEM, True)
         if says != "WRONGTYPE":
             assert says in found("broker").text
 
 
-def test_a_broker_whose_queue_is_something_else_is_named():
-    with REFUSALS["WRONGTYPE of the broker"](Given(os.environ["REDIS_URL"])):
+def test_a_broker_whose_queue_is_something_else_is_named(own_redis):
+    with REFUSALS["WRONGTYPE of the broker"](own_redis):
         assert "WRONGTYPE" in found("broker").text
         assert found("redis").status != PROBLEM
 

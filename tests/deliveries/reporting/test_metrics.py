@@ -1,6 +1,5 @@
 """What Prometheus reads: whole numbers of the installation, from counters and open rows."""
 
-import os
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -15,7 +14,9 @@ from deliveries.publishing import publish
 from deliveries.queueing import wakeups
 from deliveries.reporting import metrics
 from tests.support.factories import make_merchant, make_webhook
-from tests.support.refusals import REFUSALS, Given
+from tests.support.refusals import REFUSALS, own_redis
+
+__all__ = ["own_redis"]
 
 pytestmark = pytest.mark.django_db
 
@@ -77,8 +78,8 @@ def test_with_a_token_set_only_its_bearer_is_answered(settings):
 
 
 @pytest.mark.parametrize("says", ["OOM", "READONLY"])
-def test_what_redis_says_instead_of_taking_wake_ups_is_named(says):
-    with REFUSALS[says](Given(os.environ["REDIS_URL"])):
+def test_what_redis_says_instead_of_taking_wake_ups_is_named(own_redis, says):
+    with REFUSALS[says](own_redis):
         found = scrape()
     assert (found["webhooks_redis_up", ""], found["webhooks_broker_up", ""]) == (0, 0)
     assert found["webhooks_refused", f"{says},redis"] == found["webhooks_refused", f"{says},broker"] == 1
