@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,11 +49,11 @@ def planted() -> Planted:
 
 
 @pytest.fixture
-def processes(house: dict[str, str], planted: Planted, tmp_path: Path) -> Iterator[list[Process]]:
+def processes(house: dict[str, str], planted: Planted) -> Iterator[list[Process]]:
     """Web, worker and beat, saying all they can."""
     token = planted.known["the metrics' token"]
     variables = environment(**house, LOG_LEVEL="DEBUG", METRICS_TOKEN=token, WEBHOOKS_NOTICE_WAIT="0")
-    with web(variables) as site, worker(variables) as child, beat(variables, tmp_path) as clock:
+    with web(variables) as site, worker(variables) as child, beat(variables) as clock:
         yield [site, child, clock]
 
 

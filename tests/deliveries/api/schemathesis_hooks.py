@@ -121,6 +121,8 @@ def settle(label: str, body: dict[str, Any]) -> None:
     elif label == "POST /api/v1/events":
         settle_event(body)
     elif "/webhooks" in label:
+        if label.startswith(("PATCH", "PUT")):
+            settle_change(body)
         settle_webhook(body)
     elif body.get("expires_at"):
         body["expires_at"] = f"9{body['expires_at'][1:]}"  # a moment in the future
@@ -138,6 +140,14 @@ def settle_event(event: dict[str, Any]) -> None:
             _contents[event["id"]] = content
     if event.get("occurred_at"):
         event["occurred_at"] = f"2{event['occurred_at'][1:]}"  # the edges of the calendar have no moment in UTC
+
+
+def settle_change(body: dict[str, Any]) -> None:
+    """A webhook that sends its secret in clear needs another for a new place; without a new place none is taken."""
+    if body.keys() & {"url", "dialect"}:
+        body["secret"] = "new"
+    else:
+        body.pop("secret", None)
 
 
 def settle_webhook(body: dict[str, Any]) -> None:
