@@ -9,6 +9,7 @@ import os
 import select
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -60,6 +61,8 @@ class Loop:
         self._multi.setopt(pycurl.M_MAXCONNECTS, _MANY_CONNECTIONS)
         self._epoll = select.epoll()
         self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        # Not closed by the thread: whoever rings at its very end would ring at a number that is another file's by then.
+        weakref.finalize(self, os.close, self._bell).atexit = False
         self._epoll.register(self._bell, _READ)
         self._inbox: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
         self._asleep = False
@@ -169,7 +172,6 @@ class Loop:
         self.closing()
         self._multi.close()
         self._epoll.close()
-        os.close(self._bell)
 
     def _round(self) -> None:
         self._asleep = True
