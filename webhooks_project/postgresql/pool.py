@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final, cast
 
 from psycopg import Error, OperationalError
 from psycopg.pq import TransactionStatus
@@ -50,7 +50,7 @@ class Pool:
         except BaseException:
             self._left.release()
             raise
-        session._pool = self  # type: ignore[assignment]  # where Django gives it back
+        session._pool = cast("Any", self)  # where Django gives it back; psycopg knows only its own pools
         return session
 
     def putconn(self, session: PatientSession) -> None:
