@@ -19,6 +19,7 @@ from prometheus_client import Counter
 
 from subscriptions import redis_clients
 from subscriptions.models import ApiRates, Merchant
+from subscriptions.redis_script import Script
 
 logger = logging.getLogger(__name__)
 
@@ -136,8 +137,8 @@ class Limiter:
 
     def __init__(self, url: str) -> None:
         self.client = redis_clients.client(url=url)
-        self._take = self.client.register_script(_TAKE)
-        self._take_many = self.client.register_script(_TAKE_MANY)
+        self._take = Script(self.client, _TAKE)
+        self._take_many = Script(self.client, _TAKE_MANY)
         self._away_until = 0.0
 
     def take(self, kind: str, identity: str, rates: Rates) -> Quota:

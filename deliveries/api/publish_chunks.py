@@ -92,7 +92,8 @@ class Chunks:
 
     def _count(self, jobs: Sequence[Job]) -> bool:
         """Count the requests against their limits. True when what is remembered of keys is outdated."""
-        rates = {job.credential.identity: limits.rates_of(job.credential.merchant, "publish") for job in jobs}
+        merchants = {job.credential.identity: job.credential.merchant for job in jobs}
+        rates = {identity: limits.rates_of(merchant, "publish") for identity, merchant in merchants.items()}
         asked = Counter(job.credential.identity for job in jobs)
         callers = [Caller(name, limit, asked[name]) for name, limit in rates.items() if limit is not None]
         quotas, version = limits.limiter(settings.REDIS_URL).take_many("publish", callers)

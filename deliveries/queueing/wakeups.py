@@ -20,6 +20,7 @@ from celery import current_app
 
 from deliveries.queueing import broker, redis_client, redis_scripts
 from subscriptions import redis_clients
+from subscriptions.redis_script import Script
 
 QUEUE = "deliveries"
 """The Celery queue of the task `deliver`."""
@@ -183,8 +184,8 @@ def _key_names(*suffixes: str) -> list[str]:
 
 
 @cache
-def _script(name: str) -> Any:
-    return redis_clients.client().register_script(getattr(redis_scripts, name))
+def _script(name: str) -> Script:
+    return Script(redis_clients.client(), getattr(redis_scripts, name))
 
 
 def _evaluate(name: str, names: Sequence[str], arguments: Sequence[Any]) -> Any:
