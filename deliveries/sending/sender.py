@@ -154,7 +154,7 @@ class Sender:
             log.exception("render_failed", delivery=row.public_id)
             what = type(error).__name__
             return _unmade(row, f"The request could not be made ({what}); the sender's log says why.", started)
-        if not self._may_send(row):  # asked again: a source's resolver takes as long as it takes
+        if resolvers.may_ask(row) and not self._may_send(row):  # a source's resolver takes as long as it takes
             took = time.monotonic() - started
             why = f"The source took {took:.1f} s to give the resource as it is now, so this attempt was not sent."
             return None if self.stopping else _unmade(row, why, started)

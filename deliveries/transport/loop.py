@@ -84,6 +84,7 @@ class Loop:
         """Have the thread call this soon. Safe on any thread."""
         self._inbox.append((call, args))
         if self._asleep:  # set before it last looks into the inbox, so one of the two sees the other
+            self._asleep = False  # one bell wakes it for all that follows
             os.eventfd_write(self._bell, 1)
 
     def stop(self) -> None:
