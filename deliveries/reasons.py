@@ -20,6 +20,10 @@ DISABLED_AS_GONE: Final = "The endpoint answered 410 Gone."
 """The `disabled_reason` of a webhook that the engine disabled. It is stored and compared with: never reword it."""
 
 
+AUTO_PAUSE: Final = "auto-pause: "
+"""How the record of who paused or resumed a webhook begins where nobody did: stored and compared with."""
+
+
 class ReasonCode(StrEnum):
     """Why. Behind each stand the values it comes with; `rotated_at` (ISO 8601) may come with any decision."""
 
@@ -51,18 +55,21 @@ class ReasonCode(StrEnum):
     EXPUNGED = "expunged"  # by
 
     # What only explanations say, from the rows as they are now; never stored
-    ANSWERED_WITH_SUCCESS = "answered_with_success"  # attempt: its number
+    ANSWERED_WITH_SUCCESS = "answered_with_success"
     PAUSED = "paused"  # since: ISO 8601; by: may be empty
+    PAUSED_BY_ITSELF = "paused_by_itself"  # since, by: as above
     NEXT_IN_ORDER = "next_in_order"
     BEHIND_ANOTHER = "behind_another"  # ahead: its public id; state: its status, as people read it
     AWAITS_FIRST_ATTEMPT = "awaits_first_attempt"
     AWAITS_RETRY = "awaits_retry"  # attempt: number of the failed one
+    AWAITS_AFTER_INTERRUPTION = "awaits_after_interruption"  # attempt: number of the interrupted one
+    AWAITS_REPLAY = "awaits_replay"
     BEING_SENT = "being_sent"
     FILTER_ASKED_FOR = "filter_asked_for"  # found: what the filter compared
     WEBHOOK_NEWER = "webhook_newer"
     SUBSCRIBED_LATER = "subscribed_later"  # pattern
     SUBSCRIPTION_ENDED = "subscription_ended"  # pattern
-    NOT_SUBSCRIBED = "not_subscribed"  # patterns: what it listens to, may be empty
+    NOT_SUBSCRIBED = "not_subscribed"  # patterns: what it listened to, may be empty
 
 
 _CODES: Final = frozenset(ReasonCode)

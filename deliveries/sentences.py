@@ -42,18 +42,26 @@ SENTENCES: Final[Mapping[str, str]] = {
     ReasonCode.CANCELLED: "Cancelled by {by}.",
     ReasonCode.DISCARDED: "Discarded by {by}.{note}",
     ReasonCode.EXPUNGED: "The event's payload was expunged by {by}.",
-    ReasonCode.ANSWERED_WITH_SUCCESS: "Delivered with attempt {attempt}; your server answered {status}.",
+    ReasonCode.ANSWERED_WITH_SUCCESS: "Delivered; your server answered {status}.",
     ReasonCode.PAUSED: "The webhook was paused on {since}{actor}; the event is sent when somebody resumes it.",
+    ReasonCode.PAUSED_BY_ITSELF: (
+        "The webhook was paused on {since}{actor}; from time to time a delivery is tried, and the event is sent as "
+        "soon as one succeeds or somebody resumes it."
+    ),
     ReasonCode.NEXT_IN_ORDER: "It is the next in its line and is sent in a moment.",
     ReasonCode.BEHIND_ANOTHER: "It waits in line behind {ahead}, which is {state}.",
     ReasonCode.AWAITS_FIRST_ATTEMPT: "It waits for its first attempt.",
     ReasonCode.AWAITS_RETRY: "Attempt {attempt} failed ({failure}); the next one follows.",
+    ReasonCode.AWAITS_AFTER_INTERRUPTION: (
+        "Attempt {attempt} was interrupted and may have been sent; it is sent again under the same message id."
+    ),
+    ReasonCode.AWAITS_REPLAY: "It was asked for again and is sent in a moment.",
     ReasonCode.BEING_SENT: "It is being sent right now.",
     ReasonCode.FILTER_ASKED_FOR: "Filtered: {found}.",
     ReasonCode.WEBHOOK_NEWER: "The webhook was made after the event.",
     ReasonCode.SUBSCRIBED_LATER: "It listens to {pattern} only since after the event.",
     ReasonCode.SUBSCRIPTION_ENDED: "It stopped listening to {pattern} before the event.",
-    ReasonCode.NOT_SUBSCRIBED: "Not subscribed: it listens to {patterns}.",
+    ReasonCode.NOT_SUBSCRIBED: "Not subscribed: it listened to {patterns}.",
 }
 ROTATED: Final = (
     "The webhook's secret was rotated on {:%d %B %Y at %H:%M} UTC: does the endpoint know the one in force?"

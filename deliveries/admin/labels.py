@@ -47,7 +47,7 @@ ERRORS: dict[str, tuple[str, str]] = {
     ErrorClass.HTTP_ERROR: ("Error status", "Your server answered, but not with 2xx. Its error log says why."),
     ErrorClass.INTERRUPTED: (
         "Interrupted on our side",
-        "Our worker stopped in the middle; the message may have arrived. It is sent again: drop duplicates by id.",
+        "Our worker stopped in the middle; the message may have arrived, and be sent again: drop duplicates by id.",
     ),
     ErrorClass.INTERNAL: ("Our fault", "The request could not be made on our side. Tell the platform's staff."),
 }
@@ -59,7 +59,7 @@ STATUS_ADVICE: dict[int, str] = {
     404: "Nothing answers at this path. Correct the URL, or deploy the route.",
     405: "The address exists but takes no POST. Webhooks are sent as POST.",
     408: "Your server gave up waiting for the request.",
-    410: "Your server says that the address is gone for good; the webhook was switched off.",
+    410: "Your server says that the address is gone for good. A delivery that is answered so disables the webhook.",
     413: "The message is too large for your server. Raise its limit for request bodies, or send only some fields.",
     415: "Your server refuses application/json.",
     422: "Your server could read the message but refuses its content.",

@@ -9,12 +9,13 @@ from django.conf import settings
 from django.utils import timezone
 
 from deliveries.models import Notice, Watch, WebhookState
+from deliveries.reasons import AUTO_PAUSE
 from subscriptions import services
 
 if TYPE_CHECKING:
     from deliveries.notifications.watcher import Seen
 
-BY = "auto-pause: {failures} failed attempts in a row since {since:%-d %B, %H:%M} UTC"
+BY = AUTO_PAUSE + "{failures} failed attempts in a row since {since:%-d %B, %H:%M} UTC"
 
 
 def step(state: WebhookState, watch: Watch, seen: Seen) -> None:

@@ -11,6 +11,7 @@ from django.urls import NoReverseMatch, reverse
 
 from deliveries.models import Notice
 from deliveries.notifications.operational_events import host_of
+from deliveries.retries.policy import duration
 
 SUBJECT_MAX = 150
 SHOWN = 50
@@ -38,6 +39,7 @@ def mail(notices: Sequence[Notice]) -> tuple[str, str]:
         "items": items,
         "more": len(notices) - len(items),
         "webhooks": len({notice.webhook_id for notice in notices}),
+        "interval": duration(settings.WEBHOOKS_NOTICE_INTERVAL),
         "notices_url": _url("webhooks_deliveries_notice_changelist"),
     }
     subject = render_to_string("deliveries/notices/subject.txt", context)

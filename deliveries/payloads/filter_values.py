@@ -112,7 +112,8 @@ def shown(value: Any) -> str:
     if value is None:
         return "missing"
     if isinstance(value, (list, dict)):
-        return "a list" if isinstance(value, list) else "an object"
+        kind = "list" if isinstance(value, list) else "object"
+        return f"{'a' if kind == 'list' else 'an'} {kind}" if value else f"an empty {kind}"
     try:
         written = json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError):

@@ -85,7 +85,7 @@ def _sent(webhook: Webhook, delivery: Delivery, event: Event, ahead: Delivery | 
     reason: Reason | None
     match delivery.status:
         case Delivery.Status.DELIVERED:
-            reason = Reason(ReasonCode.ANSWERED_WITH_SUCCESS, {"attempt": delivery.attempt_count})
+            reason = Reason(ReasonCode.ANSWERED_WITH_SUCCESS)
             when = delivery.last_attempt_at
         case Delivery.Status.PENDING | Delivery.Status.RETRYING:
             reason = _waiting(webhook, delivery, ahead)
@@ -99,11 +99,16 @@ def _sent(webhook: Webhook, delivery: Delivery, event: Event, ahead: Delivery | 
 
 def _waiting(webhook: Webhook, delivery: Delivery, ahead: Delivery | None) -> Reason:
     if webhook.paused_at is not None:
-        return Reason(ReasonCode.PAUSED, {"since": webhook.paused_at.isoformat(), "by": webhook.paused_by})
+        code = ReasonCode.PAUSED_BY_ITSELF if webhook.paused_by.startswith(reasons.AUTO_PAUSE) else ReasonCode.PAUSED
+        return Reason(code, {"since": webhook.paused_at.isoformat(), "by": webhook.paused_by})
     if held := ordering.reason_held(delivery, ahead):
         return held
     if delivery.status == Delivery.Status.PENDING:
         return Reason(ReasonCode.AWAITS_FIRST_ATTEMPT)
+    if delivery.orphaned_attempts:
+        return Reason(ReasonCode.AWAITS_AFTER_INTERRUPTION, {"attempt": delivery.attempt_count})
+    if not delivery.last_error:  # it was skipped, cancelled or delivered before
+        return Reason(ReasonCode.AWAITS_REPLAY)
     return Reason(ReasonCode.AWAITS_RETRY, {"attempt": delivery.attempt_count})
 
 

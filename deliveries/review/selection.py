@@ -111,7 +111,7 @@ class DeadLetterFilter(FilterSet):
     event = filters.CharFilter("delivery__event_type", help_text="Only events of this name.")
     webhook = filters.CharFilter("webhook__public_id", help_text="A webhook's id.")
     error = filters.CharFilter(
-        method="by_error", help_text="Only this kind of error, such as timeout; `none`: without an error."
+        method="by_error", help_text="Only this kind of error, such as response_timeout; `none`: without an error."
     )
     status_code = CodeFilter(help_text="Only this last HTTP status, such as 503.")
     since = MomentFilter("created_at", "gte", help_text="Given up then or later.")

@@ -20,6 +20,7 @@ from deliveries.maintenance.turns import turn
 from deliveries.models import Delivery, Watch, WebhookState
 from deliveries.queueing import claims
 from deliveries.queueing.claims import Claimed
+from deliveries.reasons import AUTO_PAUSE
 from deliveries.worker.engine import engine
 from subscriptions import services
 
@@ -27,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 BATCH = 50
 """Webhooks tried in one round."""
-BY = "auto-pause: a delivery succeeded"
+BY = AUTO_PAUSE + "a delivery succeeded"
 
 _WAITING = (Delivery.Status.PENDING, Delivery.Status.RETRYING)
 

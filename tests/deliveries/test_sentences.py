@@ -109,7 +109,7 @@ SENTENCES: list[tuple[ReasonCode, dict[str, Any], str]] = [
     (ReasonCode.DISCARDED, {"by": "Ann", "note": "a test order"}, "Discarded by Ann. a test order"),
     (ReasonCode.DISCARDED, {"by": "Ann", "note": ""}, "Discarded by Ann."),
     (ReasonCode.EXPUNGED, {"by": "ada"}, "The event's payload was expunged by ada."),
-    (ReasonCode.ANSWERED_WITH_SUCCESS, {"attempt": 2}, "Delivered with attempt 2; your server answered 503."),
+    (ReasonCode.ANSWERED_WITH_SUCCESS, {}, "Delivered; your server answered 503."),
     (
         ReasonCode.PAUSED,
         {"since": "2026-11-03T09:05:00+00:00", "by": "anna"},
@@ -120,6 +120,18 @@ SENTENCES: list[tuple[ReasonCode, dict[str, Any], str]] = [
         {"since": "2026-11-03T09:05:00+00:00", "by": ""},
         "The webhook was paused on 3 November at 09:05 UTC; the event is sent when somebody resumes it.",
     ),
+    (
+        ReasonCode.PAUSED_BY_ITSELF,
+        {"since": "2026-11-03T09:05:00+00:00", "by": "auto-pause: 50 failed attempts in a row"},
+        "The webhook was paused on 3 November at 09:05 UTC by auto-pause: 50 failed attempts in a row; from time to "
+        "time a delivery is tried, and the event is sent as soon as one succeeds or somebody resumes it.",
+    ),
+    (
+        ReasonCode.AWAITS_AFTER_INTERRUPTION,
+        {"attempt": 1},
+        "Attempt 1 was interrupted and may have been sent; it is sent again under the same message id.",
+    ),
+    (ReasonCode.AWAITS_REPLAY, {}, "It was asked for again and is sent in a moment."),
     (ReasonCode.NEXT_IN_ORDER, {}, "It is the next in its line and is sent in a moment."),
     (
         ReasonCode.BEHIND_ANOTHER,
@@ -133,8 +145,8 @@ SENTENCES: list[tuple[ReasonCode, dict[str, Any], str]] = [
     (ReasonCode.WEBHOOK_NEWER, {}, "The webhook was made after the event."),
     (ReasonCode.SUBSCRIBED_LATER, {"pattern": "order.*"}, "It listens to order.* only since after the event."),
     (ReasonCode.SUBSCRIPTION_ENDED, {"pattern": "order.*"}, "It stopped listening to order.* before the event."),
-    (ReasonCode.NOT_SUBSCRIBED, {"patterns": "file.*"}, "Not subscribed: it listens to file.*."),
-    (ReasonCode.NOT_SUBSCRIBED, {"patterns": ""}, "Not subscribed: it listens to nothing."),
+    (ReasonCode.NOT_SUBSCRIBED, {"patterns": "file.*"}, "Not subscribed: it listened to file.*."),
+    (ReasonCode.NOT_SUBSCRIBED, {"patterns": ""}, "Not subscribed: it listened to nothing."),
 ]
 
 
