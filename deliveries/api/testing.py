@@ -69,9 +69,7 @@ class ExchangeSerializer(ApiSerializer):
     event = eg(serializers.CharField(source="trial.entry.name"), "order.created")
     request = SentSerializer(source="trial")
     response = AnswerSerializer(source="outcome")
-    error = serializers.CharField(
-        allow_blank=True, help_text="Its kind, such as `dns_failed`; empty without one."
-    )
+    error = serializers.CharField(allow_blank=True, help_text="Its kind, such as `dns_failed`; empty without one.")
     detail = serializers.CharField(source="outcome.detail", allow_blank=True)
     remote_address = eg(serializers.CharField(source="outcome.remote_address", allow_null=True), "203.0.113.7")
     dns_ms = eg(serializers.FloatField(source="outcome.dns_ms", allow_null=True), 1.9)
