@@ -126,7 +126,7 @@ class DeadLetterAdmin(ServiceFormMixin, WithRowActions, CursorAdmin):
     )
     def replay(self, request: HttpRequest, letter: DeadLetter) -> HttpResponse:
         """Send it again, as a new chain of attempts."""
-        manual_actions.replay(delivery=letter.delivery, by=name_of(request), note=letter.note)
+        manual_actions.replay(delivery=manual_actions.in_review(letter), by=name_of(request), note=letter.note)
         messages.success(request, "On its way.")
         return HttpResponseRedirect(reverse("admin:webhooks_deliveries_delivery_change", args=[letter.delivery_id]))
 
@@ -140,7 +140,7 @@ class DeadLetterAdmin(ServiceFormMixin, WithRowActions, CursorAdmin):
     )
     def discard(self, request: HttpRequest, letter: DeadLetter) -> str:
         """Give it up for good; the note says why."""
-        manual_actions.discard(delivery=letter.delivery, by=name_of(request), note=letter.note)
+        manual_actions.discard(delivery=manual_actions.in_review(letter), by=name_of(request), note=letter.note)
         return "Discarded."
 
     @admin.action(description="Replay", permissions=["decide"])

@@ -143,8 +143,7 @@ def _step(job: Job) -> bool:
         keys = list(rows.filter(pk__gt=job.position, pk__lte=job.last).values_list("pk", flat=True)[:size])
         if not keys:
             return False
-        chosen = rows.model._default_manager.filter(pk__in=keys)
-        changed = _ACTIONS[Job.Kind(job.kind)](chosen, by=job.by, note=job.note)
+        changed = _ACTIONS[Job.Kind(job.kind)](rows.filter(pk__in=keys), by=job.by, note=job.note)
         _note_progress(job, keys[-1], changed)
     job.position = keys[-1]
     return len(keys) == size

@@ -1,11 +1,12 @@
 """Review: what people decide about a delivery. Replay, retry now, cancel, discard; one by one or by the thousand.
 
-Each is a conditional update on the states it may leave, so two people, or a person and a worker, can't both win.
+Each decides about what it was given as it was seen: the row is locked, then compared with that, and changed only if it
+is still so. Two people, or a person and a worker, can't both win; the second is told by a Conflict, or by the count.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from django.db import transaction
 from django.db.models import Case, DateTimeField, F, QuerySet, Value, When
@@ -18,6 +19,9 @@ from deliveries.models.deliveries import HELD
 from deliveries.models.events import EXPUNGED
 from deliveries.queueing import ordering, wakeups
 from deliveries.reasons import Reason, ReasonCode
+from deliveries.review.refusals import Conflict, check_sendable, conflict, reread
+
+__all__ = ["Conflict", "cancel", "discard", "discard_all", "in_review", "replay", "replay_all", "retry"]
 
 BULK_CHUNK = 500
 """Deliveries a transaction of a bulk replay or discard."""
@@ -33,15 +37,13 @@ _CLOSED = (
 
 _Place = tuple[int, str | None]
 """Where a delivery belongs: its webhook's id, and its line's key."""
+_Seen = Mapping[int, tuple[str, int]]
+"""Delivery key → its status and replays as they were seen. Closed deliveries never have both again once one changed."""
 _DUE = Case(
     When(ordering_group=None, then=Now()),
     default=Value(HELD, output_field=DateTimeField()),
     output_field=DateTimeField(),
 )
-
-
-class Conflict(Exception):
-    """The delivery is in a state that doesn't allow this now; the message says which and what to do."""
 
 
 def replay(*, delivery: Delivery, by: str, note: str = "") -> Delivery:
@@ -52,10 +54,11 @@ def replay(*, delivery: Delivery, by: str, note: str = "") -> Delivery:
     Raises:
         Conflict: It is open (pending, being sent, retrying), or its webhook is disabled or deleted.
     """
-    _check_sendable(delivery)
-    if not _replay([delivery.pk], by=by, note=note):
-        raise _conflict(delivery, "replayed")
-    return _reread(delivery)
+    check_sendable(delivery)
+    if not _replay(_sendable(Delivery.objects.all()), _seen([delivery]), by=by, note=note):
+        check_sendable(reread(delivery))
+        raise conflict(delivery, "replayed")
+    return reread(delivery)
 
 
 def retry(*, delivery: Delivery, by: str) -> Delivery:
@@ -65,38 +68,42 @@ def retry(*, delivery: Delivery, by: str) -> Delivery:
         Conflict: It is being sent right now, waits in line, or its webhook is disabled or deleted.
     """
     with transaction.atomic():
-        retrying = Delivery.objects.filter(pk=delivery.pk, status=Delivery.Status.RETRYING)
+        retrying = _chain(delivery).filter(status=Delivery.Status.RETRYING)
         # one that is due already keeps its place in the webhook
         retrying.filter(due_at__gt=Now(), due_at__lt=HELD).update(due_at=Now())
         is_retrying = retrying.filter(due_at__lt=HELD).exists()
         if is_retrying:
             transaction.on_commit(lambda: wakeups.wake([delivery.webhook_id]), robust=True)
-    return _reread(delivery) if is_retrying else replay(delivery=delivery, by=by)
+    return reread(delivery) if is_retrying else replay(delivery=delivery, by=by)
 
 
 def discard(*, delivery: Delivery, by: str, note: str = "") -> Delivery:
     """Give a dead delivery up for good; it stays in the log. Raises Conflict when it isn't in review."""
-    if not _discard([delivery.pk], by=by, note=note):
-        raise _conflict(delivery, "discarded")
-    return _reread(delivery)
+    if not _discard(Delivery.objects.all(), _seen([delivery]), by=by, note=note):
+        raise conflict(delivery, "discarded")
+    return reread(delivery)
 
 
 def cancel(*, delivery: Delivery, by: str) -> Delivery:
     """Stop a delivery that waits for an attempt. Raises Conflict when it is being sent or closed."""
     waiting = (Delivery.Status.PENDING, Delivery.Status.RETRYING)
     with transaction.atomic():
-        changed = Delivery.objects.filter(pk=delivery.pk, status__in=waiting).update(
-            status=Delivery.Status.CANCELLED,
-            due_at=None,
-            claim_token=None,
-            closed_at=Now(),
-            **reasons.changes(Reason(ReasonCode.CANCELLED, {"by": by})),
+        changed = (
+            _chain(delivery)
+            .filter(status__in=waiting)
+            .update(
+                status=Delivery.Status.CANCELLED,
+                due_at=None,
+                claim_token=None,
+                closed_at=Now(),
+                **reasons.changes(Reason(ReasonCode.CANCELLED, {"by": by})),
+            )
         )
         if not changed:
-            raise _conflict(delivery, "cancelled")
+            raise conflict(delivery, "cancelled")
         LastSent.objects.forget([delivery.webhook_id])
         _let_on({delivery.pk: (delivery.webhook_id, delivery.ordering_group)})
-    return _reread(delivery)
+    return reread(delivery)
 
 
 def replay_all(
@@ -106,11 +113,10 @@ def replay_all(
 
     Goes in chunks of BULK_CHUNK, so claims are never held up; those of disabled or deleted webhooks are left alone.
     """
-    deliveries = _deliveries(chosen).filter(status__in=_CLOSED, webhook__is_enabled=True, webhook__deleted_at=None)
-    deliveries = deliveries.exclude(event__data=EXPUNGED)
+    deliveries = _sendable(_deliveries(chosen))
     if dry_run:
         return deliveries.count()
-    return sum(_replay(chunk, by=by, note=note) for chunk in _chunks(deliveries))
+    return sum(_replay(deliveries, chunk, by=by, note=note) for chunk in _chunks(deliveries))
 
 
 def discard_all(
@@ -120,12 +126,24 @@ def discard_all(
     deliveries = _deliveries(chosen).filter(status=Delivery.Status.DEAD)
     if dry_run:
         return deliveries.count()
-    return sum(_discard(chunk, by=by, note=note) for chunk in _chunks(deliveries))
+    return sum(_discard(deliveries, chunk, by=by, note=note) for chunk in _chunks(deliveries))
 
 
-def _replay(keys: Collection[int], *, by: str, note: str) -> int:
+def in_review(letter: DeadLetter) -> Delivery:
+    """Return the delivery of a letter that waits for a decision, both read by one statement.
+
+    Raises Conflict when it is decided already.
+    """
+    waiting = DeadLetter.objects.filter(pk=letter.pk, resolved_at=None)
+    found = waiting.select_related("delivery__event", "delivery__webhook").first()
+    if found is None:
+        raise Conflict("Somebody has decided about this already; look at it again.")
+    return found.delivery
+
+
+def _replay(chosen: QuerySet[Delivery], seen: _Seen, *, by: str, note: str) -> int:
     with transaction.atomic():
-        webhooks_of = _locked(keys, _CLOSED)
+        webhooks_of = _locked(chosen, seen, _CLOSED)
         Delivery.objects.filter(pk__in=webhooks_of).update(
             status=Delivery.Status.RETRYING,
             due_at=_DUE,
@@ -143,9 +161,9 @@ def _replay(keys: Collection[int], *, by: str, note: str) -> int:
     return len(webhooks_of)
 
 
-def _discard(keys: Collection[int], *, by: str, note: str) -> int:
+def _discard(chosen: QuerySet[Delivery], seen: _Seen, *, by: str, note: str) -> int:
     with transaction.atomic():
-        webhooks_of = _locked(keys, (Delivery.Status.DEAD,))
+        webhooks_of = _locked(chosen, seen, (Delivery.Status.DEAD,))
         reason = Reason(ReasonCode.DISCARDED, {"by": by, "note": note})
         Delivery.objects.filter(pk__in=webhooks_of).update(
             status=Delivery.Status.DISCARDED, closed_at=Now(), **reasons.changes(reason)
@@ -156,10 +174,37 @@ def _discard(keys: Collection[int], *, by: str, note: str) -> int:
     return len(webhooks_of)
 
 
-def _locked(keys: Collection[int], states: Collection[str]) -> dict[int, _Place]:
-    """Lock those of the deliveries that are in one of `states`; key → place. In key order: two bulks can't deadlock."""
-    rows = Delivery.objects.select_for_update(of=("self",)).filter(pk__in=keys, status__in=states).order_by("pk")
-    return {pk: (webhook_id, key) for pk, webhook_id, key in rows.values_list("pk", "webhook_id", "ordering_group")}
+def _locked(chosen: QuerySet[Delivery], seen: _Seen, states: Collection[str]) -> dict[int, _Place]:
+    """Lock what was seen, and return what is still as it was, still chosen, and in one of `states`; key → place.
+
+    In key order: two bulks can't deadlock. The second statement's snapshot is taken under the locks, so it holds what
+    their last owners committed: of letters, events and webhooks, too.
+    """
+    rows = Delivery.objects.filter(pk__in=seen, status__in=states).order_by("pk")
+    keys = list(rows.select_for_update(of=("self",)).values_list("pk", flat=True))
+    found = chosen.filter(pk__in=keys, status__in=states)
+    return {
+        pk: (webhook_id, key)
+        for pk, status, replays, webhook_id, key in found.values_list(
+            "pk", "status", "replays", "webhook_id", "ordering_group"
+        )
+        if (status, replays) == seen[pk]
+    }
+
+
+def _chain(delivery: Delivery) -> QuerySet[Delivery]:
+    """Return the delivery as long as it is in the chain of attempts that was seen: another's replay is not meant."""
+    return Delivery.objects.filter(pk=delivery.pk, replays=delivery.replays)
+
+
+def _seen(deliveries: Iterable[Delivery]) -> _Seen:
+    return {row.pk: (row.status, row.replays) for row in deliveries}
+
+
+def _sendable(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    """Return those of the deliveries that can be sent again; `check_sendable` says why one can't."""
+    alive = deliveries.filter(status__in=_CLOSED, webhook__is_enabled=True, webhook__deleted_at=None)
+    return alive.exclude(event__data=EXPUNGED)
 
 
 def _let_on(webhooks_of: Mapping[int, _Place]) -> None:
@@ -182,41 +227,13 @@ def _deliveries(chosen: QuerySet[Delivery] | QuerySet[DeadLetter]) -> QuerySet[D
     return chosen  # type: ignore[return-value]
 
 
-def _chunks(deliveries: QuerySet[Delivery]) -> Iterator[list[int]]:
-    """Walk the keys in order, each once, whatever the chunks before changed."""
+def _chunks(deliveries: QuerySet[Delivery]) -> Iterator[_Seen]:
+    """Walk the deliveries in key order, each once, whatever the chunks before changed."""
     last = 0
     while True:
-        keys = list(deliveries.order_by("pk").filter(pk__gt=last).values_list("pk", flat=True)[:BULK_CHUNK])
-        if not keys:
+        rows = deliveries.order_by("pk").filter(pk__gt=last).values_list("pk", "status", "replays")[:BULK_CHUNK]
+        seen = {pk: (status, replays) for pk, status, replays in rows}
+        if not seen:
             return
-        yield keys
-        last = keys[-1]
-
-
-def _check_sendable(delivery: Delivery) -> None:
-    webhook = delivery.webhook
-    if webhook.deleted_at is not None:
-        raise Conflict("The webhook was deleted, so nothing can be sent to it any more.")
-    if not webhook.is_enabled:
-        raise Conflict("The webhook is disabled; enable it first.")
-    if delivery.event.data == EXPUNGED:
-        raise Conflict("The event's payload was expunged, so it can't be sent again.")
-
-
-def _conflict(delivery: Delivery, wanted: str) -> Conflict:
-    status = Delivery.Status(_reread(delivery).status)
-    if delivery.is_held and wanted == "replayed":
-        raise _held(delivery)
-    return Conflict(
-        f"The delivery is {status.label.lower()} now, so it can't be {wanted}; look at it again in a moment."
-    )
-
-
-def _held(delivery: Delivery) -> Conflict:
-    waits = ordering.why_held(delivery, ordering.ahead_of(delivery))
-    return Conflict(f"{waits} The webhook asked for its deliveries in order: see to that one, or cancel this.")
-
-
-def _reread(delivery: Delivery) -> Delivery:
-    delivery.refresh_from_db()
-    return delivery
+        yield seen
+        last = max(seen)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from django.db import connections, transaction
 
 from deliveries.models import Delivery
 from deliveries.queueing import ordering
@@ -16,6 +13,7 @@ from deliveries.queueing.ordering import OrderingGroup
 from deliveries.recording import outcomes
 from deliveries.recording.decided_outcomes import decide_outcome
 from deliveries.review import manual_actions
+from tests.support.at_once import Beside, uncommitted
 from tests.support.engine import answered, claim, reread
 from tests.support.ordering_groups import due_now, keys, ordered, send, told
 
@@ -24,55 +22,6 @@ pytestmark = [
 ]
 
 S = Delivery.Status
-
-
-class Beside:
-    """Work in a thread with a connection of its own; `join` raises what it raised."""
-
-    def __init__(self, work: Callable[[], Any]) -> None:
-        self._work = work
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self._work()
-        except BaseException as error:  # noqa: BLE001 - raised again where the test waits
-            self._error = error
-        finally:
-            connections.close_all()
-
-    @property
-    def waits(self) -> bool:
-        self._thread.join(0.3)
-        return self._thread.is_alive()
-
-    def join(self) -> None:
-        self._thread.join(60)
-        assert not self._thread.is_alive()
-        if self._error is not None:
-            raise self._error
-
-
-@contextmanager
-def uncommitted(work: Callable[[], Any]) -> Iterator[None]:
-    """Do `work` in another connection's transaction, which is open for the block and commits at its end."""
-    done, go = threading.Event(), threading.Event()
-
-    def run() -> None:
-        with transaction.atomic():
-            work()
-            done.set()
-            assert go.wait(60)
-
-    beside = Beside(run)
-    try:
-        assert done.wait(60)
-        yield
-    finally:
-        go.set()
-        beside.join()
 
 
 def test_a_publisher_that_commits_after_the_head_was_recorded_strands_nothing() -> None:
@@ -126,7 +75,7 @@ def test_a_discard_that_another_is_about_to_commit_is_not_overtaken() -> None:
     webhook = ordered(retry_policy={"delays": []})
     dead, second = told(webhook, "A", "A")
     send(webhook, 500)
-    with uncommitted(lambda: manual_actions.discard(delivery=dead, by="Ann")):
+    with uncommitted(lambda: manual_actions.discard(delivery=reread(dead), by="Ann")):
         assert ordering.advance([OrderingGroup(webhook.pk, "A")]) == set()
     assert due_now(webhook) == [second.pk]
 

@@ -23,7 +23,7 @@ def test_a_dead_head_blocks_its_line_until_it_is_discarded() -> None:
     killed(webhook)
     assert reread(first).status == S.DEAD
     assert send(webhook) == []
-    manual_actions.discard(delivery=first, by="Ann")
+    manual_actions.discard(delivery=reread(first), by="Ann")
     assert send(webhook) == [second.pk]
 
 
@@ -31,7 +31,7 @@ def test_a_dead_head_that_is_replayed_goes_before_those_it_blocked() -> None:
     webhook = ordered()
     first, second = told(webhook, "A", "A")
     killed(webhook)
-    assert manual_actions.replay(delivery=first, by="Ann").status == S.RETRYING
+    assert manual_actions.replay(delivery=reread(first), by="Ann").status == S.RETRYING
     assert send(webhook) == [first.pk]
     assert send(webhook) == [second.pk]
 
@@ -74,7 +74,7 @@ def test_a_newer_one_that_is_replayed_waits_for_the_dead_one_before_it() -> None
 def test_cancelling_the_head_lets_the_next_go() -> None:
     webhook = ordered()
     first, second = told(webhook, "A", "A")
-    manual_actions.cancel(delivery=first, by="Ann")
+    manual_actions.cancel(delivery=reread(first), by="Ann")
     assert send(webhook) == [second.pk]
 
 
@@ -116,7 +116,7 @@ def test_a_head_whose_workers_died_too_often_blocks_its_line_like_any_dead_one()
         expire(first)
     assert claim(webhook).rows == []
     assert reread(first).status == S.DEAD
-    manual_actions.discard(delivery=first, by="Ann")
+    manual_actions.discard(delivery=reread(first), by="Ann")
     assert send(webhook) == [second.pk]
 
 
