@@ -184,12 +184,12 @@ def _key_names(*suffixes: str) -> list[str]:
 
 
 @cache
-def _script(name: str) -> Script:
-    return Script(redis_clients.client(), getattr(redis_scripts, name))
+def _script(name: str, client: redis.Redis) -> Script:
+    return Script(client, getattr(redis_scripts, name))
 
 
 def _evaluate(name: str, names: Sequence[str], arguments: Sequence[Any]) -> Any:
-    return _script(name)(keys=names, args=arguments, client=redis_clients.client())
+    return _script(name, redis_clients.client())(keys=names, args=arguments)
 
 
 def _attempt(ask: Callable[[], T], *, default: T) -> T:
