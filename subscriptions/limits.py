@@ -15,17 +15,13 @@ from typing import Any, Final
 
 import redis
 from django.conf import settings
-from prometheus_client import Counter
 
-from subscriptions import redis_clients
+from subscriptions import redis_clients, tallies
 from subscriptions.models import ApiRates, Merchant
 from subscriptions.redis_script import Script
 
 logger = logging.getLogger(__name__)
 
-UNCOUNTED: Final = Counter(
-    "webhooks_api_uncounted_requests_total", "API requests that passed uncounted because Redis was away."
-)
 AWAY_FOR: Final = 5.0
 """Seconds for which Redis isn't asked again after it failed, so that an outage doesn't slow every request."""
 
@@ -181,17 +177,19 @@ class Limiter:
 
     def _call(self, script: Any, keys: list[str], arguments: list[Any], requests: int) -> list[int] | None:
         if time.monotonic() < self._away_until:
-            UNCOUNTED.inc(requests)
+            tallies.keep(tallies.UNCOUNTED, requests)
             return None
         try:
-            return [int(value) for value in script(keys=keys, args=arguments)]
+            answer = [int(value) for value in script(keys=keys, args=arguments)]
         except redis.RedisError as error:
             self._away_until = time.monotonic() + AWAY_FOR
-            UNCOUNTED.inc(requests)
+            tallies.keep(tallies.UNCOUNTED, requests)
             logger.warning(
                 "Redis is away, so API requests pass uncounted for %g s: %s", AWAY_FOR, redis_clients.said(error)
             )
             return None
+        tallies.bring(self.client)
+        return answer
 
 
 def _windows(kind: str, identity: str) -> list[str]:

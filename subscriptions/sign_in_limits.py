@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.conf import settings
-from prometheus_client import Counter
 
-from subscriptions import limits
+from subscriptions import limits, tallies
 from subscriptions.limits import Quota, Rates
 
 logger = logging.getLogger(__name__)
@@ -26,10 +25,6 @@ logger = logging.getLogger(__name__)
 PER_ADDRESS: Final = 6
 """An address may try this many times as often as an account: an office, or a mobile network, is one address."""
 _V6_NETWORK: Final = 64  # bits; a household has all the addresses below it
-
-REFUSED: Final = Counter(
-    "webhooks_sign_ins_refused_total", "Sign-ins refused for too many attempts.", ["door", "counted_by"]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +60,7 @@ def count(meta: Mapping[str, Any], name: str, *, door: str) -> Verdict:
     if verdict is None or not verdict.is_refused:
         verdict = Verdict(limits.take("sign_in", _mark(name.lower()), account), "account")
     if verdict.is_refused:
-        REFUSED.labels(door, verdict.counted_by).inc()
+        tallies.keep(f"{tallies.SIGN_INS_REFUSED}:{door}:{verdict.counted_by}")
         logger.warning(
             "Sign-in refused at the %s's door for %d s: too many attempts by this %s. It came from %s.",
             door,

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from math import nan
 
 import structlog
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from django.db.models import Count, F, Max
 from django.db.models.functions import Now
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from deliveries.db.counters import ATTEMPTS, SKIPPED
@@ -21,6 +23,7 @@ from deliveries.models import DeadLetter, Delivery
 from deliveries.models.deliveries import HELD
 from deliveries.queueing import broker, redis_client, wakeups
 from deliveries.reporting import stats, transactions
+from subscriptions import limits, tallies
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +44,7 @@ class _Installation(Collector):
         """Yield the installation's metrics."""
         yield from _database()
         yield from _fleet()
+        yield from _tallies()
 
 
 def _database() -> Iterator[Metric]:
@@ -92,8 +96,7 @@ def _attempts() -> Iterator[Metric]:
     )
     for share in QUANTILES:
         for family, ms in ((response, last.response_ms(share)), (lateness, last.lateness_ms(share))):
-            if ms is not None:
-                family.add_metric([str(share)], ms / 1000)
+            family.add_metric([str(share)], nan if ms is None else ms / 1000)  # as a summary without observations
     yield from (response, lateness)
 
 
@@ -138,3 +141,19 @@ def _oldest_transaction() -> Metric:
     if oldest := transactions.oldest():
         family.add_metric([oldest.session, oldest.state], oldest.seconds)
     return family
+
+
+def _tallies() -> Iterator[Metric]:
+    found = tallies.totals(limits.limiter(settings.REDIS_URL).client)
+    yield CounterMetricFamily(
+        "webhooks_api_uncounted_requests_total",
+        "API requests and sign-ins that passed uncounted because Redis was away.",
+        value=found.get(tallies.UNCOUNTED, 0),
+    )
+    refused = CounterMetricFamily(
+        "webhooks_sign_ins_refused_total", "Sign-ins refused for too many attempts.", labels=["door", "counted_by"]
+    )
+    for door in tallies.DOORS:
+        for counted_by in tallies.COUNTED_BY:
+            refused.add_metric([door, counted_by], found.get(f"{tallies.SIGN_INS_REFUSED}:{door}:{counted_by}", 0))
+    yield refused

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from subscriptions import limits, sign_in_limits
+from subscriptions import limits, sign_in_limits, tallies
 from subscriptions.sign_in_limits import PER_ADDRESS, client_address, count
 
 HOME = {"REMOTE_ADDR": "198.51.100.7"}
@@ -65,11 +65,12 @@ def test_refusals_are_logged_and_counted_without_the_name_that_was_typed(
     settings: Any, caplog: pytest.LogCaptureFixture, empty_redis: redis.Redis
 ) -> None:
     settings.WEBHOOKS_SIGN_IN_RATE_MINUTE = 1
-    before = sign_in_limits.REFUSED.labels("admin", "account")._value.get()
+    client = limits.limiter(settings.REDIS_URL).client
+    before = tallies.totals(client).get("sign_ins_refused:admin:account", 0)
     with caplog.at_level(logging.DEBUG):
         for _ in range(2):
             count(HOME, "my-password-in-the-wrong-field", door="admin")
-    assert sign_in_limits.REFUSED.labels("admin", "account")._value.get() == before + 1
+    assert tallies.totals(client)["sign_ins_refused:admin:account"] == before + 1
     [line] = [record.getMessage() for record in caplog.records if "refused" in record.getMessage()]
     assert "198.51.100.7" in line
     stored = b" ".join(empty_redis.keys("*"))
@@ -83,9 +84,10 @@ def test_with_redis_away_sign_ins_pass_which_is_logged_and_counted(
 ) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/1"
     settings.WEBHOOKS_SIGN_IN_RATE_MINUTE = 1
-    before = limits.UNCOUNTED._value.get()
+    client = limits.limiter(settings.REDIS_URL).client
+    before = tallies.totals(client).get(tallies.UNCOUNTED, 0)
     assert refusals([("198.51.100.7", "ann")] * 3) == [""] * 3
-    assert limits.UNCOUNTED._value.get() == before + 6  # an address and an account each
+    assert tallies.totals(client)[tallies.UNCOUNTED] == before + 6  # an address and an account each
     assert "Redis is away" in caplog.text
 
 

@@ -1,6 +1,6 @@
 """Servers of our own where the machine has none: PostgreSQL and Valkey from wheels, for development and tests."""
 
-from webhooks_project.embedded.announcements import announce, running_url, state_folder, withdraw
+from webhooks_project.embedded.announcements import announce, is_announced, running_url, state_folder, withdraw
 from webhooks_project.embedded.guard import EmbeddedServerError, GuardedServer, free_port, is_alive
 from webhooks_project.embedded.valkey import EmbeddedValkey
 
@@ -11,6 +11,7 @@ __all__ = [
     "announce",
     "free_port",
     "is_alive",
+    "is_announced",
     "running_url",
     "state_folder",
     "withdraw",

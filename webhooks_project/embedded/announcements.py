@@ -60,6 +60,11 @@ def running_url(kind: str) -> str | None:
     return url if _listens(port) else None
 
 
+def is_announced(kind: str, url: str) -> bool:
+    """Tell whether a URL is that of a server of ours, without asking whether it runs."""
+    return bool(url) and _announced(kind).get("url") == url
+
+
 def ask(port: int, question: bytes) -> bytes:
     """Return the first bytes a server on loopback answers, b"" where there is none."""
     try:

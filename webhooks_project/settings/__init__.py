@@ -20,6 +20,7 @@ STATE_DIR = embedded.state_folder()  # data of servers of our own, keys and stat
 DATABASE_URL = env.text("DATABASE_URL")
 EMBEDDED = not DATABASE_URL  # nothing but Python: PostgreSQL and Valkey of our own
 DEBUG = env.flag("DEBUG", default=EMBEDDED)
+EMBEDDED_DATABASE = EMBEDDED or embedded.is_announced("postgres", DATABASE_URL)  # as `make run` names it
 
 _generated = development_keys.development_keys(STATE_DIR) if DEBUG else {}
 SECRET_KEY = env.text("SECRET_KEY") or _generated.get("SECRET_KEY", "")

@@ -74,8 +74,9 @@ def way_out() -> Iterator[Finding]:
 
 
 def django_checks() -> Iterator[Finding]:
-    """Run Django's own checks, those for deployment included where DEBUG is off."""
-    found = checks.run_checks(include_deployment_checks=not settings.DEBUG)
+    """Run all checks, those for deployment included but in development: DEBUG on a database of our own."""
+    in_development = settings.DEBUG and getattr(settings, "EMBEDDED_DATABASE", False)
+    found = checks.run_checks(include_deployment_checks=not in_development)
     serious = [message for message in found if message.is_serious()]
     for message in serious:
         yield Finding("settings", PROBLEM, f"{message.msg} ({message.id})", str(message.hint or ""))

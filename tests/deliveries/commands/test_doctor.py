@@ -13,6 +13,7 @@ import pytest
 import redis
 from cryptography.fernet import Fernet
 from django.core.management import call_command
+from django.core.management.base import SystemCheckError
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
@@ -224,3 +225,37 @@ def test_an_old_transaction_is_named_with_its_age_and_session(monkeypatch):
         assert "idle in transaction" in finding.text
         assert finding.text.endswith("SELECT 42.")
         assert str(other.info.backend_pid) in finding.fix
+
+
+SMTP = "django.core.mail.backends.smtp.EmailBackend"
+LEFT_FROM_DEVELOPMENT = [
+    # DEBUG, our own database, mail backend; ids of what is said as a problem
+    (False, False, SMTP, set()),
+    (True, False, SMTP, {"E002"}),
+    (False, False, "django.core.mail.backends.console.EmailBackend", {"E003"}),
+    (False, False, "django.core.mail.backends.dummy.EmailBackend", {"E003"}),
+    (False, False, "django.core.mail.backends.filebased.EmailBackend", {"E003"}),
+    (False, False, "django.core.mail.backends.locmem.EmailBackend", {"E003"}),
+    (True, False, "django.core.mail.backends.console.EmailBackend", {"E002", "E003"}),
+    (False, False, "anymail.backends.mailgun.EmailBackend", set()),
+    (False, False, "our.console.EmailBackend", set()),
+    (True, True, "django.core.mail.backends.console.EmailBackend", set()),
+    (False, True, "django.core.mail.backends.console.EmailBackend", set()),
+    (True, True, SMTP, set()),
+]
+
+
+@pytest.mark.parametrize(("debug", "own_database", "backend", "ids"), LEFT_FROM_DEVELOPMENT)
+def test_what_is_left_from_development_is_a_problem_in_production(debug, own_database, backend, ids, settings):
+    settings.DEBUG, settings.EMBEDDED_DATABASE, settings.EMAIL_BACKEND = debug, own_database, backend
+    problems = [finding for finding in safety.django_checks() if finding.status == PROBLEM]
+
+    assert {each.text.rpartition("webhooks_subscriptions.")[2].rstrip(")") for each in problems} == ids
+    assert all(each.fix for each in problems)
+    if ids:
+        assert run()[1] == 1
+        with pytest.raises(SystemCheckError) as refused:
+            call_command("check", "--deploy", stderr=io.StringIO())
+        assert all(f"webhooks_subscriptions.{each}" in str(refused.value) for each in ids)
+    else:
+        call_command("check", "--deploy", stderr=io.StringIO())
