@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from deliveries import wording
+from deliveries import sentences
 from deliveries.reasons import ReasonCode
 from subscriptions.models import Webhook
 from tests.support import situations
@@ -73,18 +73,18 @@ def test_a_sentence_is_said_in_its_situation(code: ReasonCode, situation: Callab
 
     matching = [text for text in found if re.search(sentence, text)]
     assert matching, found
-    assert any(pattern_of(code).search(text) for text in matching), (wording.SENTENCES[code], matching)
+    assert any(pattern_of(code).search(text) for text in matching), (sentences.SENTENCES[code], matching)
     for text in found:
         assert text[0].isupper() or text[0].isdigit(), text
         assert text.endswith((".", "?")), text
-        assert wording.UNKNOWN not in text, text
+        assert sentences.UNKNOWN not in text, text
         assert "()" not in text.replace("length()", ""), text
         assert "None" not in text, text
 
 
 def pattern_of(code: ReasonCode) -> re.Pattern[str]:
     """Return what matches the sentences that a template makes, whatever its values."""
-    parts = re.split(r"\{[^}]*\}", wording.SENTENCES[code])
+    parts = re.split(r"\{[^}]*\}", sentences.SENTENCES[code])
     return re.compile(".*".join(map(re.escape, parts)), re.DOTALL)
 
 
