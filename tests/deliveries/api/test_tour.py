@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import os
 import re
 import shutil
 import subprocess
+import sys
+import types
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from subscriptions import services
+from tests.support.factories import PLAIN_SECRET
 from tests.support.hostile import HostileServer, answers
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "api.md"
@@ -75,6 +80,54 @@ def test_the_walk_works_as_it_is_printed(live_server: Any) -> None:
             checked += 1
     assert checked >= 16
     assert receiver.requests, "the test button reached the receiver"
+
+
+GUIDE = PAGE.with_name("receivers.md").read_text()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_the_receivers_guides_commands_work_as_they_are_printed(live_server: Any) -> None:
+    shop = services.create_merchant(name="Shop", email="owner@shop.example")
+    webhook = services.create_webhook(merchant=shop.merchant, url="http://127.0.0.1:9/hook", events=["*"]).webhook
+    shell = Shell(API=f"{live_server.url}/api/v1", KEY=shop.api_key, WEBHOOK=webhook.public_id)
+    commands = re.findall(r"^ +(curl .*)$", GUIDE, re.MULTILINE)
+    assert len(commands) >= 2
+    for command in commands:
+        body, _, code = shell.run(command.replace("curl ", "curl -sS ", 1)).rpartition("\n")
+        assert (code, json.loads(body)["dry_run"]) == ("200", True), body
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node")
+@pytest.mark.parametrize("code", re.findall(r"^```js\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL))
+def test_the_receivers_guides_javascript_is_javascript(code: str, tmp_path: Path) -> None:
+    (tmp_path / "page.js").write_text(code)
+    subprocess.run(["node", "--check", tmp_path / "page.js"], check=True, timeout=60)
+
+
+def test_the_receivers_guides_flask_receiver_answers_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flask isn't among our tools: its two names that the page uses stand in for it, the rest is the page's."""
+    [code] = re.findall(r"^```python\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
+    flask, request, queued = types.ModuleType("flask"), types.SimpleNamespace(headers={}), []
+
+    class App:
+        def __init__(self, _name: str) -> None:
+            self.post = lambda _path: lambda view: view
+
+    flask.Flask, flask.request = App, request  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "flask", flask)
+    monkeypatch.syspath_prepend(PAGE.parent / "receivers" / "python")
+    monkeypatch.setenv("WEBHOOK_SECRET", PLAIN_SECRET)
+    names: dict[str, Any] = {"__name__": "page", "queue": types.SimpleNamespace(add=lambda *one: queued.append(one))}
+    exec(compile(code, "receivers.md", "exec"), names)
+    body = b'{"n":1}'
+    request.get_data, request.get_json = lambda: body, lambda: json.loads(body)
+    signature = hmac.new(PLAIN_SECRET.encode(), body, hashlib.sha256).hexdigest()
+    for signed, answer in ((signature, ("", 200)), ("0" * 64, ("", 401)), ("", ("", 401))):
+        request.headers = {"X-Litestore-Signature": signed, "webhook-id": "evt_1"}
+        assert names["receive"]() == answer
+    assert queued == [("evt_1", {"n": 1})]
+    sys.modules.pop("litestore", None)
 
 
 def test_the_page_names_every_limit_and_status_that_there_is() -> None:

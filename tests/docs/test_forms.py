@@ -1,0 +1,57 @@
+"""What the admin's forms print as examples, in placeholders and help texts, is what they take."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from deliveries.retries.policy import RetryPolicy
+from subscriptions import validators
+from subscriptions.admin import text_settings
+from subscriptions.admin.webhook_form import WebhookForm
+from subscriptions.validators import settings
+
+FIELDS = WebhookForm.base_fields
+PLACEHOLDERS = {
+    name: field.widget.attrs["placeholder"] for name, field in FIELDS.items() if "placeholder" in field.widget.attrs
+}
+
+
+def after(text: str) -> str:
+    """Return the example of a placeholder that says what an empty field means first."""
+    return text.rpartition("such as ")[2]
+
+
+CHECKS: dict[str, Any] = {
+    "url": lambda text: validators.clean_webhook({"url": text}, dialect="standard"),
+    "patterns": lambda text: validators.clean_webhook({"events": text_settings.words_of(text)}, dialect="standard"),
+    "retry_policy": lambda text: RetryPolicy.from_dict(text_settings.policy_of(after(text)) or {}),
+    "expire_after": lambda text: settings.CLEANERS["expire_after"](int(text_settings.seconds_of(after(text)) or 0)),
+    "headers": lambda text: validators.clean_webhook({"headers": text_settings.headers_of(text)}, dialect="standard"),
+    "filter": lambda text: validators.clean_webhook({"filter": text}, dialect="standard"),
+    "chosen_fields": lambda text: validators.clean_webhook(
+        {"fields": text_settings.words_of(text)}, dialect="standard"
+    ),
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", sorted(PLACEHOLDERS))
+def test_a_placeholder_is_an_example_that_the_field_takes(name: str) -> None:
+    assert CHECKS[name](PLACEHOLDERS[name])
+
+
+def test_every_placeholder_of_a_field_is_tried() -> None:
+    assert set(PLACEHOLDERS) == set(CHECKS)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", sorted(FIELDS))
+def test_patterns_and_waits_of_help_texts_are_taken(name: str) -> None:
+    text = str(FIELDS[name].help_text)
+    for pattern in re.findall(r"\b([a-z]+\.\*)", text):
+        assert validators.clean_webhook({"events": [pattern]}, dialect="standard")
+    for wait in re.findall(r"\b(\d+[smhd](?:, \d+[smhd])*)\b", text):
+        assert text_settings.policy_of(wait)
