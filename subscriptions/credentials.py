@@ -24,6 +24,7 @@ class Credential:
     """A merchant's program or member.
 
     `by` names it in records of who did what; `identity` is what rate limits count; `may_manage_keys` guards API keys.
+    `key` is the program's, and bounds the keys that it makes.
     """
 
     merchant: Merchant
@@ -32,6 +33,7 @@ class Credential:
     identity: str
     may_manage_keys: bool = False
     user: AbstractUser | None = None
+    key: ApiKey | None = None
 
     @property
     def is_authenticated(self) -> bool:
@@ -48,6 +50,7 @@ def of_key(key: ApiKey) -> Credential:
         by=f"API key {key.prefix}…",
         identity=f"key:{key.pk}",
         may_manage_keys="manage" in scopes,
+        key=key,
     )
 
 

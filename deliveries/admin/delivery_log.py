@@ -112,7 +112,7 @@ class DeliveryAdmin(WithRowActions, CursorAdmin):
             "title": delivery.event_type,
             "opts": self.opts,
             "row_actions": self.row_actions_for(request, delivery),
-            **delivery_page.context(delivery),
+            **delivery_page.context(delivery, is_for_developers=self.may(request, "change", delivery)),
         }
         return TemplateResponse(request, "desk/delivery.html", context)
 

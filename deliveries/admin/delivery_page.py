@@ -7,6 +7,7 @@ from typing import Any
 from deliveries.admin import curl, labels, payload_display, sent_requests
 from deliveries.models import Attempt, Delivery
 from deliveries.queueing import ordering
+from deliveries.sending import masking
 
 ATTEMPTS_MAX = 50
 """The most attempts a page shows, the newest."""
@@ -18,8 +19,8 @@ PHASES = (
 )
 
 
-def context(delivery: Delivery) -> dict[str, Any]:
-    """Return what the page's template shows."""
+def context(delivery: Delivery, *, is_for_developers: bool) -> dict[str, Any]:
+    """Return what the page's template shows; custom headers only to those who may change them."""
     attempts = list(delivery.attempts.order_by("-id")[:ATTEMPTS_MAX])
     return {
         "delivery": delivery,
@@ -28,19 +29,20 @@ def context(delivery: Delivery) -> dict[str, Any]:
         "event": delivery.event,
         "tone": labels.TONES.get(delivery.status, "default"),
         "payload": payload_display.pretty(delivery.event.data),
-        "attempts": _entries(delivery, attempts),
+        "attempts": _entries(delivery, attempts, is_for_developers),
         "letters": list(delivery.dead_letters.select_related("assignee")),
         "retries": max(0, delivery.attempt_count - 1),
     }
 
 
-def _entries(delivery: Delivery, attempts: list[Attempt]) -> list[dict[str, Any]]:
+def _entries(delivery: Delivery, attempts: list[Attempt], is_for_developers: bool) -> list[dict[str, Any]]:
     bodies = sent_requests.bodies(delivery, attempts) if attempts else {}
-    return [_entry(attempt, bodies.get(attempt.pk)) for attempt in attempts]
+    return [_entry(attempt, bodies.get(attempt.pk), is_for_developers) for attempt in attempts]
 
 
-def _entry(attempt: Attempt, body: sent_requests.Body | None) -> dict[str, Any]:
-    headers = payload_display.pairs(attempt.request_headers)
+def _entry(attempt: Attempt, body: sent_requests.Body | None, is_for_developers: bool) -> dict[str, Any]:
+    sent = payload_display.pairs(attempt.request_headers)
+    headers = [(name, value) for name, value in (sent if is_for_developers else masking.without_custom(sent))]
     return {
         "attempt": attempt,
         "tone": {"delivered": "success", "failed": "danger"}.get(attempt.result, "warning"),

@@ -10,6 +10,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from deliveries.models import Attempt
+from deliveries.sending.masking import without_custom
 from subscriptions.api.serializers import ApiSerializer, eg
 
 
@@ -55,7 +56,7 @@ class AttemptSerializer(ApiSerializer):
     remote_address = eg(serializers.CharField(allow_blank=True), "203.0.113.7")
     reused_connection = serializers.BooleanField()
     request_headers = eg(
-        Pairs(help_text="Secrets are masked."),
+        Pairs(help_text="Secrets are masked, and without the scope `manage` custom headers, too."),
         [["webhook-id", "evt_01HA4XCG6X8F0Z5R9T2V4W6Y8A"], ["Content-Type", "application/json"]],
     )
     response_headers = eg(Pairs(), [["Content-Type", "text/plain"]])
@@ -70,8 +71,9 @@ class AttemptSerializer(ApiSerializer):
         return attempt.what_happened
 
     def show_request_headers(self, attempt: Attempt) -> Any:
-        """Return the headers as they were sent."""
-        return json.loads(attempt.request_headers)
+        """Return the headers as they were sent; custom ones masked for those who may not change the webhook."""
+        pairs = json.loads(attempt.request_headers)
+        return pairs if self.context.get("manages") else without_custom(pairs)
 
     def show_response_headers(self, attempt: Attempt) -> Any:
         """Return the headers that came back."""

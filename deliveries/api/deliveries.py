@@ -130,7 +130,8 @@ class DeliveryDetail(ApiView):
         At most the latest 200 attempts are shown. A delivery that waits in line says which one it waits for.
         """
         delivery = lookups.one(deliveries_of(self.merchant), id)
-        return self.answer(DeliveryDetailSerializer(delivery, context={"ahead": ordering.ahead_of(delivery)}).data)
+        context = {"ahead": ordering.ahead_of(delivery), "manages": "manage" in self.credential.scopes}
+        return self.answer(DeliveryDetailSerializer(delivery, context=context).data)
 
 
 class DeliveryRetry(ApiView):

@@ -92,10 +92,12 @@ class Chunks:
 
     def _count(self, jobs: Sequence[Job]) -> bool:
         """Count the requests against their limits. True when what is remembered of keys is outdated."""
-        merchants = {job.credential.identity: job.credential.merchant for job in jobs}
-        rates = {identity: limits.rates_of(merchant, "publish") for identity, merchant in merchants.items()}
+        known = {job.credential.identity: job.credential.merchant for job in jobs}
+        rates = {name: limits.rates_of(merchant, "publish") for name, merchant in known.items()}
         asked = Counter(job.credential.identity for job in jobs)
-        callers = [Caller(name, limit, asked[name]) for name, limit in rates.items() if limit is not None]
+        callers = [
+            Caller(name, limit, asked[name], known[name].pk) for name, limit in rates.items() if limit is not None
+        ]
         quotas, version = limits.limiter(settings.REDIS_URL).take_many("publish", callers)
         left = {caller.identity: iter(each) for caller, each in zip(callers, quotas, strict=True)}
         for job in jobs:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote
 
+from deliveries.dialects.headers import is_reserved
 from deliveries.transport import Outcome, Request
 
 MASKED = "••••••"
@@ -43,6 +44,11 @@ def _hold_any(values: Sequence[str], texts: Iterable[str]) -> bool:
     """Tell whether one of the texts stands in one of the values; seldom, so it is asked of all values at once."""
     together = "\n".join(values)
     return any(text in together for text in texts)
+
+
+def without_custom(headers: Iterable[Sequence[str]]) -> list[list[str]]:
+    """Return a logged request's headers with the values of custom ones masked: they are for who may change them."""
+    return [[name, value if is_reserved(name) else MASKED] for name, value in headers]
 
 
 SHORTEST = 6

@@ -58,7 +58,14 @@ class NewApiKeySerializer(ApiSerializer):
         ),
         ["read"],
     )
-    expires_at = eg(Moment(required=False, allow_null=True, help_text="With its zone. Null: never."), _EXPIRY)
+    expires_at = eg(
+        Moment(
+            required=False,
+            allow_null=True,
+            help_text="With its zone. Null or left out: never, or when the caller's key ends.",
+        ),
+        _EXPIRY,
+    )
     live = Flag(default=True, help_text="False: the key reads `ak_test_…`.")
 
 
@@ -95,7 +102,8 @@ class ApiKeyList(KeyView):
     def post(self, request: Request) -> Response:
         """Make an API key and answer its text, which is not shown again.
 
-        It can't hold a scope that the caller lacks: 403 names the scope. 422 when `expires_at` is past or has no zone.
+        It can't hold a scope that the caller lacks: 403 names the scope. A key makes none that works longer than
+        itself. 422 when `expires_at` is past, too late or has no zone, and for one key more than a merchant may have.
         """
         body = self.body(NewApiKeySerializer)
         made = services.create_api_key(
@@ -105,6 +113,7 @@ class ApiKeyList(KeyView):
             expires_at=body.get("expires_at"),
             created_by=self.credential.user,  # type: ignore[arg-type]
             live=body["live"],
+            within=self.credential.key,
         )
         return Response(MadeApiKeySerializer(made.api_key, context={"key": made.text}).data, status.HTTP_201_CREATED)
 

@@ -85,7 +85,7 @@ class ApiView(APIView):
         if rates is None:
             return
         counted = self.request.META.get(limits.COUNTED)
-        self.quota = counted or limits.take(kind, self.credential.identity, rates)
+        self.quota = counted or limits.take(kind, self.credential.identity, rates, self.merchant.pk)
         if self.quota.blocked_for:
             raise LimitReached(self.quota)
 

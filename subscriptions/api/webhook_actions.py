@@ -14,7 +14,8 @@ from subscriptions.api import formats, lookups
 from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe
 from subscriptions.api.serializers import EXAMPLE_MOMENT, ApiSerializer, Number, eg
-from subscriptions.api.webhooks import WebhookSerializer, fresh, webhooks_of
+from subscriptions.api.webhook_shapes import WebhookSerializer
+from subscriptions.api.webhooks import fresh, webhooks_of
 from subscriptions.services.secrets import OVERLAP_MAX
 
 

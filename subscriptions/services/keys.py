@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from subscriptions import known_keys, selectors
 from subscriptions.models import ApiKey, Merchant
+from subscriptions.services.locks import lock_merchant
 from subscriptions.validators import single_line
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 NAME_MAX = 100
+API_KEYS_MAX = 100
+"""Keys that a merchant may have at a time; revoked and expired ones don't count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +43,19 @@ def create_api_key(
     expires_at: datetime | None = None,
     created_by: User | None = None,
     live: bool = True,
+    within: ApiKey | None = None,
 ) -> NewApiKey:
     """Make a key `ak_live_…` (`ak_test_…` unless `live`) with `scopes`, by default all of ApiKey.Scope.
 
-    Raises ValidationError for a name over 100 characters, unknown or no scopes, and an `expires_at` that is past or
-    has no time zone.
+    `within` is the key that asks for it: none is made that may more, or works longer, than that one; what is left out
+    is as with that one.
+
+    Raises ValidationError for a name over 100 characters, unknown or no scopes, an `expires_at` that is past or has no
+    time zone, and one key too many; with the code `beyond` for what `within` doesn't allow.
     """
+    if within is not None:
+        scopes = within.scopes if scopes is None else scopes
+        expires_at = within.expires_at if expires_at is None else expires_at
     problems: dict[str, list[str]] = {}
     try:
         name = single_line(name, NAME_MAX, "A name")
@@ -56,6 +67,9 @@ def create_api_key(
         problems["expires_at"] = [problem]
     if problems:
         raise ValidationError(problems)
+    if within is not None:
+        _refuse_beyond(within, scopes or (), expires_at)
+    _refuse_another(merchant)
     text = _new_text("ak_live_" if live else "ak_test_")
     key = ApiKey.objects.create(
         merchant=merchant,
@@ -75,6 +89,29 @@ def revoke_api_key(*, api_key: ApiKey) -> ApiKey:
     known_keys.changed()
     api_key.refresh_from_db(fields=["revoked_at"])
     return api_key
+
+
+def _refuse_beyond(within: ApiKey, scopes: Collection[str], expires_at: datetime | None) -> None:
+    problems: dict[str, ValidationError] = {}
+    if missing := [scope for scope in scopes if scope not in within.scopes]:
+        problems["scopes"] = ValidationError(
+            f"The key that asks doesn't have the scope {missing[0]!r} itself.", "beyond"
+        )
+    if within.expires_at is not None and (expires_at is None or expires_at > within.expires_at):
+        ends = within.expires_at.isoformat()
+        problems["expires_at"] = ValidationError(
+            f"The key that asks ends at {ends}; none it makes lasts longer.", "beyond"
+        )
+    if problems:
+        raise ValidationError(problems)
+
+
+def _refuse_another(merchant: Merchant) -> None:
+    lock_merchant(merchant)  # two requests at once would each find a place left
+    usable = merchant.api_keys.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), revoked_at=None)
+    if usable.count() >= API_KEYS_MAX:
+        problem = f"{merchant} has {API_KEYS_MAX} API keys, the most a merchant may have. Revoke one first."
+        raise ValidationError({"merchant": [ValidationError(problem, "too_many")]})
 
 
 def _new_text(kind: str) -> str:

@@ -12,7 +12,7 @@ import pytest
 import redis
 from django.conf import settings as django_settings
 
-from subscriptions import limits, tallies
+from subscriptions import limits, services, tallies
 from subscriptions.models import ApiRates
 from subscriptions.services import NewMerchant
 from tests.support.api import Client
@@ -62,6 +62,33 @@ def test_each_credential_has_its_own_limit(api: Client, stranger: Client, settin
     settings.WEBHOOKS_API_RATE_HOUR = 1
 
     assert [client.get(PATH).status_code for client in (api, api, stranger)] == [200, 429, 200]
+
+
+@pytest.mark.parametrize("keys", [1, 2, 3, 5])
+@pytest.mark.parametrize("window", ["HOUR", "MINUTE"])
+def test_more_keys_are_no_more_quota(
+    window: str, keys: int, shop: NewMerchant, stranger: Client, settings: Any
+) -> None:
+    setattr(settings, f"WEBHOOKS_API_RATE_{window}", 3)
+    clients = [Client(services.create_api_key(merchant=shop.merchant).text) for _ in range(keys)]
+    passed = [[client.get(PATH).status_code for _ in range(4)].count(200) for client in clients]
+
+    assert sum(passed) == min(keys, limits.PER_MERCHANT) * 3
+    assert max(passed) == 3
+    assert stranger.get(PATH).status_code == 200
+
+
+def test_what_remains_is_the_less_of_the_keys_and_the_merchants(shop: NewMerchant, settings: Any) -> None:
+    settings.WEBHOOKS_API_RATE_HOUR = 10
+    first, second, third = [Client(services.create_api_key(merchant=shop.merchant).text) for _ in range(3)]
+    for _ in range(9):
+        first.get(PATH)
+        second.get(PATH)
+
+    assert [int(client.get(PATH)["X-RateLimit-Remaining"]) for client in (third, first)] == [1, 0]
+    refused = third.get(PATH)
+    assert (refused.status_code, refused["X-RateLimit-Remaining"]) == (429, "0")
+    assert 3590 <= int(refused["Retry-After"]) <= 3600
 
 
 def test_publishing_has_a_limit_of_its_own(api: Client, settings: Any) -> None:

@@ -13,18 +13,20 @@ from subscriptions.limits import Caller, Limiter, Quota, Rates
 
 def taken_singly(limiter: Limiter, callers: list[Caller]) -> list[list[Quota]]:
     return [
-        [limiter.take("single", each.identity, each.rates) for _ in range(each.requests)] for each in callers
+        [limiter.take("single", each.identity, each.rates, each.merchant) for _ in range(each.requests)]
+        for each in callers
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_many_at_once_are_counted_as_one_after_the_other(seed: int):
+@pytest.mark.parametrize("merchant", [None, 7], ids=["by themselves", "of one merchant"])
+def test_many_at_once_are_counted_as_one_after_the_other(seed: int, merchant: int | None):
     chance = random.Random(seed)
     limiter = Limiter(settings.REDIS_URL)
     rates = {f"key:{n}": Rates(chance.randint(1, 30), chance.randint(1, 12)) for n in range(4)}
     for _ in range(8):
         names = chance.sample(sorted(rates), chance.randint(1, 4))
-        callers = [Caller(name, rates[name], chance.randint(1, 7)) for name in names]
+        callers = [Caller(name, rates[name], chance.randint(1, 7), merchant) for name in names]
         singly = taken_singly(limiter, callers)
         together, version = limiter.take_many("many", callers)
         assert version == 0
