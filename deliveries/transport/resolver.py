@@ -1,5 +1,6 @@
 """Name resolution that ends: `getaddrinfo` knows no timeout, so it runs in threads that callers stop waiting for."""
 
+import logging
 import queue
 import socket
 import threading
@@ -12,6 +13,8 @@ from typing import Any
 
 from .addresses import AddressPolicy, AddressRefused, IPAddress
 from .outcome import ErrorClass, Fault
+
+log = logging.getLogger(__name__)
 
 RESOLVER_THREADS = 32
 """Different names being looked up at once in a process; later ones queue within their own deadline."""
@@ -177,7 +180,9 @@ def vetted(pending: Pending, policy: AddressPolicy) -> list[Endpoint]:
         try:
             policy.check_address(endpoint.address)
         except AddressRefused as refused:
-            raise Fault(ErrorClass.ADDRESS_REFUSED, f"{host} resolves to {refused}.") from refused
+            # What our name servers know of the inside is the operator's, not the merchant's who asked for the name.
+            log.warning("refused to call %s: %s", host, refused)
+            raise Fault(ErrorClass.ADDRESS_REFUSED, f"{host} resolves to an address that is not public.") from refused
         endpoints.append(endpoint)
     if not endpoints:
         raise Fault(ErrorClass.DNS_FAILED, f"{host} has no address.")

@@ -155,9 +155,9 @@ class MerchantScoped(ModelAdmin):
         return self.scope(request, super().get_queryset(request))
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        """Return the row. Raises Http404 for rows of others exactly as for rows that never were."""
+        """Return the row. Raises Http404 for rows that the person may not see exactly as for rows that never were."""
         found = super().get_object(request, object_id, from_field)
-        if found is None:
+        if found is None or not self.has_view_permission(request, found):
             raise Http404(f"No {self.opts.verbose_name} with this address.")
         return found
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
-from django.test import Client
+from django.contrib.auth.models import User
+from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from deliveries.models import DeadLetter, Delivery
@@ -29,6 +30,14 @@ def shops() -> tuple[Shop, Shop]:
         present = {type(row) for row in rows_of(shop)}
         shop.rows |= {model.__name__: make_row(model, shop.merchant) for model in OWN if model not in present}
     return both
+
+
+ROW_ACTIONS = [
+    (model, each)
+    for model in MODELS
+    if isinstance(admin.site._registry[model], WithRowActions)
+    for each in type(admin.site._registry[model]).all_row_actions()
+]
 
 
 def rows_of(shop: Shop) -> list[Any]:
@@ -78,6 +87,39 @@ def test_a_guessed_address_of_another_merchants_row_answers_as_if_there_were_non
             assert "borage" not in answers[0].content.decode()
 
 
+def pages_of(model: Any) -> list[str]:
+    own = [f"do/{each.name}" for other, each in ROW_ACTIONS if other is model]
+    named = {"User": ["password"], "Webhook": ["preview", "test", "shown"], "ApiKey": ["shown"], "Merchant": ["shown"]}
+    return ["change", "delete", "history", *own, *named.get(model.__name__, [])]
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
+def test_what_a_person_may_not_see_answers_as_what_never_was(model: Any, shops: tuple[Shop, Shop]) -> None:
+    """Foreign rows, accounts, and rows of one's own merchant that are for other roles: status and text."""
+    aster, borage = shops
+    rows = [aster.people["viewer"], borage.people["viewer"]] if model is User else []
+    rows += [row for shop in shops for row in rows_of(shop) if type(row) is model]
+    for role in (*ROLES, "nobody"):
+        person = make_user() if role == "nobody" else aster.people[role]
+        browser = sign_in(person)
+        visible = admin.site._registry[model].get_queryset(browser_request(person))
+        for row in rows:
+            is_seen = admin.site._registry[model].has_view_permission(browser_request(person), row)
+            if is_seen and visible.filter(pk=row.pk).exists():
+                continue
+            for page in pages_of(model):
+                base = url_of(model, "changelist")
+                for ask in (browser.get, browser.post):
+                    found, missing = ask(f"{base}{row.pk}/{page}/"), ask(f"{base}987654321/{page}/")
+                    assert (found.status_code, found.content) == (missing.status_code, missing.content), (role, page)
+
+
+def browser_request(person: Any) -> Any:
+    request = RequestFactory().get("/")
+    request.user = person
+    return request
+
+
 @pytest.mark.parametrize("model", OWN, ids=lambda model: model._meta.label)
 def test_posting_to_another_merchants_row_answers_404_and_changes_nothing(model: Any, shops: tuple[Shop, Shop]) -> None:
     aster, borage = shops
@@ -88,14 +130,6 @@ def test_posting_to_another_merchants_row_answers_404_and_changes_nothing(model:
         assert browser.post(url_of(model, "change", row.pk), {"name": "taken", "role": "owner"}).status_code == 404
         assert browser.post(url_of(model, "delete", row.pk), {"post": "yes"}).status_code == 404
     assert model.objects.filter(pk=row.pk).values().get() == before
-
-
-ROW_ACTIONS = [
-    (model, each)
-    for model in MODELS
-    if isinstance(admin.site._registry[model], WithRowActions)
-    for each in type(admin.site._registry[model]).all_row_actions()
-]
 
 
 @pytest.mark.parametrize(
