@@ -9,7 +9,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from unfold.forms import AuthenticationForm
 
@@ -28,7 +28,26 @@ class SignInForm(AuthenticationForm):
             self.verdict = sign_in_limits.count(self.request.META, name, door="admin")
             if self.verdict.is_refused:
                 raise ValidationError(self.verdict.sentence, code="too_many_attempts")
-        return super().clean()
+        data = super().clean()
+        if self.verdict is not None and self.user_cache is not None:
+            sign_in_limits.succeeded(self.request.META, name or "")
+        return data
+
+
+def change_password(request: HttpRequest) -> HttpResponseBase:
+    """Return the admin's own page for one's password, attempts at the old one counted like those to sign in."""
+    if request.method != "POST" or not request.user.is_authenticated:
+        return admin.site.password_change(request)
+    name = request.user.get_username()
+    verdict = sign_in_limits.count(request.META, name, door="password")
+    if verdict.is_refused:
+        response = HttpResponse(verdict.sentence, status=429, content_type="text/plain; charset=utf-8")
+        response["Retry-After"] = str(verdict.quota.blocked_for)
+        return response
+    answer = admin.site.password_change(request)
+    if answer.status_code == 302:
+        sign_in_limits.succeeded(request.META, name)
+    return answer
 
 
 def sign_in(request: HttpRequest) -> HttpResponseBase:

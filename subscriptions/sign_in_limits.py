@@ -1,8 +1,11 @@
-"""Guessing passwords, slowed: sign-ins are counted by account and by address before a password is looked at.
+"""Guessing passwords, slowed: wrong ones are counted by address, and by account and address together.
 
-Both doors, the admin's form and the API's tokens, count in the same place, so that who is refused at one gains nothing
-at the other. The counting is that of `subscriptions.limits`: one script in Redis, whatever the number of processes;
-Redis away: sign-ins pass, which is logged and counted there.
+Each attempt is counted before a password is looked at, and taken back when it was right. An account that is guessed at
+from elsewhere stays open to its owner; an account alone is counted only to narrow what each address may guess.
+
+All doors (the admin's form, the API's tokens, a changed password, an invitation's page) count in the same place, so
+that who is refused at one gains nothing at another. The counting is that of `subscriptions.limits`: one script in Redis, whatever the number
+of processes; Redis away: sign-ins pass, which is logged and counted there.
 """
 
 from __future__ import annotations
@@ -24,6 +27,10 @@ logger = logging.getLogger(__name__)
 
 PER_ADDRESS: Final = 6
 """An address may try this many times as often as an account: an office, or a mobile network, is one address."""
+PER_ACCOUNT: Final = 6
+"""So many times the attempts of one address at an account are made before guessing from many addresses is assumed."""
+NARROWED: Final = Rates(hour=5, minute=1)
+"""What an address may then try at that account: whoever comes from a new one, its owner too, has a try a minute."""
 _V6_NETWORK: Final = 64  # bits; a household has all the addresses below it
 
 
@@ -51,14 +58,14 @@ def count(meta: Mapping[str, Any], name: str, *, door: str) -> Verdict:
     Args:
         meta: The request's META.
         name: As typed. It may be a password in the wrong field, so neither Redis nor the log gets it.
-        door: `admin` or `api`, for log and metrics.
+        door: `admin`, `api`, `password` or `invitation`, for log and metrics.
     """
     account, address = _rates()
     place = client_address(meta)
     verdict = Verdict(limits.take("sign_in_address", _mark(place), address), "address") if place else None
     # An address that is refused doesn't use up the account's attempts.
     if verdict is None or not verdict.is_refused:
-        verdict = Verdict(limits.take("sign_in", _mark(name.lower()), account), "account")
+        verdict = Verdict(_of_account(_mark(name.lower()), _mark(f"{place} {name.lower()}"), account), "account")
     if verdict.is_refused:
         tallies.keep(f"{tallies.SIGN_INS_REFUSED}:{door}:{verdict.counted_by}")
         logger.warning(
@@ -69,6 +76,24 @@ def count(meta: Mapping[str, Any], name: str, *, door: str) -> Verdict:
             place or "no known address",
         )
     return verdict
+
+
+def succeeded(meta: Mapping[str, Any], name: str) -> None:
+    """Take back an attempt that `count` counted: its password was right."""
+    place = client_address(meta)
+    if place:
+        limits.give_back("sign_in_address", _mark(place))
+    for kind in ("sign_in", "sign_in_narrowed"):
+        limits.give_back(kind, _mark(f"{place} {name.lower()}"))
+    limits.give_back("sign_in_account", _mark(name.lower()))
+
+
+def _of_account(account: str, pair: str, rates: Rates) -> Quota:
+    quota = limits.take("sign_in", pair, rates)
+    if quota.blocked_for:
+        return quota
+    pressed = limits.take("sign_in_account", account, rates.times(PER_ACCOUNT))
+    return limits.take("sign_in_narrowed", pair, NARROWED) if pressed.blocked_for else quota
 
 
 def client_address(meta: Mapping[str, Any]) -> str:

@@ -9,12 +9,13 @@ from examples.storefront.views import download
 from subscriptions.api import shopery
 from subscriptions.api.base import NotFoundView
 from subscriptions.invitation_page import invitation
-from subscriptions.sign_in import sign_in
+from subscriptions.sign_in import change_password, sign_in
 from webhooks_project import failures, health
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/login/", sign_in),  # stands for the site's own, under whose name it is found
+    path("admin/password_change/", change_password),
     path("invitations/<str:token>/", invitation, name="invitation"),
     path("admin/", admin.site.urls),
     path("health/live", health.live),

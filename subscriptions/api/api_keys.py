@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 from rest_framework import serializers, status
 from rest_framework.exceptions import PermissionDenied, ValidationError
@@ -11,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from subscriptions import services
-from subscriptions.api import lookups
+from subscriptions.api import lookups, shaping
 from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe
 from subscriptions.api.formats import CheckedLine
@@ -135,11 +136,14 @@ class ApiKeyDetail(KeyView):
         """Return what an API key may do, when it expires and when it was last used; never its text."""
         return self.answer(ApiKeySerializer(lookups.one(self.rows(), id)).data)
 
-    @describe("Revoke an API key", answer=None, codes=(204,))
+    @describe("Revoke an API key", answer=None, codes=(204,), etag=True)
     def delete(self, request: Request, id: str) -> Response:
         """End an API key at once: requests with it are answered 401 from now on. It stays in the list.
 
-        Revoking a revoked key changes nothing.
+        Revoking a revoked key changes nothing. With If-Match, only while the key is as it was read: else 412.
         """
-        services.revoke_api_key(api_key=lookups.one(self.rows(), id))
+        with transaction.atomic():
+            key = lookups.one(self.rows().select_for_update(no_key=True, of=("self",)), id)
+            shaping.check_match(request, ApiKeySerializer(key).data)
+            services.revoke_api_key(api_key=key)
         return Response(status=status.HTTP_204_NO_CONTENT)

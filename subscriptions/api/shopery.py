@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.db.models import QuerySet
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from subscriptions import selectors, services
-from subscriptions.api import formats, lookups, webhooks
+from subscriptions.api import formats, lookups, shaping, webhooks
 from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe
 from subscriptions.api.pagination import PARAMETERS
@@ -108,6 +109,7 @@ class CompanyWebhook(ApiView):
         "Change a company webhook",
         body=CompanyWebhookSerializer,
         answer=CompanyWebhookSerializer,
+        etag=True,
         sent={"isEnabled": False},
         shown={"isEnabled": False},
     )
@@ -115,27 +117,36 @@ class CompanyWebhook(ApiView):
         """Change the members given, and leave the others as they are. 422 names each that is wrong.
 
         Another `url` needs a `secret` along with it, which replaces the present one: requests carry the secret itself.
+        With If-Match, the change is made only when nobody changed the webhook in between: else 412.
         """
-        webhook = lookups.one(rows_of(self.merchant), id)
-        body = self.body(CompanyWebhookSerializer, partial=True)
-        with shoperys_names():
-            services.update_webhook(webhook=webhook, **body)
-        return Response(CompanyWebhookSerializer(lookups.one(rows_of(self.merchant), id)).data)
+        return self._change(id, self.body(CompanyWebhookSerializer, partial=True))
 
-    @describe("Replace a company webhook", body=CompanyWebhookSerializer, answer=CompanyWebhookSerializer)
+    @describe("Replace a company webhook", body=CompanyWebhookSerializer, answer=CompanyWebhookSerializer, etag=True)
     def put(self, request: Request, id: str) -> Response:
         """Set all four members: a name that is left out becomes empty, and a webhook is enabled unless told otherwise.
 
-        422 names each member that is wrong.
+        422 names each member that is wrong. With If-Match, only when nobody changed the webhook in between: else 412.
         """
-        webhook = lookups.one(rows_of(self.merchant), id)
-        body = self.body(CompanyWebhookSerializer)
-        with shoperys_names():
-            services.update_webhook(webhook=webhook, **({"name": "", "is_enabled": True} | body))
-        return Response(CompanyWebhookSerializer(lookups.one(rows_of(self.merchant), id)).data)
+        return self._change(id, {"name": "", "is_enabled": True} | self.body(CompanyWebhookSerializer))
 
-    @describe("Delete a company webhook", answer=None, codes=(204,))
+    @describe("Delete a company webhook", answer=None, codes=(204,), etag=True)
     def delete(self, request: Request, id: str) -> Response:
-        """Delete a webhook for good: its open deliveries are cancelled, the log of what was sent stays."""
-        services.delete_webhook(webhook=lookups.one(rows_of(self.merchant), id))
+        """Delete a webhook for good: its open deliveries are cancelled, the log of what was sent stays.
+
+        With If-Match, it is deleted only when nobody changed it in between: else 412.
+        """
+        with transaction.atomic():
+            services.delete_webhook(webhook=self._locked(id))
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def _change(self, public_id: str, changes: dict[str, Any]) -> Response:
+        with transaction.atomic(), shoperys_names():
+            services.update_webhook(webhook=self._locked(public_id), **changes)
+        data = CompanyWebhookSerializer(lookups.one(rows_of(self.merchant), public_id)).data
+        return Response(data, headers={"ETag": shaping.etag_of(data)})
+
+    def _locked(self, public_id: str) -> Webhook:
+        """Return the webhook, locked until the transaction ends, if it is as the caller's If-Match says."""
+        webhook = lookups.one(rows_of(self.merchant).select_for_update(no_key=True, of=("self",)), public_id)
+        shaping.check_match(self.request, CompanyWebhookSerializer(webhook).data)
+        return webhook

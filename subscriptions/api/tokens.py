@@ -74,6 +74,7 @@ class TokenPair(PublicView):
             pair = TokenObtainPairSerializer().validate(body)
         except AuthenticationFailed as error:
             raise AuthenticationFailed("No active account has this name and password.") from error
+        sign_in_limits.succeeded(self.request.META, body["username"])
         return Response(TokensSerializer(SimpleNamespace(**pair)).data)
 
     def _slow_guessing(self, name: str) -> None:

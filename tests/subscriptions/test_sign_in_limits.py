@@ -21,10 +21,27 @@ def refusals(attempts: list[tuple[str, str]]) -> list[str]:
     return [verdict.counted_by if verdict.is_refused else "" for verdict in verdicts]
 
 
-def test_an_account_is_guarded_whatever_address_asks(settings: Any) -> None:
+@pytest.mark.parametrize("guessers", [1, 2, 30])
+def test_guessing_slows_down_the_guesser_and_not_the_owner(guessers: int, settings: Any) -> None:
     settings.WEBHOOKS_SIGN_IN_RATE_MINUTE = 3
-    assert refusals([(f"198.51.100.{n}", "ann") for n in range(5)]) == ["", "", "", "account", "account"]
-    assert refusals([("198.51.100.9", "ben")]) == [""]
+    for n in range(guessers):
+        assert refusals([(f"198.51.100.{n}", "ann")] * 12)[-1] == "account"
+    assert refusals([("203.0.113.9", "ann")]) == [""]
+
+
+def test_guessing_from_many_addresses_leaves_each_a_try_a_minute(settings: Any) -> None:
+    settings.WEBHOOKS_SIGN_IN_RATE_MINUTE = 3
+    refusals([(f"198.51.100.{n}", "ann") for n in range(18)])
+    assert refusals([("203.0.113.9", "ann")] * 3) == ["", "account", "account"]
+    assert refusals([("203.0.113.9", "ben")] * 3) == [""] * 3
+
+
+def test_right_passwords_do_not_count(settings: Any) -> None:
+    settings.WEBHOOKS_SIGN_IN_RATE_MINUTE = 3
+    for _ in range(40):
+        assert refusals([("198.51.100.7", "ann")]) == [""]
+        sign_in_limits.succeeded(HOME, "Ann")
+    assert refusals([("198.51.100.7", "ann")] * 4) == ["", "", "", "account"]
 
 
 def test_an_address_that_tries_many_accounts_is_refused(settings: Any) -> None:
@@ -43,7 +60,7 @@ def test_what_an_address_is_refused_does_not_use_up_the_account(settings: Any) -
 
 def test_a_name_in_capitals_is_the_same_account(settings: Any) -> None:
     settings.WEBHOOKS_SIGN_IN_RATE_MINUTE = 1
-    assert refusals([("198.51.100.7", "Ann"), ("198.51.100.8", "aNN")]) == ["", "account"]
+    assert refusals([("198.51.100.7", "Ann"), ("198.51.100.7", "aNN")]) == ["", "account"]
 
 
 def test_the_hours_limit_counts_too_and_zero_means_no_limit(settings: Any) -> None:
@@ -57,7 +74,7 @@ def test_attempts_at_the_same_moment_do_not_overshoot(settings: Any) -> None:
     settings.WEBHOOKS_SIGN_IN_RATE_MINUTE = 7
     limits.take("warm", "up", limits.Rates(1, 1))
     with ThreadPoolExecutor(16) as threads:
-        verdicts = list(threads.map(lambda n: count({"REMOTE_ADDR": f"198.51.100.{n}"}, "ann", door="api"), range(64)))
+        verdicts = list(threads.map(lambda n: count(HOME, "ann", door="api"), range(64)))
     assert len([verdict for verdict in verdicts if not verdict.is_refused]) == 7
 
 
@@ -87,7 +104,7 @@ def test_with_redis_away_sign_ins_pass_which_is_logged_and_counted(
     client = limits.limiter(settings.REDIS_URL).client
     before = tallies.totals(client).get(tallies.UNCOUNTED, 0)
     assert refusals([("198.51.100.7", "ann")] * 3) == [""] * 3
-    assert tallies.totals(client)[tallies.UNCOUNTED] == before + 6  # an address and an account each
+    assert tallies.totals(client)[tallies.UNCOUNTED] == before + 9  # an address, an account, and both together
     assert "Redis is away" in caplog.text
 
 

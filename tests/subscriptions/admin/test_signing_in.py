@@ -83,6 +83,23 @@ def test_with_redis_away_people_sign_in(settings: Any) -> None:
     assert attempt(PASSWORD).status_code == 302
 
 
+def test_guesses_of_the_old_password_inside_a_session_are_slowed(settings: Any) -> None:
+    settings.WEBHOOKS_SIGN_IN_RATE_MINUTE = 3
+    browser = Client()
+    browser.force_login(User.objects.get(username=NAME))
+    page = reverse("admin:password_change")
+
+    def change(old: str) -> HttpResponse:
+        new = "another good password"
+        return browser.post(page, {"old_password": old, "new_password1": new, "new_password2": new})
+
+    answers = [change(f"guess {n}") for n in range(4)] + [change(PASSWORD)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
+    assert "Retry-After" in answers[-1].headers
+    assert User.objects.get(username=NAME).check_password(PASSWORD)
+    assert browser.get(page).status_code == 200
+
+
 def test_there_is_one_door_only() -> None:
     """Every address of the admin leads strangers to the page that counts."""
     answer = Client().get(reverse("admin:webhooks_subscriptions_webhook_changelist"))
