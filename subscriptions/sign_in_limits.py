@@ -4,8 +4,8 @@ Each attempt is counted before a password is looked at, and taken back when it w
 from elsewhere stays open to its owner; an account alone is counted only to narrow what each address may guess.
 
 All doors (the admin's form, the API's tokens, a changed password, an invitation's page) count in the same place, so
-that who is refused at one gains nothing at another. The counting is that of `subscriptions.limits`: one script in Redis, whatever the number
-of processes; Redis away: sign-ins pass, which is logged and counted there.
+that who is refused at one gains nothing at another. The counting is that of `subscriptions.limits`: one
+script in Redis, whatever the number of processes; Redis away: sign-ins pass, which is logged and counted there.
 """
 
 from __future__ import annotations

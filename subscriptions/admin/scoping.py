@@ -11,11 +11,13 @@ from typing import Any, ClassVar
 
 from django.contrib.admin import FieldListFilter
 from django.contrib.auth import get_user_model
+from django.db import connection
 from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 
+from subscriptions.admin.stale_forms import StaleCheck
 from subscriptions.models import Membership, Merchant
 
 VIEWER, DEVELOPER, OWNER = Membership.Role.VIEWER.value, Membership.Role.DEVELOPER.value, Membership.Role.OWNER.value
@@ -86,6 +88,7 @@ class MerchantScoped(ModelAdmin):
 
     merchant_path: ClassVar[str | None] = "merchant_id"
     needs: ClassVar[Mapping[str, str]] = {}
+    change_form_template = "subscriptions/change_form.html"
     list_filter_submit = True
     list_per_page = 50
     list_fullwidth = True
@@ -157,9 +160,18 @@ class MerchantScoped(ModelAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Return the row. Raises Http404 for rows that the person may not see exactly as for rows that never were."""
         found = super().get_object(request, object_id, from_field)
+        if found is not None and request.method == "POST" and connection.in_atomic_block:
+            # What a form is compared with must not change before it is saved.
+            type(found)._default_manager.select_for_update(no_key=True).filter(pk=found.pk).first()
+            found = super().get_object(request, object_id, from_field)
         if found is None or not self.has_view_permission(request, found):
             raise Http404(f"No {self.opts.verbose_name} with this address.")
         return found
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """Return the form's class; one that changes a row notices what was changed meanwhile."""
+        form = super().get_form(request, obj, change=change, **kwargs)
+        return type(form.__name__, (StaleCheck, form), {}) if change else form
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Show the model to whoever may see some row of it."""
