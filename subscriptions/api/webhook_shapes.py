@@ -8,8 +8,8 @@ from rest_framework import serializers
 
 from subscriptions import selectors, webhook_rules
 from subscriptions.api import formats
-from subscriptions.api.credentials import Credential
 from subscriptions.api.serializers import ApiSerializer, eg
+from subscriptions.credentials import Credential
 from subscriptions.models import Webhook
 from subscriptions.validators.settings import EXPIRY_BOUNDS, IN_FLIGHT_BOUNDS, ORDERINGS, RATE_BOUNDS, TIMEOUT_BOUNDS
 
