@@ -61,6 +61,11 @@ def take_back(webhook_ids: Sequence[int]) -> None:
         transaction.on_commit(lambda: ordering.move_on(groups, wake=False), robust=True)
 
 
+def paused_webhooks() -> list[int]:
+    """Return the paused webhooks with claims that ran out: no claim comes by there to take them back."""
+    return [row.id for row in fetch(_SQL["paused_webhooks"], {})]
+
+
 def log_overtaken(delivery_ids: Sequence[int]) -> None:
     """Log the attempt under way for deliveries that a late success has just closed, and end its claim.
 

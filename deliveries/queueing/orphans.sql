@@ -12,3 +12,8 @@ FROM (
 WHERE d.id = o.id
 RETURNING d.id, d.merchant_id, d.webhook_id, d.ordering_group, d.attempt_count, d.orphaned_attempts, d.replays,
     d.created_at, d.claimed_at, o.due_at AS was_due, o.url, o.expire_after, now() AS now
+
+-- name: paused_webhooks
+-- The paused webhooks with a claim that ran out. Reads what is in flight, by delivery_in_flight.
+SELECT DISTINCT w.id FROM webhooks_deliveries_delivery d JOIN webhooks_subscriptions_webhook w ON w.id = d.webhook_id
+WHERE d.status = 'sending' AND d.due_at <= now() AND w.paused_at IS NOT NULL AND w.is_enabled AND w.deleted_at IS NULL

@@ -1,7 +1,8 @@
 """Half-open: a webhook that we paused is tried with one of its own deliveries at a time; a success resumes it.
 
 The webhook stays paused meanwhile, so exactly one request goes out. It travels the common way (sender, recorder, log);
-a probe that fails costs the delivery none of its policy's attempts.
+a probe that fails costs the delivery none of its policy's attempts. Its claim runs out like any other: if its worker
+dies, the log says so and the delivery is tried again at once.
 """
 
 from __future__ import annotations
@@ -13,16 +14,18 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from deliveries.db.sessions import clock
 from deliveries.maintenance.turns import turn
 from deliveries.models import Delivery, Watch, WebhookState
-from deliveries.queueing import claims
+from deliveries.queueing import claims, orphans
 from deliveries.queueing.claims import Claimed
 from deliveries.reasons import AUTO_PAUSE
 from deliveries.worker.engine import engine
 from subscriptions import services
+from subscriptions.models import Webhook
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +42,7 @@ def send() -> int:
         if turn("notices") is None:
             return 0
         due = Watch.objects.filter(paused_at__isnull=False, probe_at__lte=timezone.now(), probe_delivery=None)
+        due = due.filter(webhook__deleted_at=None)
         rows = [_claim(watch) for watch in due.select_related("webhook__merchant").order_by("probe_at")[:BATCH]]
     claimed = [row for row in rows if row is not None]
     engine().sender.submit(claimed)
@@ -56,10 +60,8 @@ def conclude() -> int:
             state = WebhookState.objects.filter(webhook_id=watch.webhook_id).first()
             if state is not None and watch.probed_at is not None and _succeeded(state, watch.probed_at):
                 resumed += _resume(watch)
-            elif not _probed(watch).filter(status=Delivery.Status.SENDING).exists():
+            elif not _probed(watch).filter(status=Delivery.Status.SENDING, due_at__gt=Now()).exists():
                 _put_off(watch)
-            elif watch.probed_at is not None and timezone.now() - watch.probed_at > timedelta(minutes=5):
-                _put_off(watch)  # its worker died: the claim has run out, and whoever resumes the webhook claims it
     return resumed
 
 
@@ -68,19 +70,28 @@ def _succeeded(state: WebhookState, probed_at: datetime) -> bool:
 
 
 def _resume(watch: Watch) -> int:
-    mine = watch.webhook.paused_at == watch.paused_at and watch.webhook.deleted_at is None
+    ours = Webhook.objects.select_for_update(no_key=True).filter(pk=watch.webhook_id, paused_at=watch.paused_at)
+    webhook = ours.filter(deleted_at=None).first()  # not where a person resumed and paused it meanwhile
     watch.paused_at = watch.probe_at = watch.probe_delivery = None
     watch.save()
-    if mine:  # not where a person resumed and paused it meanwhile
-        services.resume(webhook=watch.webhook, by=BY)
-    return int(mine)
+    if webhook is not None:
+        services.resume(webhook=webhook, by=BY)
+    return int(webhook is not None)
 
 
 def _put_off(watch: Watch) -> None:
+    """Let the next probe wait longer, or go at once where the endpoint never answered because the worker died."""
+    orphans.take_back([watch.webhook_id])  # if its claim has run out: nobody else claims from a paused webhook
+    died = _probed(watch).filter(orphaned_attempts__gt=0).exists()
     # The recorder counted the try; the delivery gets it back.
     _probed(watch).filter(status=Delivery.Status.RETRYING).update(tries=watch.probe_tries)
-    watch.probe_wait = min(watch.probe_wait * 2, settings.WEBHOOKS_PROBE_WAIT_MAX)
-    watch.probe_at, watch.probe_delivery = timezone.now() + timedelta(seconds=watch.probe_wait), None
+    if not died:
+        watch.probe_wait = min(watch.probe_wait * 2, settings.WEBHOOKS_PROBE_WAIT_MAX)
+    _wait(watch, 0 if died else watch.probe_wait)
+
+
+def _wait(watch: Watch, seconds: float) -> None:
+    watch.probe_at, watch.probe_delivery = timezone.now() + timedelta(seconds=seconds), None
     watch.save()
 
 
@@ -91,10 +102,12 @@ def _probed(watch: Watch) -> QuerySet[Delivery]:
 def _claim(watch: Watch) -> Claimed | None:
     """Claim the oldest delivery that is due; None where there is none or the webhook changed."""
     webhook = watch.webhook
-    if webhook.paused_at != watch.paused_at or not webhook.is_enabled or webhook.deleted_at is not None:
+    if webhook.paused_at != watch.paused_at or not webhook.is_enabled:
+        _wait(watch, settings.WEBHOOKS_PROBE_WAIT)
         return None
     rows = claims.claim([webhook.pk], limit=1, max_bytes=settings.WEBHOOKS_CLAIM_BYTES, probe=True).rows
     if not rows:
+        _wait(watch, settings.WEBHOOKS_PROBE_WAIT)  # else those with nothing to send would stand before all others
         return None
     [row] = rows
     watch.probed_at, watch.probe_delivery, watch.probe_tries = clock.at(time.monotonic()), row.delivery_id, row.tries

@@ -9,7 +9,7 @@ import structlog
 from django.db import DatabaseError, InterfaceError, connection
 
 from deliveries.db.sessions import borrowed
-from deliveries.queueing import claims, ordering, wakeups, webhook_changes
+from deliveries.queueing import claims, ordering, orphans, wakeups, webhook_changes
 from deliveries.queueing.ordering import OrderingGroup
 from deliveries.sending.process_transport import close_idle
 from deliveries.worker.engine import engine
@@ -79,11 +79,14 @@ class Scheduler(threading.Thread):
 def sweep() -> int:
     """Wake every webhook with something due; return how many. Doing it twice is harmless.
 
-    Rows of webhooks that were disabled or deleted while being sent are closed here: nobody would claim them.
+    Rows of webhooks that were disabled or deleted while being sent are closed here, and claims that ran out taken back
+    where the webhook is paused: nobody would claim there, and what seems to be sent can't be cancelled.
     """
     due, closed = claims.due_webhooks()
     wakeups.wake(due)
     with borrowed():
+        if paused := orphans.paused_webhooks():
+            orphans.take_back(paused)
         for webhook_id in closed:
             webhook_changes.close_open(webhook_id)
     return len(due)

@@ -30,6 +30,7 @@ class RowActions:
 
     def sweep(self) -> None:
         scheduler.sweep()
+        self.model.take_back_of_paused()
         for webhook in self.model.due_webhooks()[1]:
             self.model.close_open(self.model.hooks[webhook])
 

@@ -106,6 +106,14 @@ class Model:
                 row.hook.blocked_until = self.now + 1
             row.status, row.due = SENDING, self.now + 1
 
+    def take_back_of_paused(self) -> None:
+        """A sweep takes back the claims that ran out where no claim comes by."""
+        for hook in self.hooks.values():
+            if hook.paused and hook.enabled and not hook.deleted:
+                for row in self.claimable(hook):
+                    if row.status == SENDING:
+                        self._take_back(row)
+
     def _take_back(self, row: Row) -> None:
         row.interrupted()
         row.orphaned_attempts += 1

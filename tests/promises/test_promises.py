@@ -2,7 +2,8 @@
 
 The engine's own functions work on the real database, stage by stage, against the model of tests/promises/model.py:
 after each step every row is what was promised. Crashes are claims whose outcomes never come, or come too late.
-PROMISES_EXAMPLES makes it think of more.
+PROMISES_EXAMPLES makes it think of more; with PROMISES_SHRINK=no it tells what it found at once, however long that is
+(`--hypothesis-seed` begins elsewhere).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -38,6 +39,7 @@ from tests.support.engine import EVENT
 from tests.support.json_strategies import lively
 
 EXAMPLES = int(os.environ.get("PROMISES_EXAMPLES", "30"))
+PHASES = [phase for phase in Phase if phase is not Phase.shrink or os.environ.get("PROMISES_SHRINK") != "no"]
 STEPS = 40
 EVENTS_MAX = 6
 """Events at a time: few, so that much happens to each."""
@@ -228,5 +230,7 @@ class Promises(RowActions, RuleBasedStateMachine):
 @pytest.mark.django_db(transaction=True)
 def test_whatever_happens_in_whatever_order_the_database_keeps_its_promises() -> None:
     """Promises 1, 2, 4 and 9."""
-    profile = settings(lively, max_examples=EXAMPLES, stateful_step_count=STEPS, report_multiple_bugs=False)
+    profile = settings(
+        lively, max_examples=EXAMPLES, stateful_step_count=STEPS, report_multiple_bugs=False, phases=PHASES
+    )
     run_state_machine_as_test(Promises, settings=profile)

@@ -10,6 +10,7 @@ from django.db import OperationalError
 
 from deliveries.models import Delivery
 from deliveries.queueing import claims, redis_client, wakeups
+from deliveries.review import manual_actions
 from deliveries.worker import scheduler
 from deliveries.worker.engine import _made, engine
 from deliveries.worker.scheduler import Scheduler, sweep
@@ -175,3 +176,16 @@ def test_while_redis_is_away_a_sweep_still_closes_what_nobody_may_send(empty_red
     finally:
         redis_client.breaker.close()
     assert reread(delivery).status == Delivery.Status.CANCELLED
+
+
+def test_a_claim_that_ran_out_at_a_paused_webhook_is_taken_back() -> None:
+    """Nobody claims there; as long as it seems to be sent, nobody can cancel it."""
+    delivery = due_one()
+    claim_one(delivery)
+    services.pause(webhook=delivery.webhook, by="ada")
+    sweep()
+    assert reread(delivery).status == "sending", "its claim is in force"
+    expire(delivery)
+    sweep()
+    assert (reread(delivery).status, reread(delivery).orphaned_attempts) == ("retrying", 1)
+    assert manual_actions.cancel(delivery=reread(delivery), by="ada").status == "cancelled"
