@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from django.db import transaction
+
 from deliveries.db.arrays import columns
 from deliveries.db.engine_session import fetch
 from deliveries.db.statements import load
@@ -65,6 +67,15 @@ def add(counts: Iterable[Count]) -> None:
     counts = list(counts)
     if counts:
         fetch(_SQL["add"], cell_arrays(counts))
+
+
+def add_after_commit(counts: Sequence[Count]) -> None:
+    """Add to the counters once the caller's transaction is committed, however long that is.
+
+    Claims, recorders and publishers share the cells, and must not wait for somebody's transaction.
+    """
+    if counts:
+        transaction.on_commit(lambda: add(counts), robust=True)
 
 
 def cell_arrays(counts: Sequence[Count]) -> dict[str, str]:

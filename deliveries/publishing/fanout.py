@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 
 from deliveries import reasons
@@ -129,6 +128,4 @@ def _store(planned: Sequence[_Planned]) -> None:
         fetch(_SQL["decided"], columns(_COLUMNS, rows[first : first + INSERT_CHUNK]))
     now = timezone.now()
     skipped = [Count(each.event.merchant_id, each.match.id, now, SKIPPED) for each in planned if each.reason]
-    if skipped:
-        # After the commit: a counter is shared by all publishers, who must not wait for each other's transactions.
-        transaction.on_commit(lambda: counters.add(skipped), robust=True)
+    counters.add_after_commit(skipped)

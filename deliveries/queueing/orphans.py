@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, QuerySet
+from django.utils import timezone
 
 from deliveries import reasons
 from deliveries.db import counters, dead_letters
@@ -101,6 +102,7 @@ def _log_unanswered(deliveries: QuerySet[Delivery], decision: Reason) -> None:
     )
     ended = Delivery.objects.filter(pk__in=[row.pk for row in rows])
     ended.update(claim_token=None, attempt_count=F("attempt_count") + 1)
+    counters.add_after_commit([Count(row.merchant_id, row.webhook_id, timezone.now(), "interrupted") for row in rows])
 
 
 def _columns(decision: Reason) -> dict[str, Any]:

@@ -12,8 +12,11 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.dispatch import receiver
+from django.utils import timezone
 
 from deliveries import reasons
+from deliveries.db import counters
+from deliveries.db.counters import Count
 from deliveries.models import DeadLetter, Delivery
 from deliveries.models.debounce import LastSent
 from deliveries.queueing import orphans, wakeups
@@ -58,6 +61,9 @@ def close_open(webhook_id: int) -> int:
         reason = Reason(ReasonCode.WEBHOOK_DELETED) if gone else disabled
         keys = _next_chunk(webhook_id)
         orphans.log_abandoned(keys, reason)
+        if not gone:
+            now = timezone.now()
+            counters.add_after_commit([Count(webhook.merchant_id, webhook_id, now, counters.SKIPPED)] * len(keys))
         return Delivery.objects.filter(pk__in=keys).update(
             status=Delivery.Status.CANCELLED if gone else Delivery.Status.SKIPPED,
             due_at=None,

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import structlog
 from celery import current_app, shared_task
-from django.db import transaction
+from django.db import InterfaceError, InternalError, OperationalError, connection, transaction
 from django.db.models import F, Max, Q, QuerySet
 from django.utils import timezone
 
@@ -29,6 +29,10 @@ STALLED_AFTER: Final = timedelta(seconds=60)
 """When a job without progress is taken up again: its worker died, or its wake-up was lost."""
 PACE: Final = timedelta(seconds=1)
 """Between two steps of a job with a rate."""
+CUT_REST: Final = timedelta(seconds=5)
+"""How long a job rests whose connection was cut."""
+CUT: Final = (OperationalError, InterfaceError, InternalError)
+"""What is no fault of the job's: a lost connection, a deadlock, a fail-over to a standby that only reads."""
 
 _ACTIONS: Final = {Job.Kind.REPLAY: manual_actions.replay_all, Job.Kind.DISCARD: manual_actions.discard_all}
 
@@ -102,7 +106,10 @@ def run(pk: int) -> None:
             goes_on = _step(job)
     except Overtaken:
         return
-    except Exception:  # whatever it was, the job's page says that it broke off; Celery logs the error
+    except CUT as error:
+        _take_up_later(pk, error)
+        return
+    except Exception:  # whatever else it is comes again: the job says so, and the log of the process tells what it was
         ended = {"status": Job.Status.FAILED, "error": "It broke off; the log of the process tells why. Start it anew."}
         Job.objects.filter(pk=pk).update(**ended, finished_at=timezone.now())
         raise
@@ -111,6 +118,22 @@ def run(pk: int) -> None:
         _tell(pk, countdown=PACE.total_seconds())
     else:
         Job.objects.filter(pk=pk).update(status=Job.Status.DONE, finished_at=timezone.now())
+
+
+def _take_up_later(pk: int, error: Exception) -> None:
+    """Leave a job whose connection was cut to the next who can go on; each step is done or not, and its record with it.
+
+    Where the database is still away the job stays as if its worker had died, and is taken up as such.
+    """
+    log.warning("job_cut", job=pk, error=str(error)[:200])
+    if connection.in_atomic_block:
+        raise error
+    connection.close()
+    try:
+        Job.objects.filter(pk=pk, status=Job.Status.RUNNING).update(status=Job.Status.QUEUED)
+    except CUT:
+        connection.close()
+    _tell(pk, countdown=CUT_REST.total_seconds())
 
 
 def _taken(pk: int) -> Job | None:

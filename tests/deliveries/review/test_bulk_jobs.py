@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import psycopg
 import pytest
+from django.db import connection
 
 from deliveries.models import Delivery, Job
 from deliveries.recording import outcomes
@@ -104,3 +108,47 @@ def test_of_two_workers_at_one_job_the_later_stops(webhook: Webhook, delivered: 
 
     assert Job.objects.get().done == 2
     assert not Delivery.objects.filter(replays__gt=1).exists()
+
+
+@pytest.mark.parametrize("when", ["before the commit", "at the commit", "at the start of a step"])
+def test_a_job_whose_connection_is_cut_is_taken_up_like_one_whose_worker_died(
+    webhook: Webhook, delivered: list[Delivery], monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    job = start(webhook, ids=[one.public_id for one in delivered])
+    note, step, cuts = bulk_jobs._note_progress, bulk_jobs._step, [1]
+
+    def cut() -> None:
+        if cuts and cuts.pop():
+            with psycopg.connect(**parameters, autocommit=True) as other:
+                other.execute("SELECT pg_terminate_backend(%s, 5000)", [backend()])
+
+    def noted(*given: Any) -> None:
+        if when == "before the commit":
+            cut()
+        note(*given)
+        if when == "at the commit":
+            cut()
+
+    def stepped(given: Job) -> bool:
+        if when == "at the start of a step":
+            cut()
+        return step(given)
+
+    parameters = {name: connection.get_connection_params()[name] for name in ("dbname", "host", "port", "user")}
+    parameters |= {"password": connection.get_connection_params().get("password")}
+    monkeypatch.setattr(bulk_jobs, "_note_progress", noted)
+    monkeypatch.setattr(bulk_jobs, "_step", stepped)
+    bulk_jobs.run(job.pk)
+    job.refresh_from_db()
+    assert (job.status, job.error) == ("queued", "")
+
+    bulk_jobs.run(job.pk)
+    job.refresh_from_db()
+    assert (job.status, job.done) == ("done", 7)
+    assert set(Delivery.objects.values_list("replays", flat=True)) == {1}
+
+
+def backend() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return cursor.fetchone()[0]
