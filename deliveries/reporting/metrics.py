@@ -22,7 +22,7 @@ from deliveries.db.counters import ATTEMPTS, SKIPPED
 from deliveries.models import DeadLetter, Delivery
 from deliveries.models.deliveries import HELD
 from deliveries.queueing import broker, redis_client, wakeups
-from deliveries.reporting import stats, transactions
+from deliveries.reporting import stats, stuck_rows, transactions
 from subscriptions import limits, tallies
 
 log = structlog.get_logger(__name__)
@@ -49,7 +49,7 @@ class _Installation(Collector):
 
 def _database() -> Iterator[Metric]:
     try:
-        found = [*_backlog(), *_attempts(), _oldest_transaction()]
+        found = [*_backlog(), *_attempts(), _oldest_transaction(), *_stuck()]
     except (DatabaseError, InterfaceError) as error:
         log.warning("metrics_without_database", error=str(error)[:200])
         found = []
@@ -82,6 +82,17 @@ def _backlog() -> Iterator[Metric]:
         "Deliveries waiting for review.",
         value=DeadLetter.objects.filter(resolved_at=None).count(),
     )
+
+
+def _stuck() -> Iterator[Metric]:
+    rows = GaugeMetricFamily(
+        "webhooks_stuck_rows",
+        f"Rows in a state that nothing leaves, by kind, up to {stuck_rows.LIMIT}; manage.py doctor names them.",
+        labels=["kind"],
+    )
+    for kind, keys in stuck_rows.look():
+        rows.add_metric([kind], len(keys))
+    yield rows
 
 
 def _attempts() -> Iterator[Metric]:

@@ -16,6 +16,7 @@ from deliveries.db.sessions import borrowed
 from deliveries.maintenance import leftovers, retention
 from deliveries.models import Job
 from deliveries.notifications import mail, watcher
+from deliveries.reporting import stuck_rows
 from deliveries.review.bulk_jobs import wake_stalled
 from deliveries.worker import probes
 from subscriptions import invitation_mail
@@ -55,6 +56,15 @@ def resume_jobs() -> None:
     """Take up bulk jobs whose worker died or whose wake-up was lost."""
     with borrowed(seconds=LONG):
         wake_stalled(Job.objects.all())
+
+
+@shared_task(name="deliveries.look_for_stuck_rows", ignore_result=True)
+def look_for_stuck_rows() -> None:
+    """Write rows that nothing moves on any more to the log."""
+    with borrowed():
+        for kind, keys in stuck_rows.look():
+            if keys:
+                log.error("stuck_rows", kind=kind, count=len(keys), keys=keys[:20])
 
 
 @shared_task(name="deliveries.purge", ignore_result=True)

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from deliveries.management.doctor.findings import NOTE, OK, PROBLEM, Finding, first_line
 from deliveries.models import DeadLetter, Delivery
-from deliveries.reporting import transactions
+from deliveries.reporting import stuck_rows, transactions
 from subscriptions.models import EventType
 
 OVERDUE_AFTER = timedelta(seconds=30)
@@ -50,6 +50,17 @@ def database() -> Iterator[Finding]:
     yield _clocks()
     yield _oldest_transaction()
     yield _backlog()
+    yield from _stuck()
+
+
+def _stuck() -> Iterator[Finding]:
+    found = [stuck for stuck in stuck_rows.look() if stuck.keys]
+    if not found:
+        yield Finding("stuck rows", OK, "None; every row has a way on.")
+    for kind, keys in found:
+        text = f"{len(keys)} {kind.replace('_', ' ')}: keys {', '.join(map(str, keys[:5]))}."
+        fix = f"Nothing moves them on by itself; {kind} in deliveries/reporting/stuck_rows.sql says what is wrong."
+        yield Finding("stuck rows", PROBLEM, text, fix)
 
 
 def _where() -> str:
