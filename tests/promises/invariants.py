@@ -26,6 +26,7 @@ def check(model: Model, stored: Stored) -> None:
         log_is_complete(delivery, attempts)
         letters_fit(delivery, letters)
         tries_are_counted(row, delivery)
+    counters_equal_rows(model, stored)
     lines_keep_their_order(model, stored)
     for hook in model.hooks.values():
         open_requests = [
@@ -34,6 +35,15 @@ def check(model: Model, stored: Stored) -> None:
             if delivery.webhook_id == hook.key and delivery.status == SENDING and delivery.pk not in stored.due
         ]
         assert len(open_requests) <= hook.cap, "more requests in flight than the webhook allows"
+
+
+def counters_equal_rows(model: Model, stored: Stored) -> None:
+    """Each attempt that ever stood in the log was counted once, also where it was purged since."""
+    model.logged |= {each.pk: each.result for attempts in stored.attempts.values() for each in attempts}
+    logged, counted = Counter(model.logged.values()), stored.counted
+    assert counted.get("interrupted", 0) == logged["interrupted"], "interrupted attempts are counted"
+    assert counted.get("delivered", 0) == logged["delivered"], "delivered attempts are counted"
+    assert counted.get("failed", 0) + counted.get("dead", 0) == logged["failed"], "failed attempts are counted"
 
 
 def lines_keep_their_order(model: Model, stored: Stored) -> None:

@@ -42,6 +42,7 @@ class Model:
         self.expunged: set[int] = set()
         self.old: set[int] = set()
         self.flights: list[Flight] = []
+        self.logged: dict[int, str] = {}
 
     def of(self, hook: Hook) -> list[Row]:
         return [row for row in self.rows.values() if row.hook is hook]

@@ -33,7 +33,7 @@ from subscriptions import services
 from tests.promises import world
 from tests.promises.actions import MANY, RowActions
 from tests.promises.model import Model
-from tests.promises.rows import DEAD, Answer, Flight, Hook, Refused
+from tests.promises.rows import CLOSED, DEAD, Answer, Flight, Hook, Refused
 from tests.promises.world import BUSY, ERROR, GONE, HALF, KINDS, OK, REFUSED, SILENT, World
 from tests.support.engine import EVENT
 from tests.support.json_strategies import lively
@@ -172,6 +172,25 @@ class Promises(RowActions, RuleBasedStateMachine):
             refusal = True
         with world.refused(refusal, Conflict):
             getattr(manual_actions, what)(delivery=Delivery.objects.get(pk=row.key), by="test")
+
+    @precondition(lambda self: self.rows_in(CLOSED))
+    @rule(data=st.data(), whats=st.lists(st.sampled_from(["replay", "discard"]), min_size=2, max_size=2))
+    def two_decide(self, data: st.DataObject, whats: list[str]) -> None:
+        """Two people saw the same; at most one of them decides."""
+        rows = self.rows_in({DEAD}) or self.rows_in(CLOSED)
+        row = rows[data.draw(st.integers(0, len(rows) - 1), label="delivery")]
+        both = [Delivery.objects.get(pk=row.key) for _ in whats]
+        is_decided = False
+        for what, seen in zip(whats, both, strict=True):
+            refusal = is_decided
+            try:
+                if not is_decided:
+                    getattr(self.model, what)(row)
+                    is_decided = True
+            except Refused:
+                refusal = True
+            with world.refused(refusal, Conflict):
+                getattr(manual_actions, what)(delivery=seen, by="test")
 
     @precondition(lambda self: self.model.events)
     @rule(data=st.data(), what=st.sampled_from(["expunge", "purge", "purge"]))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, Sum
 from django.db.models.functions import Now
 
 from deliveries.maintenance import retention
@@ -62,6 +62,7 @@ class Stored:
     attempts: dict[int, list[Attempt]]
     letters: dict[int, list[DeadLetter]]
     events: dict[int, Event]
+    counted: dict[str, int]
 
 
 class World:
@@ -122,7 +123,8 @@ class World:
         for letter in DeadLetter.objects.filter(merchant=self.merchant).order_by("pk"):
             letters[letter.delivery_id].append(letter)
         events = {event.pk: event for event in Event.objects.filter(merchant=self.merchant)}
-        return Stored(found, due, attempts, letters, events)
+        cells = Counter.objects.filter(merchant=self.merchant).values_list("result").annotate(Sum("count")).order_by()
+        return Stored(found, due, attempts, letters, events, dict(cells))
 
     def forget(self) -> None:
         """Take the merchant and all that is its out of the database."""
