@@ -46,7 +46,7 @@ class WaitingFilter(DropdownFilter):
             return queryset
         if self.value() in DeadLetter.Resolution.values:
             return queryset.filter(resolution=self.value())
-        return queryset.filter(resolved_at=None)
+        return queryset.none() if self.value() else queryset.filter(resolved_at=None)
 
 
 class LetterErrorFilter(delivery_log_filters.ErrorFilter):

@@ -20,6 +20,7 @@ from deliveries.models.attempts import DECISION_COLUMNS
 from deliveries.review import manual_actions
 from subscriptions import ids
 from subscriptions.admin import local_times
+from subscriptions.admin.declared import WrongQuery
 from subscriptions.admin.row_actions import WithRowActions, row_action
 from subscriptions.admin.scoping import DEVELOPER, OwnRowsFilter, name_of
 from subscriptions.filters import says_nothing
@@ -123,7 +124,10 @@ class DeliveryAdmin(WithRowActions, CursorAdmin):
 
     def export(self, request: HttpRequest, kind: str) -> Any:
         """Stream the log as it is filtered, as CSV or JSON; 422 where the address doesn't say which rows are meant."""
-        return exports.refusal(kind, request.GET) or exports.log(self.get_changelist_instance(request), kind)
+        try:
+            return exports.refusal(kind, request.GET) or exports.log(self.get_changelist_instance(request), kind)
+        except WrongQuery as error:
+            return self.wrong_query(request, error)
 
     # --- row actions --------------------------------------------------------------------------------------------------
 

@@ -90,10 +90,23 @@ class RangeFilter(RangeDateTimeFilter):
             queryset = keys_by_time.since(queryset, start)
         return keys_by_time.until(queryset, end) if end else queryset
 
+    def problem(self) -> str:
+        """Return what is wrong with the values, for eyes."""
+        for end in ("from", "to"):
+            try:
+                self._moment(end)
+            except ValueError:
+                text = " ".join(self._parts(end)).strip()
+                return f"“{text[:60]}” is no time: write it as 2024-01-31 15:30:00."
+        return ""
+
     def _moment(self, end: str) -> datetime | None:
-        parts = [self.used_parameters.get(f"{self.parameter_name}_{end}_{kind}") for kind in ("0", "1")]
-        day, hour = (part[0] if isinstance(part, list) else part for part in parts)
+        day, hour = self._parts(end)
         return datetime.fromisoformat(f"{day} {hour or '00:00:00'}").replace(tzinfo=UTC) if day else None
+
+    def _parts(self, end: str) -> list[str]:
+        parts = [self.used_parameters.get(f"{self.parameter_name}_{end}_{kind}") for kind in ("0", "1")]
+        return [(part[0] if isinstance(part, list) else part) or "" for part in parts]
 
 
 class AnswerFilter(DropdownFilter):

@@ -12,7 +12,7 @@ from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, IGNORED_PARAMS,
 from django.http import Http404, HttpResponse, QueryDict, StreamingHttpResponse
 
 from deliveries.admin.keyset_pages import NEXT, PREVIOUS, CursorChangeList
-from deliveries.db.sessions import borrowed
+from deliveries.db.sessions import borrowed, patient
 from deliveries.models import Delivery
 from subscriptions.filters import says_nothing
 
@@ -40,6 +40,8 @@ ALL = ALL_VAR
 _PLACES = (NEXT, PREVIOUS, PAGE_VAR)
 _NO_FILTERS = {*_PLACES, ERROR_FLAG, *IGNORED_PARAMS} - {SEARCH_VAR}
 """Parameters of a list that keep no row out."""
+STATEMENT_SECONDS = 60.0
+"""What one read of an export may take: nobody waits for its page."""
 ROWS_A_FETCH = 500
 """Rows read at a time; between two reads no connection to the database is held, however slowly the file is fetched."""
 
@@ -103,7 +105,7 @@ def _records(changelist: CursorChangeList, most: int) -> Iterator[tuple[Any, ...
     """Yield a record a row, and a last one with a sentence in its first column where `most` were not all."""
     left, goes_on = most, None
     while True:
-        with borrowed(seconds=None):
+        with borrowed(seconds=None), patient(STATEMENT_SECONDS):
             rows, goes_on = changelist.walk(goes_on, descending=True, size=min(ROWS_A_FETCH, left))
             records = list(_values(rows))
         yield from records

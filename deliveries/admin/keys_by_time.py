@@ -40,9 +40,16 @@ def first_key(model: Any, moment: datetime) -> int:
 
 def since(rows: QuerySet[Any], moment: datetime) -> QuerySet[Any]:
     """Leave the rows created at `moment` (aware) or later. One more query."""
-    return rows.filter(pk__gte=first_key(rows.model, moment - SLACK), created_at__gte=moment)
+    return rows.filter(pk__gte=first_key(rows.model, _moved(moment, -SLACK)), created_at__gte=moment)
 
 
 def until(rows: QuerySet[Any], moment: datetime) -> QuerySet[Any]:
     """Leave the rows created before `moment` (aware). One more query."""
-    return rows.filter(pk__lt=first_key(rows.model, moment + SLACK), created_at__lt=moment)
+    return rows.filter(pk__lt=first_key(rows.model, _moved(moment, SLACK)), created_at__lt=moment)
+
+
+def _moved(moment: datetime, by: timedelta) -> datetime:
+    try:
+        return moment + by
+    except OverflowError:  # the first or the last year there is
+        return moment

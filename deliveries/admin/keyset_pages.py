@@ -116,6 +116,7 @@ class CursorAdmin(MerchantScoped):
     """A scoped ModelAdmin over a table that grows for ever: cursor pages, no sorting by columns, nothing to edit."""
 
     sortable_by = ()
+    list_parameters = frozenset({NEXT, PREVIOUS})
     newest_first = True
     list_per_page = 50
     list_disable_select_all = True

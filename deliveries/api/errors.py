@@ -7,6 +7,7 @@ import structlog
 from deliveries.db.outages import is_outage
 from deliveries.review import manual_actions
 from subscriptions.api import errors
+from subscriptions.too_slow import is_too_slow
 
 log = structlog.get_logger(__name__)
 
@@ -16,7 +17,7 @@ class Handler(errors.Handler):
 
     def convert_known_exceptions(self, exc: Exception) -> Exception:
         """Return 409 for what the delivery's state doesn't allow now, 503 where the database is away or reads only."""
-        if is_outage(exc):
+        if is_outage(exc) and not is_too_slow(exc):
             log.warning("answered_unavailable", error=str(exc)[:200])
             return errors.Unavailable()
         if isinstance(exc, manual_actions.Conflict):

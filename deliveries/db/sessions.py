@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-from django.db import connection, reset_queries
+from django.db import connection, reset_queries, transaction
 
 from deliveries.db.outages import ANSWER_SECONDS, patience
 
@@ -30,6 +30,15 @@ def borrowed(seconds: float | None = ANSWER_SECONDS) -> Iterator[None]:
             if connection.queries_logged:
                 reset_queries()  # DEBUG keeps every statement, and no request's end clears these threads' log
             connection.close()
+
+
+@contextmanager
+def patient(seconds: float) -> Iterator[None]:
+    """Give the statements within `seconds` each, where a page's have less, in a transaction of their own."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(round(seconds * 1000))])
+        yield
 
 
 class DatabaseClock:

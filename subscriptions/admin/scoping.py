@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from django.contrib import messages
 from django.contrib.admin import FieldListFilter
 from django.contrib.auth import get_user_model
 from django.db import connection
 from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest
+from django.template.response import TemplateResponse
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 
+from subscriptions.admin import declared
+from subscriptions.admin.declared import filter_names
 from subscriptions.admin.stale_forms import StaleCheck
 from subscriptions.models import Membership, Merchant
 
@@ -83,12 +87,14 @@ class MerchantScoped(ModelAdmin):
     """A ModelAdmin whose rows belong to merchants.
 
     `merchant_path` is the lookup from a row to its merchant's key; None marks what all merchants share. `needs` names
-    the least role for each of view, add, change and delete: a role, STAFF (superusers only) or NOBODY.
+    the least role for each of view, add, change and delete: a role, STAFF (superusers only) or NOBODY. An address may
+    ask by the filters of `list_filter`, and by `list_parameters`.
     """
 
     merchant_path: ClassVar[str | None] = "merchant_id"
     needs: ClassVar[Mapping[str, str]] = {}
     change_form_template = "subscriptions/change_form.html"
+    list_parameters: ClassVar[frozenset[str]] = frozenset()
     list_filter_submit = True
     list_per_page = 50
     list_fullwidth = True
@@ -157,6 +163,32 @@ class MerchantScoped(ModelAdmin):
         """Return the person's own rows."""
         return self.scope(request, super().get_queryset(request))
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Let an address ask what a filter declares, and nothing else."""
+        return lookup in filter_names(self)
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Return the list that the address asks for. Raises WrongQuery."""
+        declared.check(request, self, self.list_parameters)
+        return super().get_changelist_instance(request)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Say what is wrong with an address: 400 for what can't be asked, a note for values that nothing has."""
+        try:
+            answer = super().changelist_view(request, extra_context)
+        except declared.WrongQuery as error:
+            return self.wrong_query(request, error)
+        shown = getattr(answer, "context_data", None) or {}
+        if "cl" in shown and not shown["cl"].result_list:
+            for told in declared.problems(shown["cl"].filter_specs):
+                messages.warning(request, told)
+        return answer
+
+    def wrong_query(self, request: HttpRequest, error: declared.WrongQuery) -> TemplateResponse:
+        """Return the page that says what is wrong with an address."""
+        context = {**self.admin_site.each_context(request), "title": "This can't be asked", "told": error}
+        return TemplateResponse(request, "subscriptions/wrong_query.html", context, status=400)
+
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Return the row. Raises Http404 for rows that the person may not see exactly as for rows that never were."""
         found = super().get_object(request, object_id, from_field)
@@ -219,21 +251,36 @@ class MerchantScoped(ModelAdmin):
 
 
 class OwnRowsFilter(RelatedDropdownFilter):
-    """A filter over a relation that offers the person's own rows; with one row or none it hides itself."""
+    """A filter over a relation that offers the person's own rows; with one row or none it hides itself until asked."""
+
+    def has_output(self) -> bool:
+        """Tell whether it is of use; one that is asked for must narrow the list."""
+        return super().has_output() or bool(self._chosen())
+
+    def problem(self) -> str:
+        """Return what is wrong with the value, for eyes."""
+        chosen = self._chosen()
+        return declared.no_such(self.title, chosen) if chosen and not _is_key(chosen) else ""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Keep the rows of the chosen one; none for what is no key."""
-        chosen = self.value()
-        chosen = chosen[0] if isinstance(chosen, list) and chosen else chosen
+        chosen = self._chosen()
         if not chosen:
             return queryset
-        is_key = str(chosen).isascii() and str(chosen).isdigit() and len(str(chosen)) <= KEY_DIGITS
-        return only(queryset, self.field.attname, int(chosen)) if is_key else queryset.none()
+        return only(queryset, self.field.attname, int(chosen)) if _is_key(chosen) else queryset.none()
 
     def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
         """Return (key, name) of each row on offer."""
         rows = model_admin.related(request, field.remote_field.model)
         return [(row.pk, str(row)) for row in rows.order_by("pk")[:CHOICES_MAX]]
+
+    def _chosen(self) -> str:
+        chosen = self.value()
+        return str((chosen[0] if isinstance(chosen, list) and chosen else chosen) or "")
+
+
+def _is_key(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= KEY_DIGITS
 
 
 def is_scoped_filter(model: type[Model], entry: Any) -> bool:

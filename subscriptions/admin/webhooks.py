@@ -43,7 +43,7 @@ class StateFilter(DropdownFilter):
                 return queryset.filter(is_enabled=True).exclude(paused_at=None)
             case "off":
                 return queryset.filter(is_enabled=False)
-        return queryset
+        return queryset.none() if self.value() else queryset
 
 
 class WebhookAdmin(ServiceFormMixin, WithRowActions):

@@ -10,10 +10,12 @@ from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, RequestDataTooBig
 from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db import OperationalError
 from django.http import UnreadablePostError
 from drf_standardized_errors.handler import ExceptionHandler
 from rest_framework import exceptions, status
 
+from subscriptions import too_slow
 from subscriptions.limits import Quota
 
 
@@ -68,6 +70,14 @@ class Unavailable(exceptions.APIException):
     """Seconds; REST framework makes the header Retry-After of it."""
 
 
+class TooSlow(exceptions.APIException):
+    """A statement took longer than somebody waits for it."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_detail = too_slow.TOLD
+    default_code = "too_slow"
+
+
 class InvalidQuery(exceptions.ValidationError):
     """A query parameter that makes no sense."""
 
@@ -80,6 +90,8 @@ class Handler(ExceptionHandler):
         match exc:
             case DjangoValidationError():
                 exc = exceptions.ValidationError(_details(exc))
+            case OperationalError() if too_slow.is_too_slow(exc):
+                exc = TooSlow()
             case RequestDataTooBig():
                 exc = TooLarge("The body is larger than one request may be. Split it.")
             case UnreadablePostError():

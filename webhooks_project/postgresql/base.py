@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from typing import Any, Final
 
 from django.core.exceptions import ImproperlyConfigured
@@ -30,9 +31,26 @@ SERVER: Final = {
 """Settings of each session: the locks of a process that was frozen or cut off amid a transaction outlive it by less
 than 10 s, not by TCP's two hours."""
 
+_limit: list[float] = []
+"""Seconds that a statement may take; empty for no limit."""
+
+
+def limit_statements(seconds: float | None) -> None:
+    """Bound the statements of Django's sessions that this process opens from now on; None takes the bound away.
+
+    For processes that answer people: whoever waits for a page doesn't wait for ever. The engine's own sessions
+    (deliveries.db.engine_session) have no such bound.
+    """
+    _limit[:] = [] if seconds is None else [seconds]
+
 
 class DatabaseWrapper(base.DatabaseWrapper):
     """The backend that settings name as ENGINE."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.lending = threading.RLock()
+        """Held while the session goes back to the pool. Whoever holds it knows whose statement runs on the session."""
 
     def connect(self) -> None:
         """Connect. Raises OperationalError with what to do where no database is named and none of our own runs."""
@@ -52,6 +70,20 @@ class DatabaseWrapper(base.DatabaseWrapper):
         given.setdefault("application_name", f"{socket.gethostname()}:{os.getpid()}")  # who holds a lock
         return given
 
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """Return a session."""
+        return super().get_new_connection(self._limited(conn_params))
+
+    def _close(self) -> None:
+        with self.lending:
+            super()._close()  # type: ignore[misc]  # the stubs leave it out
+
+    def _limited(self, given: dict[str, Any]) -> dict[str, Any]:
+        if not _limit or not self.settings_dict.get("SESSION_SETTINGS", True):
+            return given
+        ours = f"-c statement_timeout={round(_limit[0] * 1000)}"
+        return given | {"options": f"{ours} {given.get('options', '')}".strip()}
+
     @property
     def pool(self) -> Pool | None:
         """Return this process' pool, made at the first use; None when OPTIONS asks for none."""
@@ -68,6 +100,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _open(self) -> PatientSession:
         """Open a session for the pool. Raises psycopg.OperationalError."""
-        session = PatientSession.connect(**self.get_connection_params(), autocommit=True)
+        session = PatientSession.connect(**self._limited(self.get_connection_params()), autocommit=True)
         self._configure_connection(session)  # type: ignore[attr-defined]
         return session

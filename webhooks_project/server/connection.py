@@ -16,6 +16,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from webhooks_project.server import messages
+from webhooks_project.server.leaving import HALF_CLOSED_SECONDS
 from webhooks_project.server.messages import Answer, Request
 from webhooks_project.server.reading import Reader, State
 from webhooks_project.server.streaming import Stream
@@ -77,7 +78,10 @@ class Connection(asyncio.Protocol):
         self._has_ended = True
         self._waiting.clear()
         self._ahead.clear()
-        return self._current is not None  # False closes
+        if self._current is None:
+            return False  # closes
+        self.server.loop.call_later(HALF_CLOSED_SECONDS, self.server.leaving.has_left, self)
+        return True
 
     def pause_writing(self) -> None:
         """Note that the client has not taken what was sent."""

@@ -54,9 +54,13 @@ async def _serve(listener: socket.socket, grace: float, parent: int | None) -> N
     import django
 
     django.setup()
+    from django.conf import settings
+
+    from webhooks_project.postgresql.base import limit_statements
     from webhooks_project.server import publishing
     from webhooks_project.server.serving import Server, configured
 
+    limit_statements(settings.WEB_STATEMENT_SECONDS)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in SIGNALS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from django.conf import settings
 
 from webhooks_project.server import messages, routes
 from webhooks_project.server.connection import Connection
+from webhooks_project.server.leaving import Leaving
 from webhooks_project.server.messages import Answer, Later, Request
 from webhooks_project.server.pages import Pages
 from webhooks_project.server.reading import State
@@ -29,6 +31,9 @@ PATH_SHOWN: Final = 200
 """Characters of a path that a log line shows."""
 PATIENCE: Final = 2.0
 """Seconds that a client has for the rest of its request once the server stops."""
+
+READING: Final = frozenset({"GET", "HEAD"})
+"""Methods that change nothing: what they ask the database ends with the client's patience."""
 
 Direct = Callable[[Request], bool]
 """Answers a request on the loop; False leaves it to Django."""
@@ -84,6 +89,7 @@ class Server:
         self.at_the_end: list[Callable[[float], None]] = []
         self.address: tuple[str, int] = listener.getsockname()[:2]
         self._pages = Pages(*self.address)
+        self.leaving = Leaving()
         self._threads = Threads("web", settings.WEB_THREADS)
         self._probes = {prefix: Threads(f"web-{prefix.strip('/')}", 1) for prefix in routes.PROBES}
 
@@ -118,7 +124,8 @@ class Server:
             connection.transport.abort()
 
     def farewell(self, connection: Connection) -> None:
-        """Forget a connection."""
+        """Forget a connection, and end what is still being read for it."""
+        self.leaving.has_left(connection)
         self._connections.discard(connection)
         if self.is_stopping and not self._connections:
             self._all_gone.set()
@@ -164,7 +171,9 @@ class Server:
 
     def _answer_by_django(self, request: Request) -> None:
         if not request.asker.is_closed:  # who has left while waiting gets nothing done
-            answer = self._pages.respond(request)
+            reading = request.method in READING
+            with self.leaving.reading_for(request.asker) if reading else contextlib.nullcontext():
+                answer = self._pages.respond(request)
             if isinstance(answer, Later):
                 finish = partial(self._answer_later, request, answer)
                 answer.ready.add_done_callback(lambda _ready: self._threads.run(finish))

@@ -44,7 +44,8 @@ class Stream:
         piece: bytes | None = None
         try:
             assert self._answer.more is not None
-            piece = self._answer.more()
+            with self._connection.server.leaving.reading_for(self._connection):
+                piece = self._answer.more()
         except Exception:  # whatever it is, the client must see that its answer broke off
             log.exception("stream_failed")
         self._connection.server.tell(self._made, piece)

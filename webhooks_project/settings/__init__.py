@@ -142,6 +142,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     *admin_theme.MIDDLEWARE,
+    "subscriptions.too_slow.TooSlow",
 ]
 
 ROOT_URLCONF = "webhooks_project.urls"

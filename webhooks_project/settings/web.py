@@ -10,4 +10,5 @@ WEB_BODY_SECONDS = env.seconds("WEB_BODY_SECONDS", 30.0, minimum=0.1)
 WEB_WRITE_SECONDS = env.seconds("WEB_WRITE_SECONDS", 60.0, minimum=0.1)  # without taking a byte of its answer
 WEB_IDLE_SECONDS = env.seconds("WEB_IDLE_SECONDS", 75.0, minimum=0.1)  # more than proxies keep theirs (nginx: 60)
 WEB_BODIES_MAX = env.whole("WEB_BODIES_MAX", 256 * 1024**2, minimum=1024**2)  # of all requests together, in memory
+WEB_STATEMENT_SECONDS = env.seconds("WEB_STATEMENT_SECONDS", 10.0, minimum=0.1)  # of a page; exports have their own
 WEB_ACCESS_LOG = env.flag("WEB_ACCESS_LOG", default=False)  # a line a request; a proxy in front usually writes one
