@@ -170,7 +170,7 @@ class Reader:
         )
 
     def _expect_body(self, request: Request, length: int) -> None:
-        limit = self._server.body_limit(request.path)
+        limit = self._server.body_limit(request)
         if length > limit:
             self._refuse(413, "too_large", f"The body has {length} bytes; one request may have {limit}. Split it.")
             return

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from django.conf import settings
 
-BODIES = ("/api/", "/company/", "/admin/")
-"""Routes that take bodies up to WEBHOOKS_REQUEST_BODY_MAX."""
+from webhooks_project.server.messages import Request
+
+API = ("/api/", "/company/")
+"""Routes that take bodies up to WEBHOOKS_REQUEST_BODY_MAX, with credentials."""
+FORMS = "/admin/"
+"""Pages that take bodies up to FORM_MAX, with a cookie."""
+FORM_MAX = 1024 * 1024
+"""Bytes of a form."""
 SMALL = 64 * 1024
-"""Bytes that any other route takes: pages that read, health, static files."""
+"""Bytes that any other request may have: pages that read, health, static files, and whoever names no credentials."""
 PROBES = ("/health/", "/metrics")
 """Routes of load balancers and Prometheus. Each has a thread of its own, so that they are answered under any load."""
 
 
-def body_limit(path: str) -> int:
-    """Return the bytes that a request's body may have."""
-    return settings.WEBHOOKS_REQUEST_BODY_MAX if path.startswith(BODIES) else SMALL
+def body_limit(request: Request) -> int:
+    """Return the bytes that a request's body may have, before any is read.
+
+    Nobody knows yet whether credentials are right; who gives none at all has nothing large to say.
+    """
+    if request.path.startswith(API) and "authorization" in request.headers:
+        return int(settings.WEBHOOKS_REQUEST_BODY_MAX)
+    return FORM_MAX if request.path.startswith(FORMS) and "cookie" in request.headers else SMALL
