@@ -10,6 +10,7 @@ from django.db import Error, transaction
 from deliveries.db import outages
 from deliveries.db.engine_session import ensure_session
 from deliveries.publishing import service, storing
+from deliveries.publishing.fanout import Readings
 from deliveries.publishing.service import Checked, Published
 from deliveries.publishing.storing import Stored
 
@@ -46,6 +47,7 @@ class _Chunk:
     def __init__(self, requests: Sequence[Checked], keep: Keep | None, kept: frozenset[int]) -> None:
         self._requests, self._keep, self._kept = requests, keep, kept
         self._results: dict[int, Result] = {}
+        self._readings: Readings = {}
 
     def run(self) -> list[Result]:
         together, later = self._independent()
@@ -125,7 +127,7 @@ class _Chunk:
     def _store(self, places: Sequence[int]) -> list[list[Stored | None] | None]:
         requests = self._of(places)
         entries = {name: entry for each in requests for name, entry in each.entries.items()}
-        return storing.store_requests([each.rows for each in requests], entries)
+        return storing.store_requests([each.rows for each in requests], entries, self._readings)
 
     def _told(self, places: Sequence[int], stored: Sequence[list[Stored | None] | None]) -> dict[int, Result]:
         return {

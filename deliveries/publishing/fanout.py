@@ -60,13 +60,30 @@ class _Planned:
     reason: Reason | None
 
 
-def decide(events: Sequence[tuple[StoredEvent, Sequence[int]]]) -> Decided:
+Readings = dict[tuple[int, str], Reading]
+"""Merchant's key and event's public id → what was read of the event before its transaction."""
+
+
+def foresee(rows: Sequence[tuple[Any, Sequence[int]]], readings: Readings) -> None:
+    """Read checked events (`validation.Row`) for these webhooks before the transaction that will store them.
+
+    What strangers wrote is evaluated while nobody waits for our locks; `decide` finds the answers in `readings`.
+    """
+    webhooks = _webhooks({pk for _row, webhook_ids in rows for pk in webhook_ids})
+    for row, webhook_ids in rows:
+        reading = readings[row.merchant_id, row.public_id] = Reading(row.type, row.data)
+        for webhook in (webhooks[pk] for pk in webhook_ids if pk in webhooks):
+            if _reason_to_skip(webhook, reading) is None and webhook.fields:
+                reading.digest(webhook.fields)
+
+
+def decide(events: Sequence[tuple[StoredEvent, Sequence[int]]], readings: Readings) -> Decided:
     """Store the deliveries of events to these webhooks (keys), inside the transaction that stored the events."""
     webhooks = _webhooks({pk for _event, webhook_ids in events for pk in webhook_ids})
     planned = [
         _Planned(event, reading, webhook, _reason_to_skip(webhook, reading))
         for event, webhook_ids in events
-        for reading in (Reading(event.type, event.data),)
+        for reading in (readings.get((event.merchant_id, event.public_id)) or Reading(event.type, event.data),)
         for webhook in (webhooks[pk] for pk in sorted(webhook_ids) if pk in webhooks)
     ]
     for position in debounce.repeated(_candidates(planned)):

@@ -16,6 +16,7 @@ from deliveries.db.arrays import columns
 from deliveries.db.engine_session import fetch
 from deliveries.db.statements import load
 from deliveries.publishing import fanout
+from deliveries.publishing.fanout import Readings
 from deliveries.publishing.signals import StoredEvent, events_published
 from deliveries.publishing.validation import Row
 from deliveries.queueing import ordering, wakeups
@@ -58,22 +59,24 @@ def store(rows: Sequence[Row], entries: Mapping[str, KnownEvent], *, quiet: bool
     Returns:
         For each row what was stored; None where the merchant has published its id before, in this call or earlier.
     """
-    [stored] = store_requests([rows], entries, quiet=quiet)
+    readings: Readings = {}
+    [stored] = store_requests([rows], entries, readings, quiet=quiet)
     if stored is None:
         with transaction.atomic():
-            [stored] = store_requests([rows], entries, quiet=quiet)
+            [stored] = store_requests([rows], entries, readings, quiet=quiet)
     assert stored is not None  # in a transaction nothing is put off
     return stored
 
 
 def store_requests(
-    requests: Sequence[Sequence[Row]], entries: Mapping[str, KnownEvent], *, quiet: bool = False
+    requests: Sequence[Sequence[Row]], entries: Mapping[str, KnownEvent], readings: Readings, *, quiet: bool = False
 ) -> list[list[Stored | None] | None]:
     """Store the events of unrelated requests with one statement; without a caller's transaction it is one of its own.
 
     Args:
         requests: Each request's checked events, of one merchant or several.
         entries: The catalogue's entry of each row's type.
+        readings: Filled for requests that are put off, so that in the transaction nothing is evaluated.
         quiet: Wake nobody.
 
     Returns:
@@ -81,7 +84,7 @@ def store_requests(
         was stored: a webhook's filter, fields or order need a second statement, so it needs a transaction.
     """
     wake = _Wake()
-    stored = _store(requests, entries, wake)
+    stored = _store(requests, entries, readings, wake)
     if quiet:
         wake.webhooks.clear()
     if not events_published.has_listeners():
@@ -123,7 +126,7 @@ TURN_SPACE = 0x6D78
 
 
 def _store(
-    requests: Sequence[Sequence[Row]], entries: Mapping[str, KnownEvent], wake: _Wake
+    requests: Sequence[Sequence[Row]], entries: Mapping[str, KnownEvent], readings: Readings, wake: _Wake
 ) -> list[list[Stored | None] | None]:
     stored: list[list[Stored | None] | None] = [[None] * len(rows) for rows in requests]
     asked, seen = [], set()
@@ -132,10 +135,12 @@ def _store(
             if (row.merchant_id, row.public_id) not in seen:
                 seen.add((row.merchant_id, row.public_id))
                 asked.append((request, nth, row))
-    to_decide = []
+    to_decide, put_off = [], []
     for answer in sorted(fetch(_SQL["publish"], _parameters(asked, entries)), key=attrgetter("position")):
         request, nth, row = asked[answer.position]
         results = stored[request]
+        if answer.id is None and answer.others:
+            put_off.append((row, answer.others))
         if answer.id is None or results is None:
             stored[request] = None
             continue
@@ -145,8 +150,10 @@ def _store(
         wake.events.append(event)
         if answer.others:
             to_decide.append((made, event, answer.others))
+    if put_off:
+        fanout.foresee(put_off, readings)
     if to_decide:
-        counts = fanout.decide([(event, webhook_ids) for _made, event, webhook_ids in to_decide])
+        counts = fanout.decide([(event, webhook_ids) for _made, event, webhook_ids in to_decide], readings)
         for (made, _event, _webhook_ids), sent in zip(to_decide, counts.sent, strict=True):
             made.deliveries += sent
         wake.webhooks |= counts.webhooks

@@ -118,7 +118,7 @@ def test_requests_that_need_a_decision_share_a_transaction_of_their_own(listenin
         [("c", 0)],
         [("d", 1)],
     ]
-    assert len(seen) == 4  # a and c; b and d; what decides; what was decided
+    assert len(seen) == 5  # a and c; what decides, to foresee it; b and d; what decides now; what was decided
     assert Delivery.objects.count() == 3
 
 
