@@ -128,12 +128,11 @@ def _fleet() -> Iterator[Metric]:
         )
     refused = GaugeMetricFamily(
         "webhooks_refused",
-        "What Redis or the broker answers instead; none while they work.",
+        "1, with what Redis or the broker answers instead; 0 without a word while they work.",
         labels=["server", "answer"],
     )
     for server, refusal in refusals.items():
-        if refusal:
-            refused.add_metric([server, _word(refusal)], 1)
+        refused.add_metric([server, _word(refusal) if refusal else ""], int(bool(refusal)))
     yield refused
 
 
@@ -149,8 +148,8 @@ def _oldest_transaction() -> Metric:
         "Age of the oldest transaction in the database: its locks may hold up others.",
         labels=["session", "state"],
     )
-    if oldest := transactions.oldest():
-        family.add_metric([oldest.session, oldest.state], oldest.seconds)
+    oldest = transactions.oldest()
+    family.add_metric([oldest.session, oldest.state] if oldest else ["", ""], oldest.seconds if oldest else 0)
     return family
 
 

@@ -105,11 +105,12 @@ def _claim(watch: Watch) -> Claimed | None:
     if webhook.paused_at != watch.paused_at or not webhook.is_enabled:
         _wait(watch, settings.WEBHOOKS_PROBE_WAIT)
         return None
-    rows = claims.claim([webhook.pk], limit=1, max_bytes=settings.WEBHOOKS_CLAIM_BYTES, probe=True).rows
-    if not rows:
-        _wait(watch, settings.WEBHOOKS_PROBE_WAIT)  # else those with nothing to send would stand before all others
+    batch = claims.claim([webhook.pk], limit=1, max_bytes=settings.WEBHOOKS_CLAIM_BYTES, probe=True)
+    if not batch.rows:
+        # Those with nothing to send would stand before all others; where something was too old, more may be due.
+        _wait(watch, 0 if batch.full else settings.WEBHOOKS_PROBE_WAIT)
         return None
-    [row] = rows
+    [row] = batch.rows
     watch.probed_at, watch.probe_delivery, watch.probe_tries = clock.at(time.monotonic()), row.delivery_id, row.tries
     watch.save()
     row.tries = 0  # a probe ends no chain of attempts

@@ -40,7 +40,7 @@ NOBODY_MEETS = {
         "deliveries.transport.pool.MAX_KEPT", "deliveries.transport.pool.MAX_OWNERS",
         "deliveries.transport.idle_connections.MAX_SPARE", "deliveries.transport.connection.BUFFER_BYTES",
         "deliveries.transport.resolver.SLOW_FOR", "deliveries.transport.requests_adapter.READ_BYTES",
-        "deliveries.transport.outcome.MANAGED_HEADERS",
+        "deliveries.transport.outcome.MANAGED_HEADERS", "deliveries.transport.urls.WAITING_MAX",
     ),
     "how much of a text is repeated, drawn or named": (
         "deliveries.publishing.schemas.SHOWN", "deliveries.publishing.schemas.MESSAGE_MAX",
@@ -48,6 +48,7 @@ NOBODY_MEETS = {
         "deliveries.reporting.explanations.PATTERNS_SHOWN", "subscriptions.admin.webhooks.PATTERNS_SHOWN",
         "deliveries.sending.webhook_advice.NAMED_MAX", "deliveries.admin.dashboard.FAILING_SHOWN",
         "deliveries.admin.charts.LABELS_MAX", "webhooks_project.server.serving.PATH_SHOWN",
+        "subscriptions.admin.declared.SHOWN_MAX", "subscriptions.admin.stale_forms.SHOWN_MAX",
     ),
     "bounds of columns and generated texts, which the checks named here are below": (
         "deliveries.reasons.CODE_MAX", "subscriptions.validators.settings.DIALECT_MAX",

@@ -85,7 +85,10 @@ def test_what_redis_says_instead_of_taking_wake_ups_is_named(own_redis, says):
     assert found["webhooks_refused", f"{says},redis"] == found["webhooks_refused", f"{says},broker"] == 1
     healed = scrape()
     assert (healed["webhooks_redis_up", ""], healed["webhooks_broker_up", ""]) == (1, 1)
-    assert not [name for name, _labels in healed if name == "webhooks_refused"]
+    assert {labels: value for (name, labels), value in healed.items() if name == "webhooks_refused"} == {
+        ",broker": 0,
+        ",redis": 0,
+    }
 
 
 def test_without_the_database_the_scrape_says_so_and_goes_on(monkeypatch):
