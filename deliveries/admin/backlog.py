@@ -23,7 +23,7 @@ class Waiting:
 
     open: str
     paused: int
-    letters: str
+    dead_letters: str
     oldest_due: datetime | None
 
     @property
@@ -36,15 +36,15 @@ def waiting(webhooks: QuerySet[Webhook], merchants: list[int] | None) -> Waiting
     """Return what waits at these webhooks. Four queries."""
     running = webhooks.filter(is_enabled=True, paused_at=None).order_by()
     open_rows = Delivery.objects.filter(due_at__isnull=False)
-    letters = DeadLetter.objects.filter(resolved_at=None)
+    dead_letters = DeadLetter.objects.filter(resolved_at=None)
     if merchants is not None:
         open_rows = open_rows.filter(webhook__in=webhooks.order_by().values("pk"))
-        letters = letters.filter(merchant_id__in=merchants)
+        dead_letters = dead_letters.filter(merchant_id__in=merchants)
     due = Delivery.objects.filter(webhook=OuterRef("pk"), due_at__isnull=False).order_by("due_at")
     oldest = running.annotate(due=Subquery(due.values("due_at")[:1]))[:WEBHOOKS_MAX].values_list("due", flat=True)
     overdue = [moment for moment in oldest if moment is not None and moment <= timezone.now()]
     paused = webhooks.filter(is_enabled=True, paused_at__isnull=False).count()
-    return Waiting(_capped(open_rows), paused, _capped(letters), min(overdue, default=None))
+    return Waiting(_capped(open_rows), paused, _capped(dead_letters), min(overdue, default=None))
 
 
 def _capped(rows: QuerySet[Delivery] | QuerySet[DeadLetter]) -> str:

@@ -19,12 +19,12 @@ from subscriptions.filters import says_nothing
 from subscriptions.models import Merchant, Webhook
 
 MERCHANTS_MAX = 20
-"""Merchants whose letters one request may decide: each gets a job of its own."""
+"""Merchants whose dead letters one request may decide: each gets a job of its own."""
 RATES = (("0", "As fast as the webhook takes them"), ("10", "10 a second"), ("50", "50 a second"))
 
 
 NARROWING = ("webhook", "error", "status_code", "until")
-"""Fields of the form that say which letters are meant."""
+"""Fields of the form that say which dead letters are meant."""
 
 
 class MatchForm(forms.Form):

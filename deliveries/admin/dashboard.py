@@ -60,7 +60,7 @@ def _tiles(total: stats.Summary, waits: backlog.Waiting) -> list[dict[str, str]]
         _tile("Response time", times, "p50 / p95 / p99"),
         _tile("First attempt after", late, "p50 / p99, from due to sent"),
         _tile("Open deliveries", waits.open, overdue, "warning" if waits.overdue_seconds > 60 else ""),
-        _tile("In review", waits.letters, "dead letters", "danger" if waits.letters != "0" else "success"),
+        _tile("In review", waits.dead_letters, "dead letters", "danger" if waits.dead_letters != "0" else "success"),
     ]
 
 

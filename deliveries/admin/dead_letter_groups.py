@@ -16,7 +16,7 @@ from subscriptions.models import Webhook
 
 GROUPS_MAX = 20
 COUNTED_MAX = 100_000
-"""The most waiting letters that are counted; with more, the page says so."""
+"""The most waiting dead letters that are counted; with more, the page says so."""
 
 # A slice is counted, so that the cost has a bound; Django would count in another slice's place.
 _GROUPS = """
@@ -27,7 +27,7 @@ _GROUPS = """
 
 @dataclass
 class Group:
-    """Letters of one webhook that died of one thing."""
+    """Dead letters of one webhook that died of one thing."""
 
     webhook: Webhook
     error: str

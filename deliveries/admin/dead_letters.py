@@ -49,13 +49,13 @@ class WaitingFilter(DropdownFilter):
         return queryset.none() if self.value() else queryset.filter(resolved_at=None)
 
 
-class LetterErrorFilter(delivery_log_filters.ErrorFilter):
+class DeadLetterErrorFilter(delivery_log_filters.ErrorFilter):
     """The error it died of."""
 
     lookup = "error"
 
 
-class LetterForm(ServiceForm):
+class DeadLetterForm(ServiceForm):
     """Whose it is, what they found, and the endpoint, fixed in place."""
 
     url = forms.CharField(
@@ -76,25 +76,25 @@ class LetterForm(ServiceForm):
 
     def serve(self, data: dict[str, Any]) -> DeadLetter:
         """Save assignee and note, and the webhook if its address changed."""
-        letter, url = self.instance, data["url"]
-        if url and url != letter.webhook.url:
-            services.update_webhook(webhook=letter.webhook, url=url)
-        letter.assignee, letter.note = data["assignee"], data["note"]
-        letter.save(update_fields=["assignee", "note"])
-        return letter
+        dead_letter, url = self.instance, data["url"]
+        if url and url != dead_letter.webhook.url:
+            services.update_webhook(webhook=dead_letter.webhook, url=url)
+        dead_letter.assignee, dead_letter.note = data["assignee"], data["note"]
+        dead_letter.save(update_fields=["assignee", "note"])
+        return dead_letter
 
 
 @admin.register(DeadLetter)
 class DeadLetterAdmin(ServiceFormMixin, WithRowActions, CursorAdmin):
-    """Who decided what stays with each letter: an audit trail."""
+    """Who decided what stays with each dead letter: an audit trail."""
 
     needs = {"change": DEVELOPER}
     newest_first = False
     list_display = ["when", "event", "address", "died_of", "why", "assignee", "decided", "merchant"]
     list_display_links = ["when"]
     list_select_related = ["delivery", "webhook", "assignee", "merchant"]
-    list_filter = [WaitingFilter, ("webhook", OwnRowsFilter), LetterErrorFilter, ("merchant", OwnRowsFilter)]
-    form = LetterForm
+    list_filter = [WaitingFilter, ("webhook", OwnRowsFilter), DeadLetterErrorFilter, ("merchant", OwnRowsFilter)]
+    form = DeadLetterForm
     fields = ["event_link", "why", "url", "assignee", "note", "decided"]
     readonly_fields = ["event_link", "why", "decided"]
     actions = ["replay_selected", "discard_selected", "take"]
@@ -122,44 +122,53 @@ class DeadLetterAdmin(ServiceFormMixin, WithRowActions, CursorAdmin):
     # --- row actions --------------------------------------------------------------------------------------------------
 
     @row_action(
-        "Replay", icon="replay", when=lambda letter: letter.resolved_at is None, refusals=(manual_actions.Conflict,)
+        "Replay",
+        icon="replay",
+        when=lambda dead_letter: dead_letter.resolved_at is None,
+        refusals=(manual_actions.Conflict,),
     )
-    def replay(self, request: HttpRequest, letter: DeadLetter) -> HttpResponse:
+    def replay(self, request: HttpRequest, dead_letter: DeadLetter) -> HttpResponse:
         """Send it again, as a new chain of attempts."""
-        manual_actions.replay(delivery=manual_actions.in_review(letter), by=name_of(request), note=letter.note)
+        manual_actions.replay(
+            delivery=manual_actions.in_review(dead_letter), by=name_of(request), note=dead_letter.note
+        )
         messages.success(request, "On its way.")
-        return HttpResponseRedirect(reverse("admin:webhooks_deliveries_delivery_change", args=[letter.delivery_id]))
+        return HttpResponseRedirect(
+            reverse("admin:webhooks_deliveries_delivery_change", args=[dead_letter.delivery_id])
+        )
 
     @row_action(
         "Discard",
         icon="delete",
         confirm="It won't be sent any more. It stays in the log.",
         danger=True,
-        when=lambda letter: letter.resolved_at is None,
+        when=lambda dead_letter: dead_letter.resolved_at is None,
         refusals=(manual_actions.Conflict,),
     )
-    def discard(self, request: HttpRequest, letter: DeadLetter) -> str:
+    def discard(self, request: HttpRequest, dead_letter: DeadLetter) -> str:
         """Give it up for good; the note says why."""
-        manual_actions.discard(delivery=manual_actions.in_review(letter), by=name_of(request), note=letter.note)
+        manual_actions.discard(
+            delivery=manual_actions.in_review(dead_letter), by=name_of(request), note=dead_letter.note
+        )
         return "Discarded."
 
     @admin.action(description="Replay", permissions=["decide"])
     def replay_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """Replay the selected letters."""
+        """Replay the selected dead letters."""
         chosen = self.changeable(request, queryset)
         done = manual_actions.replay_all(chosen, by=name_of(request))
         self._tell(request, done, "on their way", len(queryset))
 
     @admin.action(description="Discard", permissions=["decide"])
     def discard_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """Discard the selected letters."""
+        """Discard the selected dead letters."""
         chosen = self.changeable(request, queryset)
         done = manual_actions.discard_all(chosen, by=name_of(request))
         self._tell(request, done, "discarded", len(queryset))
 
     @admin.action(description="Assign to me", permissions=["decide"])
     def take(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """Take the selected letters on."""
+        """Take the selected dead letters on."""
         keys = list(self.changeable(request, queryset).filter(resolved_at=None).values_list("pk", flat=True))
         DeadLetter.objects.filter(pk__in=keys, resolved_at=None).update(assignee_id=request.user.pk)
         messages.success(request, f"{len(keys)} assigned to you.")

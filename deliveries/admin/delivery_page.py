@@ -30,7 +30,7 @@ def context(delivery: Delivery, *, is_for_developers: bool) -> dict[str, Any]:
         "tone": labels.TONES.get(delivery.status, "default"),
         "payload": payload_display.pretty(delivery.event.data),
         "attempts": _entries(delivery, attempts, is_for_developers),
-        "letters": list(delivery.dead_letters.select_related("assignee")),
+        "dead_letters": list(delivery.dead_letters.select_related("assignee")),
         "retries": max(0, delivery.attempt_count - 1),
     }
 

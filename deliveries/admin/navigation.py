@@ -21,7 +21,7 @@ def sees_accounts(request: HttpRequest) -> bool:
     return request.user.is_superuser
 
 
-def open_letters(request: HttpRequest) -> str:
+def open_dead_letters(request: HttpRequest) -> str:
     """Return how many dead letters wait for review; nothing when none does."""
     keys = merchants_with(request)
     waiting = DeadLetter.objects.filter(resolved_at=None)

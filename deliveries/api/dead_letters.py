@@ -83,7 +83,7 @@ class DeadLetterDetail(ApiView):
     @describe("Read a dead letter", answer=DeadLetterSerializer)
     def get(self, request: Request, id: str) -> Response:
         """Return a dead letter, addressed by its delivery's id, while it waits for review; 404 once it is decided."""
-        return self.answer(DeadLetterSerializer(_letter(self.merchant, id)).data)
+        return self.answer(DeadLetterSerializer(_dead_letter(self.merchant, id)).data)
 
 
 class DeadLetterReplay(ApiView):
@@ -117,11 +117,11 @@ class DeadLetterDiscard(ApiView):
         return _decide(self, id, manual_actions.discard)
 
 
-def _letter(merchant: Merchant, public_id: str) -> DeadLetter:
+def _dead_letter(merchant: Merchant, public_id: str) -> DeadLetter:
     return lookups.one(dead_letters_of(merchant), public_id, delivery__public_id=public_id)
 
 
 def _decide(view: ApiView, public_id: str, decision: Callable[..., Any]) -> Response:
     note = view.body(NoteSerializer)["note"]
-    decision(delivery=_letter(view.merchant, public_id).delivery, by=view.credential.by, note=note)
+    decision(delivery=_dead_letter(view.merchant, public_id).delivery, by=view.credential.by, note=note)
     return Response(DeliverySerializer(lookups.one(deliveries_of(view.merchant), public_id)).data)

@@ -10,9 +10,9 @@ WEBHOOKS_MAX = 100
 """Webhooks seen to in one run; the next one goes on."""
 
 
-def close_letters() -> int:
-    """Discard what waits for review of deleted webhooks; return how many letters were closed."""
+def close_dead_letters() -> int:
+    """Discard what waits for review of deleted webhooks; return how many dead letters were closed."""
     gone = Webhook.objects.filter(deleted_at__isnull=False)
-    letters = DeadLetter.objects.filter(resolved_at=None, webhook_id__in=gone.values("pk")).order_by()
-    webhooks = list(letters.values_list("webhook_id", flat=True).distinct()[:WEBHOOKS_MAX])
-    return sum(webhook_changes.close_letters(webhook_id) for webhook_id in webhooks)
+    dead_letters = DeadLetter.objects.filter(resolved_at=None, webhook_id__in=gone.values("pk")).order_by()
+    webhooks = list(dead_letters.values_list("webhook_id", flat=True).distinct()[:WEBHOOKS_MAX])
+    return sum(webhook_changes.close_dead_letters(webhook_id) for webhook_id in webhooks)

@@ -212,7 +212,7 @@ def _delete_attempts(keys: list[int], _before: datetime) -> int:
 
 
 def _delete_deliveries(keys: list[int], before: datetime) -> int:
-    """Delete old deliveries that were also closed before, with their attempts and their letters' record."""
+    """Delete old deliveries that were also closed before, with their attempts and their dead letters' record."""
     closed = _closed(Delivery.objects.filter(Q(closed_at=None) | Q(closed_at__lt=before), pk__in=keys))
     return Delivery.objects.filter(pk__in=closed).delete()[1].get("webhooks_deliveries.Delivery", 0)
 

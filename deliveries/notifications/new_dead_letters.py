@@ -21,7 +21,7 @@ Gap = list[Any]
 
 
 def new(place: MaintenanceTask) -> list[DeadLetter]:
-    """Return up to BATCH letters that were not returned before, and bring `place` up to date; the caller saves it.
+    """Return up to BATCH dead letters that were not returned before, and bring `place` up to date; the caller saves it.
 
     Numbers are given out before the commit, so a lower one may appear after a higher one was seen. Numbers missing
     below the highest seen are remembered for GAP_LIFE as ranges and asked for again.
@@ -32,13 +32,13 @@ def new(place: MaintenanceTask) -> list[DeadLetter]:
     rows = DeadLetter.objects.filter(wanted).select_related("webhook", "delivery__event").order_by("pk")
     found = list(rows.defer("delivery__event__data")[:BATCH])
     gaps, now = list(place.gaps), timezone.now().isoformat()
-    for letter in found:
-        if letter.pk > place.position:
-            if letter.pk > place.position + 1:
-                gaps.append([place.position + 1, letter.pk - 1, now])
-            place.position = letter.pk
+    for dead_letter in found:
+        if dead_letter.pk > place.position:
+            if dead_letter.pk > place.position + 1:
+                gaps.append([place.position + 1, dead_letter.pk - 1, now])
+            place.position = dead_letter.pk
         else:
-            gaps = list(_without(gaps, letter.pk))
+            gaps = list(_without(gaps, dead_letter.pk))
     place.gaps = _young(gaps)
     return found
 

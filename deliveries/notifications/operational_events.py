@@ -90,17 +90,17 @@ def about(webhook: Webhook, event: str, reason: str, at: datetime, **more: Any) 
     return OperationalEvent(webhook.merchant_id, event, data, webhook.public_id, at)
 
 
-def about_letters(letters: Iterable[DeadLetter]) -> list[OperationalEvent]:
+def about_dead_letters(dead_letters: Iterable[DeadLetter]) -> list[OperationalEvent]:
     """Return a `delivery.dead` for each dead letter, but for those of these events themselves.
 
-    The letters need their delivery, its event and their webhook.
+    The dead letters need their delivery, its event and their webhook.
     """
     ours = names()
-    return [_dead(letter) for letter in letters if letter.delivery.event_type not in ours]
+    return [_dead(dead_letter) for dead_letter in dead_letters if dead_letter.delivery.event_type not in ours]
 
 
-def _dead(letter: DeadLetter) -> OperationalEvent:
-    delivery = letter.delivery
+def _dead(dead_letter: DeadLetter) -> OperationalEvent:
+    delivery = dead_letter.delivery
     data = {
         "delivery": {
             "id": delivery.public_id,
@@ -108,12 +108,12 @@ def _dead(letter: DeadLetter) -> OperationalEvent:
             "event_id": delivery.event.public_id,
             "attempts": delivery.attempt_count,
         },
-        "webhook": _webhook(letter.webhook),
-        "reason": letter.reason,
-        "status_code": letter.status_code,
-        "error": letter.error,
+        "webhook": _webhook(dead_letter.webhook),
+        "reason": dead_letter.reason,
+        "status_code": dead_letter.status_code,
+        "error": dead_letter.error,
     }
-    return OperationalEvent(letter.merchant_id, "delivery.dead", data, delivery.public_id, letter.created_at)
+    return OperationalEvent(dead_letter.merchant_id, "delivery.dead", data, delivery.public_id, dead_letter.created_at)
 
 
 def failed_for_others(webhook_id: int, since: datetime) -> bool:

@@ -64,7 +64,7 @@ def look() -> int:
         if place is None:
             return 0
         seen = Seen()
-        _letters(new_dead_letters.new(place), seen)
+        _dead_letters(new_dead_letters.new(place), seen)
         states = list(_states())
         high = failure_rates.high([state for state in states if _failed_lately(state)])
         for state in states:
@@ -78,18 +78,18 @@ def look() -> int:
     return len(seen.occurrences)
 
 
-def _letters(found: Sequence[DeadLetter], seen: Seen) -> None:
+def _dead_letters(found: Sequence[DeadLetter], seen: Seen) -> None:
     by_webhook: dict[int, list[DeadLetter]] = {}
-    for letter in found:
-        by_webhook.setdefault(letter.webhook_id, []).append(letter)
+    for dead_letter in found:
+        by_webhook.setdefault(dead_letter.webhook_id, []).append(dead_letter)
     for webhook_id, group in by_webhook.items():
-        times = [letter.created_at for letter in group]
+        times = [dead_letter.created_at for dead_letter in group]
         merchant_id, reason = group[-1].merchant_id, group[-1].reason
         kind = Notice.Kind.DEAD
         seen.occurrences.append(
             Occurrence(merchant_id, webhook_id, kind, min(times), max(times), reason, count=len(group))
         )
-    seen.news += operational_events.about_letters(found)
+    seen.news += operational_events.about_dead_letters(found)
 
 
 def _states() -> QuerySet[WebhookState]:

@@ -27,7 +27,7 @@ from subscriptions.signals import webhook_changed
 CHUNK = 2_000
 """Deliveries closed by one statement, which is also what the transaction of the change closes itself."""
 DELETION = "deletion of the webhook"
-"""Who decided, where a letter was closed because its webhook was deleted."""
+"""Who decided, where a dead letter was closed because its webhook was deleted."""
 PATIENCE = 5.0
 """Seconds for which whoever made the change goes on closing after its commit; what is left then is the sweep's."""
 
@@ -36,7 +36,7 @@ PATIENCE = 5.0
 def on_webhook_changed(webhook: Webhook, action: str, **_kwargs: Any) -> None:
     """Close or wake a webhook's open deliveries, in the transaction of the change."""
     if action in {"deleted", "disabled"}:
-        if close_open(webhook.pk) + close_letters(webhook.pk) >= CHUNK:
+        if close_open(webhook.pk) + close_dead_letters(webhook.pk) >= CHUNK:
             transaction.on_commit(lambda: _close_the_rest(webhook.pk), robust=True)
     elif action in {"resumed", "enabled", "updated"}:
         if action == "enabled":
@@ -73,7 +73,7 @@ def close_open(webhook_id: int) -> int:
         )
 
 
-def close_letters(webhook_id: int) -> int:
+def close_dead_letters(webhook_id: int) -> int:
     """Discard what waits for review of a deleted webhook, CHUNK rows at most: nobody could replay it any more.
 
     Returns how many it closed. What somebody has locked is passed over; `deliveries.maintenance.leftovers` sees to it.
@@ -107,5 +107,5 @@ def _next_chunk(webhook_id: int) -> list[int]:
 def _close_the_rest(webhook_id: int) -> None:
     """Close a long backlog in transactions of their own, so that claims and recorders never wait for one long one."""
     until = time.monotonic() + PATIENCE
-    while close_open(webhook_id) + close_letters(webhook_id) >= CHUNK and time.monotonic() < until:
+    while close_open(webhook_id) + close_dead_letters(webhook_id) >= CHUNK and time.monotonic() < until:
         pass

@@ -129,12 +129,12 @@ def discard_all(
     return sum(_discard(deliveries, chunk, by=by, note=note) for chunk in _chunks(deliveries))
 
 
-def in_review(letter: DeadLetter) -> Delivery:
-    """Return the delivery of a letter that waits for a decision, both read by one statement.
+def in_review(dead_letter: DeadLetter) -> Delivery:
+    """Return the delivery of a dead letter that waits for a decision, both read by one statement.
 
     Raises Conflict when it is decided already.
     """
-    waiting = DeadLetter.objects.filter(pk=letter.pk, resolved_at=None)
+    waiting = DeadLetter.objects.filter(pk=dead_letter.pk, resolved_at=None)
     found = waiting.select_related("delivery__event", "delivery__webhook").first()
     if found is None:
         raise Conflict("Somebody has decided about this already; look at it again.")
@@ -222,8 +222,8 @@ def _resolve(keys: Collection[int], resolution: str, by: str, note: str) -> None
 
 def _deliveries(chosen: QuerySet[Delivery] | QuerySet[DeadLetter]) -> QuerySet[Delivery]:
     if chosen.model is DeadLetter:
-        letters = chosen.filter(resolved_at=None).order_by()
-        return Delivery.objects.filter(pk__in=letters.values("delivery_id"))
+        dead_letters = chosen.filter(resolved_at=None).order_by()
+        return Delivery.objects.filter(pk__in=dead_letters.values("delivery_id"))
     return chosen  # type: ignore[return-value]
 
 

@@ -72,8 +72,8 @@ def purge() -> None:
     """Purge what is old, for PURGE_SLICE seconds at most."""
     until = time.monotonic() + PURGE_SLICE
     with borrowed(seconds=LONG):
-        if closed := leftovers.close_letters():
-            log.info("letters_of_deleted_webhooks_closed", rows=closed)
+        if closed := leftovers.close_dead_letters():
+            log.info("dead_letters_of_deleted_webhooks_closed", rows=closed)
         for kind in retention.kinds():
             purged = 0
             for step in retention.purge(kind):

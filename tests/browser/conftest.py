@@ -84,7 +84,7 @@ class House:
         """Publish an event over REST and return its id."""
         return self.call(name, "events", {"event": event, "data": data})["id"]
 
-    def wait_for_letters(self, name: str, count: int) -> None:
+    def wait_for_dead_letters(self, name: str, count: int) -> None:
         """Wait until so many dead letters are open."""
 
         def there() -> bool:

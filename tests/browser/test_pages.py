@@ -50,7 +50,7 @@ def filled(house: House) -> Iterator[House]:
     )
     for number in range(3):
         house.publish("cedar", "order.created", {"order": {"id": str(number)}})
-    house.wait_for_letters("cedar", 3)
+    house.wait_for_dead_letters("cedar", 3)
     yield house
     receiver.stop()
 

@@ -40,13 +40,13 @@ def test_a_failing_webhook_is_tried_on_schedule_then_waits_for_review_and_a_repl
         first_due = (log[0].started_at - delivery.created_at).total_seconds()
         assert first_due < LATE, "the first attempt is made at once"
 
-        letter = DeadLetter.objects.get()
-        assert letter.resolved_at is None
+        dead_letter = DeadLetter.objects.get()
+        assert dead_letter.resolved_at is None
         receiver.mend()
         stage.replay(delivery)
         stage.wait_for_statuses({"delivered": 1}, 10)
-        letter.refresh_from_db()
-        assert letter.resolution == "replayed"
+        dead_letter.refresh_from_db()
+        assert dead_letter.resolution == "replayed"
     assert len(set(receiver.message_ids)) == 1
     assert len(receiver.message_ids) == 5
     stage.log_agrees()

@@ -122,14 +122,14 @@ def test_an_endpoint_that_never_recovers_fills_the_review_queue_and_a_replay_del
         webhook = make_webhook(merchant, url=receiver.url, retry_policy=AT_ONCE)
         event = publish("order.created", {"order": {"id": "1"}}, merchant=merchant)
         wait_for_statuses(webhook, {"dead": 1})
-        letter = DeadLetter.objects.get(webhook=webhook)
-        assert (letter.status_code, letter.resolved_at) == (503, None)
+        dead_letter = DeadLetter.objects.get(webhook=webhook)
+        assert (dead_letter.status_code, dead_letter.resolved_at) == (503, None)
 
         receiver.mend()
-        manual_actions.replay(delivery=letter.delivery, by="ada", note="fixed")
+        manual_actions.replay(delivery=dead_letter.delivery, by="ada", note="fixed")
         delivered(webhook)
-    letter.refresh_from_db()
-    assert (letter.resolution, letter.resolved_by, letter.note) == ("replayed", "ada", "fixed")
+    dead_letter.refresh_from_db()
+    assert (dead_letter.resolution, dead_letter.resolved_by, dead_letter.note) == ("replayed", "ada", "fixed")
     assert receiver.message_ids == [event.public_id] * 4, "a replay keeps the message id"
     assert [attempt.number for attempt in attempts(webhook)] == [1, 2, 3, 4]
 

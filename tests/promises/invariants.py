@@ -19,12 +19,12 @@ def check(model: Model, stored: Stored) -> None:
     assert set(stored.deliveries) == set(model.rows), "every accepted event has its deliveries"
     for key, row in model.rows.items():
         delivery, attempts = stored.deliveries[key], stored.attempts[key]
-        letters = [letter.resolution for letter in stored.letters[key]]
-        as_promised(row, delivery, attempts, letters)
+        dead_letters = [dead_letter.resolution for dead_letter in stored.dead_letters[key]]
+        as_promised(row, delivery, attempts, dead_letters)
         assert (key in stored.due) == (row.due is not None and row.due <= model.now), "due when promised"
         state_is_legal(delivery)
         log_is_complete(delivery, attempts)
-        letters_fit(delivery, letters)
+        dead_letters_fit(delivery, dead_letters)
         tries_are_counted(row, delivery)
     counters_equal_rows(model, stored)
     lines_keep_their_order(model, stored)
@@ -62,7 +62,7 @@ def lines_keep_their_order(model: Model, stored: Stored) -> None:
     assert not on_its_way or max(on_its_way.values()) == 1, "two of a line are on their way"
 
 
-def as_promised(row: Row, delivery: Delivery, attempts: list[Attempt], letters: list[str]) -> None:
+def as_promised(row: Row, delivery: Delivery, attempts: list[Attempt], dead_letters: list[str]) -> None:
     promised = {
         "status": row.status,
         "claim_token": row.token,
@@ -72,10 +72,10 @@ def as_promised(row: Row, delivery: Delivery, attempts: list[Attempt], letters: 
         "replays": row.replays,
         "orphaned_attempts": row.orphaned_attempts,
         "log": sorted(row.log),
-        "letters": row.letters,
+        "dead_letters": row.dead_letters,
     }
-    found = {name: getattr(delivery, name) for name in promised if name not in {"log", "letters"}}
-    found |= {"log": sorted((each.number, each.result) for each in attempts), "letters": letters}
+    found = {name: getattr(delivery, name) for name in promised if name not in {"log", "dead_letters"}}
+    found |= {"log": sorted((each.number, each.result) for each in attempts), "dead_letters": dead_letters}
     wrong = {name: (found[name], promised[name]) for name in promised if found[name] != promised[name]}
     assert not wrong, f"delivery {row.key} differs from what was promised, (found, promised): {wrong}"
 
@@ -101,9 +101,9 @@ def log_is_complete(delivery: Delivery, attempts: list[Attempt]) -> None:
         assert delivery.reason_code in {ReasonCode.DISABLED_AT_PUBLISH, ReasonCode.WEBHOOK_DISABLED}
 
 
-def letters_fit(delivery: Delivery, letters: list[str]) -> None:
-    assert letters.count("") == (delivery.status == DEAD), "in review exactly while a letter waits"
-    assert len(letters) <= delivery.replays + 1
+def dead_letters_fit(delivery: Delivery, dead_letters: list[str]) -> None:
+    assert dead_letters.count("") == (delivery.status == DEAD), "in review exactly while a dead letter waits"
+    assert len(dead_letters) <= delivery.replays + 1
 
 
 def tries_are_counted(row: Row, delivery: Delivery) -> None:

@@ -71,7 +71,7 @@ class Row:
     """A delivery.
 
     `line`: those of its webhook with the same line keep their order. `log`: (attempt's number, result), in any order.
-    `letters`: how each of its reviews ended.
+    `dead letters`: how each of its reviews ended.
     """
 
     key: int
@@ -86,7 +86,7 @@ class Row:
     replays: int = 0
     orphaned_attempts: int = 0
     log: list[tuple[int, str]] = field(default_factory=list)
-    letters: list[str] = field(default_factory=list)
+    dead_letters: list[str] = field(default_factory=list)
     closed_long_ago: bool = False
 
     def close(self, status: str) -> None:
@@ -95,14 +95,14 @@ class Row:
             self.interrupted()
         self.status, self.due, self.token = status, None, None
         if status == DEAD:
-            self.letters.append("")
+            self.dead_letters.append("")
 
     def interrupted(self) -> None:
         self.attempts += 1
         self.log.append((self.attempts, "interrupted"))
 
     def resolve(self, resolution: str) -> None:
-        self.letters = [each or resolution for each in self.letters]
+        self.dead_letters = [each or resolution for each in self.dead_letters]
 
 
 @dataclass(eq=False, repr=False)

@@ -55,12 +55,12 @@ OK, ERROR, BUSY, SILENT, REFUSED, GONE = ANSWERS
 
 @dataclass
 class Stored:
-    """All that the database holds of a merchant's events; letters and attempts by delivery."""
+    """All that the database holds of a merchant's events; dead letters and attempts by delivery."""
 
     deliveries: dict[int, Delivery]
     due: set[int]
     attempts: dict[int, list[Attempt]]
-    letters: dict[int, list[DeadLetter]]
+    dead_letters: dict[int, list[DeadLetter]]
     events: dict[int, Event]
     counted: dict[str, int]
 
@@ -117,14 +117,14 @@ class World:
         deliveries = Delivery.objects.filter(merchant=self.merchant)
         found = {row.pk: row for row in deliveries}
         due = set(deliveries.filter(due_at__lte=Now()).values_list("pk", flat=True))
-        attempts, letters = defaultdict(list), defaultdict(list)
+        attempts, dead_letters = defaultdict(list), defaultdict(list)
         for attempt in Attempt.objects.filter(webhook__in=list(self.webhooks)):
             attempts[attempt.delivery_id].append(attempt)
-        for letter in DeadLetter.objects.filter(merchant=self.merchant).order_by("pk"):
-            letters[letter.delivery_id].append(letter)
+        for dead_letter in DeadLetter.objects.filter(merchant=self.merchant).order_by("pk"):
+            dead_letters[dead_letter.delivery_id].append(dead_letter)
         events = {event.pk: event for event in Event.objects.filter(merchant=self.merchant)}
         cells = Counter.objects.filter(merchant=self.merchant).values_list("result").annotate(Sum("count")).order_by()
-        return Stored(found, due, attempts, letters, events, dict(cells))
+        return Stored(found, due, attempts, dead_letters, events, dict(cells))
 
     def forget(self) -> None:
         """Take the merchant and all that is its out of the database."""

@@ -46,7 +46,7 @@ class Shop:
     event: Event
     delivery: Delivery
     attempt: Attempt
-    letter: DeadLetter
+    dead_letter: DeadLetter
     rows: dict[str, Any] = field(default_factory=dict)
 
 
@@ -60,7 +60,7 @@ def make_shop(name: str) -> Shop:
     event = publish("order.created", {"order": {"number": f"{name}-1045"}}, merchant=merchant, resource_id=f"{name}-r")
     delivery = Delivery.objects.get(event=event)
     attempt = add_attempt(delivery, status_code=503)
-    letter = make_dead(delivery)
+    dead_letter = make_dead(delivery)
     rows = {
         "membership": merchant.memberships.first(),
         "api_key": make_api_key(merchant, name=f"{name} key").api_key,
@@ -83,7 +83,7 @@ def make_shop(name: str) -> Shop:
         "subscription": webhook.subscriptions.first(),
         "secret": webhook.secrets.first(),
     }
-    return Shop(merchant, people, webhook, event, delivery, attempt, letter, rows)
+    return Shop(merchant, people, webhook, event, delivery, attempt, dead_letter, rows)
 
 
 def make_row(model: Any, merchant: Merchant) -> Any:

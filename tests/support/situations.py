@@ -32,7 +32,7 @@ def told(webhook: Webhook) -> list[str]:
         found += [delivery.reason, ordering.why_held(delivery, ordering.ahead_of(delivery))]
     for attempt in Attempt.objects.filter(webhook=webhook):
         found += [attempt.decision, attempt.what_happened, labels.advice(attempt.error, attempt.status_code)]
-    found += [letter.reason for letter in DeadLetter.objects.filter(webhook=webhook, resolved_at=None)]
+    found += [dead_letter.reason for dead_letter in DeadLetter.objects.filter(webhook=webhook, resolved_at=None)]
     for event in Event.objects.filter(merchant=webhook.merchant):
         found += [each.text for each in explanations.explain(event) if each.webhook == webhook]
     return [sentence for sentence in found if sentence]

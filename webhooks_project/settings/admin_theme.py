@@ -64,7 +64,7 @@ UNFOLD: dict[str, Any] = {
                         "Review queue",
                         "inbox",
                         "webhooks_deliveries_deadletter_changelist",
-                        badge="deliveries.admin.navigation.open_letters",
+                        badge="deliveries.admin.navigation.open_dead_letters",
                         badge_variant="warning",
                     ),
                     _link("Notices", "notifications", "webhooks_deliveries_notice_changelist"),

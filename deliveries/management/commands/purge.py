@@ -30,7 +30,7 @@ class Command(BaseCommand):
                 progress.stop()
                 progress.console.print(table)
                 return
-            leftovers.close_letters()
+            leftovers.close_dead_letters()
             for kind in chosen:
                 if kind.days:
                     self._purge(kind, progress)

@@ -159,7 +159,7 @@ def _clear(merchant: Merchant) -> None:
     """End what an earlier demo left: its receivers are gone. The log stays."""
     for webhook in merchant.webhooks.alive():
         services.delete_webhook(webhook=webhook)
-    letters = DeadLetter.objects.filter(merchant=merchant, resolved_at=None)
-    manual_actions.discard_all(letters, by="demo", note="An earlier demo's; its receiver is gone.")
+    dead_letters = DeadLetter.objects.filter(merchant=merchant, resolved_at=None)
+    manual_actions.discard_all(dead_letters, by="demo", note="An earlier demo's; its receiver is gone.")
     for key in ApiKey.objects.filter(merchant=merchant, revoked_at=None):
         services.revoke_api_key(api_key=key)

@@ -12,7 +12,7 @@ from django.contrib.auth import authenticate
 
 from deliveries.management.demo.cast import Cast, Note, Player
 from deliveries.management.demo.processes import Child, Web
-from deliveries.management.demo.story import Told, deliveries_of, letters_of
+from deliveries.management.demo.story import Told, dead_letters_of, deliveries_of
 from deliveries.models import Attempt, DeadLetter, Delivery
 from subscriptions import event_types
 
@@ -72,9 +72,13 @@ def _delivered(player: Player, told: Told, by_source: dict[str, set[str]], *, at
 
 
 def _in_review(player: Player, wanted: set[str]) -> Verdict:
-    letters = DeadLetter.objects.filter(webhook=player.webhook, resolved_at=None).select_related("delivery__event")
-    waiting = {letter.delivery.event.public_id for letter in letters if letter.delivery.status == Delivery.Status.DEAD}
-    tries = {letter.delivery.attempt_count for letter in letters}
+    dead_letters = DeadLetter.objects.filter(webhook=player.webhook, resolved_at=None).select_related("delivery__event")
+    waiting = {
+        dead_letter.delivery.event.public_id
+        for dead_letter in dead_letters
+        if dead_letter.delivery.status == Delivery.Status.DEAD
+    }
+    tries = {dead_letter.delivery.attempt_count for dead_letter in dead_letters}
     text = f"{player.role.dialect}: its {len(wanted)} events wait in review after 4 failed attempts each"
     return Verdict(text, waiting == wanted and tries == {4}, f"{len(waiting)} waiting, attempts {sorted(tries)}")
 
@@ -83,7 +87,7 @@ def _replayed(cast: Cast, told: Told) -> Verdict:
     player = cast.player("cryptlex")
     rows = deliveries_of(told).filter(webhook=player.webhook)
     good = rows.filter(status=Delivery.Status.DELIVERED, attempt_count=5, replays=1).count()
-    left = letters_of(cast).count()
+    left = dead_letters_of(cast).count()
     held = good == told.replayed == told.dead > 0 and not left
     text = f"{player.role.dialect}: once its receiver is fixed, a replay delivers all {told.dead}"
     return Verdict(text, held, f"{told.replayed} replayed, {good} delivered, {left} left in review")

@@ -1,4 +1,4 @@
-"""What happens: every event of the documents is published; later a broken receiver is fixed, its letters replayed."""
+"""What happens: every event of the documents is published; then a broken receiver is fixed, its deliveries replayed."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ def deliveries_of(told: Told) -> QuerySet[Delivery]:
     return Delivery.objects.filter(event__public_id__in=list(told.events))
 
 
-def letters_of(cast: Cast) -> QuerySet[DeadLetter]:
+def dead_letters_of(cast: Cast) -> QuerySet[DeadLetter]:
     """Return the dead letters of this cast that wait for review."""
     return DeadLetter.objects.filter(webhook__in=cast.webhooks, resolved_at=None)
 
 
 def mend_and_replay(cast: Cast, told: Told) -> None:
     """Fix the receiver that never recovers, and replay what waits in review."""
-    told.dead = letters_of(cast).count()
+    told.dead = dead_letters_of(cast).count()
     cast.player("cryptlex").receiver.mend()
-    told.replayed = manual_actions.replay_all(letters_of(cast), by="demo", note="The receiver is fixed.")
+    told.replayed = manual_actions.replay_all(dead_letters_of(cast), by="demo", note="The receiver is fixed.")

@@ -99,8 +99,8 @@ def _backlog() -> Finding:
         webhook__paused_at=None,
     )
     overdue = waiting.count()
-    letters = DeadLetter.objects.filter(resolved_at=None).count()
-    review = f"{letters} wait in the review queue."
+    dead_letters = DeadLetter.objects.filter(resolved_at=None).count()
+    review = f"{dead_letters} wait in the review queue."
     if overdue:
         text = f"{overdue} deliveries are overdue by more than {OVERDUE_AFTER.seconds} s; {review}"
         return Finding("backlog", NOTE, text, "If it stays, add workers; see docs/operations.md.")

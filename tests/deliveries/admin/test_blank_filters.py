@@ -32,8 +32,8 @@ def jobs(shop: Shop) -> list[Job]:
 
 
 def is_untouched(shop: Shop) -> bool:
-    shop.letter.refresh_from_db()
-    return not jobs(shop) and shop.letter.resolved_at is None
+    shop.dead_letter.refresh_from_db()
+    return not jobs(shop) and shop.dead_letter.resolved_at is None
 
 
 @pytest.mark.parametrize("blank", ["", ",", *UNSEEN], ids=name_of)

@@ -26,7 +26,7 @@ pytestmark = [
 LARGE, QUIET = 20_000, 200
 LONG = {"webhooks_deliveries_delivery", "webhooks_deliveries_attempt", "webhooks_deliveries_event"}
 PREVIEW = "/admin/webhooks_deliveries/deadletter/all/replay/"
-"""Counts all that match, since that is the question; with a shop of few letters it reads few rows, too."""
+"""Counts all that match, since that is the question; with a shop of few dead letters it reads few rows, too."""
 LOG = "/admin/webhooks_deliveries/delivery/"
 PAGES = [
     "/admin/",

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from deliveries.admin import bulk_actions, dead_letter_groups
-from deliveries.admin.navigation import open_letters
+from deliveries.admin.navigation import open_dead_letters
 from deliveries.models import DeadLetter, Delivery, Job
 from deliveries.review import bulk_jobs as core
 from subscriptions import services
@@ -21,8 +21,8 @@ pytestmark = pytest.mark.django_db
 QUEUE = "/admin/webhooks_deliveries/deadletter/"
 
 
-def statuses(*letters: DeadLetter) -> list[str]:
-    return [Delivery.objects.get(pk=letter.delivery_id).status for letter in letters]
+def statuses(*dead_letters: DeadLetter) -> list[str]:
+    return [Delivery.objects.get(pk=dead_letter.delivery_id).status for dead_letter in dead_letters]
 
 
 def make_dead_letters(shop: Shop, count: int, **how: Any) -> list[DeadLetter]:
@@ -30,13 +30,13 @@ def make_dead_letters(shop: Shop, count: int, **how: Any) -> list[DeadLetter]:
 
 
 def test_the_queue_shows_the_oldest_first_and_only_what_waits(shop: Shop, browser: Client) -> None:
-    letters = make_dead_letters(shop, 2)
-    browser.post(reverse("admin:webhooks_deliveries_deadletter_discard", args=[letters[0].pk]))
+    dead_letters = make_dead_letters(shop, 2)
+    browser.post(reverse("admin:webhooks_deliveries_deadletter_discard", args=[dead_letters[0].pk]))
     changelist = browser.get(QUEUE).context["cl"]
-    assert list(changelist.result_list) == [shop.letter, letters[1]]
+    assert list(changelist.result_list) == [shop.dead_letter, dead_letters[1]]
 
 
-def test_letters_are_grouped_by_webhook_and_error(shop: Shop, browser: Client) -> None:
+def test_dead_letters_are_grouped_by_webhook_and_error(shop: Shop, browser: Client) -> None:
     make_dead_letters(shop, 2)
     make_dead_letters(shop, 3, error="response_timeout", status_code=None)
     groups = browser.get(QUEUE).context["groups"]
@@ -54,41 +54,41 @@ def test_a_person_without_a_merchant_finds_an_empty_queue(shop: Shop) -> None:
 
 
 def test_an_empty_queue_is_a_pleasure_to_see(shop: Shop, browser: Client) -> None:
-    browser.post(reverse("admin:webhooks_deliveries_deadletter_replay", args=[shop.letter.pk]))
+    browser.post(reverse("admin:webhooks_deliveries_deadletter_replay", args=[shop.dead_letter.pk]))
     assert "Nothing waits for you" in browser.get(QUEUE).content.decode()
 
 
 def test_replaying_sends_it_again_and_the_record_names_who_did(shop: Shop, browser: Client) -> None:
-    browser.post(reverse("admin:webhooks_deliveries_deadletter_replay", args=[shop.letter.pk]))
-    shop.letter.refresh_from_db()
-    assert statuses(shop.letter) == ["retrying"]
-    assert shop.letter.resolved_by == shop.people["developer"].username
+    browser.post(reverse("admin:webhooks_deliveries_deadletter_replay", args=[shop.dead_letter.pk]))
+    shop.dead_letter.refresh_from_db()
+    assert statuses(shop.dead_letter) == ["retrying"]
+    assert shop.dead_letter.resolved_by == shop.people["developer"].username
     decided = browser.get(f"{QUEUE}?decision=replayed").content.decode()
     assert f"Replayed by {shop.people['developer'].username}" in decided
 
 
 def test_the_selected_are_replayed_discarded_or_taken(shop: Shop, browser: Client) -> None:
     first, second, third = make_dead_letters(shop, 3)
-    for action, letter in (("replay_selected", first), ("discard_selected", second), ("take", third)):
-        browser.post(QUEUE, {"action": action, "_selected_action": [letter.pk], "index": 0})
+    for action, dead_letter in (("replay_selected", first), ("discard_selected", second), ("take", third)):
+        browser.post(QUEUE, {"action": action, "_selected_action": [dead_letter.pk], "index": 0})
     third.refresh_from_db()
     assert statuses(first, second, third) == ["retrying", "discarded", "dead"]
     assert third.assignee == shop.people["developer"]
 
 
-def test_a_letter_can_be_assigned_to_members_only_and_noted(shop: Shop, browser: Client) -> None:
+def test_a_dead_letter_can_be_assigned_to_members_only_and_noted(shop: Shop, browser: Client) -> None:
     stranger = make_shop("borage").people["owner"]
-    page = reverse("admin:webhooks_deliveries_deadletter_change", args=[shop.letter.pk])
+    page = reverse("admin:webhooks_deliveries_deadletter_change", args=[shop.dead_letter.pk])
     offered = set(browser.get(page).context["adminform"].form.fields["assignee"].queryset)
     assert offered == set(shop.people.values())
     browser.post(page, {"assignee": stranger.pk, "note": "x"})
     browser.post(page, {"assignee": shop.people["owner"].pk, "note": "Server was down"})
-    shop.letter.refresh_from_db()
-    assert (shop.letter.assignee, shop.letter.note) == (shop.people["owner"], "Server was down")
+    shop.dead_letter.refresh_from_db()
+    assert (shop.dead_letter.assignee, shop.dead_letter.note) == (shop.people["owner"], "Server was down")
 
 
 def test_the_endpoint_can_be_fixed_in_place(shop: Shop, browser: Client) -> None:
-    page = reverse("admin:webhooks_deliveries_deadletter_change", args=[shop.letter.pk])
+    page = reverse("admin:webhooks_deliveries_deadletter_change", args=[shop.dead_letter.pk])
     browser.post(page, {"url": "https://new.example.com/hooks", "note": ""})
     shop.webhook.refresh_from_db()
     assert shop.webhook.url == "https://new.example.com/hooks"
@@ -112,21 +112,21 @@ def run_bulk(browser: Client, what: str, **chosen: Any) -> Job | None:
 
 
 def test_a_bulk_shows_its_count_before_it_does_anything(shop: Shop, browser: Client) -> None:
-    letters = make_dead_letters(shop, 4)
+    dead_letters = make_dead_letters(shop, 4)
     page = browser.get(reverse("admin:webhooks_deliveries_deadletter_all", args=["replay"]), {"error": "http_error"})
     assert page.context["count"] == 5
     assert "Replay 5 of the review queue?" in page.content.decode()
-    assert set(statuses(*letters)) == {"dead"}
+    assert set(statuses(*dead_letters)) == {"dead"}
 
 
 def test_a_bulk_takes_all_that_match_and_nothing_else(shop: Shop, browser: Client) -> None:
-    letters = make_dead_letters(shop, 4)
+    dead_letters = make_dead_letters(shop, 4)
     others = make_dead_letters(shop, 2, error="response_timeout", status_code=None)
     others += make_dead_letters(shop, 1, status_code=500)
     job = run_bulk(browser, "replay", webhook=shop.webhook.pk, error="http_error", status_code=503)
     assert job is not None
     assert (job.status, job.done, job.by) == ("done", 5, shop.people["developer"].username)
-    assert set(statuses(*letters)) == {"retrying"}
+    assert set(statuses(*dead_letters)) == {"retrying"}
     assert set(statuses(*others)) == {"dead"}
     assert set(DeadLetter.objects.filter(resolution="replayed").values_list("note", flat=True)) == {"fixed"}
 
@@ -138,13 +138,13 @@ def test_a_large_bulk_is_left_to_a_worker_and_its_page_shows_how_far_it_is(
     monkeypatch.setattr(core, "AT_ONCE_MAX", 2)
     monkeypatch.setattr(core, "STEP", 2)
     monkeypatch.setattr(core, "_tell", lambda pk, **_: told.append(pk))
-    letters = make_dead_letters(shop, 4)
+    dead_letters = make_dead_letters(shop, 4)
     with TestCase.captureOnCommitCallbacks(execute=True):
         answer = browser.post(reverse("admin:webhooks_deliveries_deadletter_all", args=["replay"]), {"all": "on"})
     job = Job.objects.latest("pk")
     assert answer["location"] == reverse("admin:webhooks_deliveries_job_change", args=[job.pk])
     assert told == [job.pk]
-    assert set(statuses(*letters)) == {"dead"}
+    assert set(statuses(*dead_letters)) == {"dead"}
     assert "It waits for a worker" in browser.get(answer["location"]).content.decode()
     core._step(job)
     look = reverse("admin:webhooks_deliveries_job_look", args=[job.pk])
@@ -174,21 +174,23 @@ def test_a_rate_bounds_what_one_second_takes(shop: Shop, browser: Client, monkey
     assert told == [(job.pk, 0.0), (job.pk, 1.0), (job.pk, 1.0)]
 
 
-def test_letters_of_several_merchants_get_a_job_each_up_to_a_bound(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dead_letters_of_several_merchants_get_a_job_each_up_to_a_bound(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     other, staff = make_shop("borage"), sign_in(make_user(is_superuser=True))
     monkeypatch.setattr(bulk_actions, "MERCHANTS_MAX", 1)
     address = reverse("admin:webhooks_deliveries_deadletter_all", args=["replay"])
     assert "more than 1 merchants" in staff.post(address, {"all": "on"}).content.decode()
-    assert statuses(shop.letter, other.letter) == ["dead", "dead"]
+    assert statuses(shop.dead_letter, other.dead_letter) == ["dead", "dead"]
     monkeypatch.setattr(bulk_actions, "MERCHANTS_MAX", 2)
     assert staff.post(address, {"all": "on"})["location"] == reverse("admin:webhooks_deliveries_job_changelist")
-    assert statuses(shop.letter, other.letter) == ["retrying", "retrying"]
+    assert statuses(shop.dead_letter, other.dead_letter) == ["retrying", "retrying"]
 
 
 def test_a_discard_without_a_reason_is_asked_for_one(shop: Shop, browser: Client) -> None:
     answer = browser.post(reverse("admin:webhooks_deliveries_deadletter_all", args=["discard"]), {"note": " "})
     assert "Give a reason" in answer.content.decode()
-    assert statuses(shop.letter) == ["dead"]
+    assert statuses(shop.dead_letter) == ["dead"]
 
 
 def test_what_dies_after_the_preview_is_not_swept_along(shop: Shop, browser: Client) -> None:
@@ -197,14 +199,14 @@ def test_what_dies_after_the_preview_is_not_swept_along(shop: Shop, browser: Cli
     ]
     late = make_dead(add_delivery(shop.webhook))
     run_bulk(browser, "discard", until=until, all="on")
-    assert statuses(shop.letter, late) == ["discarded", "dead"]
+    assert statuses(shop.dead_letter, late) == ["discarded", "dead"]
 
 
-def test_a_bulk_leaves_letters_of_other_merchants_alone(shop: Shop, browser: Client) -> None:
+def test_a_bulk_leaves_dead_letters_of_other_merchants_alone(shop: Shop, browser: Client) -> None:
     other = make_shop("borage")
     run_bulk(browser, "discard", all="on")
     run_bulk(browser, "discard", webhook=other.webhook.pk)
-    assert statuses(shop.letter, other.letter) == ["discarded", "dead"]
+    assert statuses(shop.dead_letter, other.dead_letter) == ["discarded", "dead"]
 
 
 def test_a_bulk_says_how_many_it_leaves_alone_because_their_webhook_is_off(shop: Shop, browser: Client) -> None:
@@ -219,12 +221,12 @@ def test_a_viewer_and_a_malformed_request_decide_nothing(shop: Shop, browser: Cl
     assert sign_in(shop.people["viewer"]).post(address).status_code == 403
     assert browser.post(address, {"webhook": "x"}).status_code == 404
     assert browser.get(reverse("admin:webhooks_deliveries_deadletter_all", args=["burn"])).status_code == 404
-    assert statuses(shop.letter) == ["dead"]
+    assert statuses(shop.dead_letter) == ["dead"]
 
 
-def test_the_badge_counts_own_letters(shop: Shop, browser: Client) -> None:
+def test_the_badge_counts_own_dead_letters(shop: Shop, browser: Client) -> None:
     make_shop("borage")
     make_webhook(shop.merchant)
     make_dead_letters(shop, 1)
     request = browser.get("/admin/").wsgi_request
-    assert open_letters(request) == "2"
+    assert open_dead_letters(request) == "2"

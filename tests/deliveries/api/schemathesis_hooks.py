@@ -59,7 +59,7 @@ def new_event() -> Event:
 
 
 def new_delivery(status: str) -> Delivery:
-    """Make a delivery that is dead, with its letter, or waits for a retry an hour away."""
+    """Make a delivery that is dead, with its dead letter, or waits for a retry an hour away."""
     event, webhook = new_event(), new_webhook()
     columns = {"due_at": timezone.now() + timedelta(hours=1)} if status == "retrying" else {"closed_at": timezone.now()}
     delivery = Delivery.objects.create(

@@ -31,9 +31,9 @@ def test_a_dead_letter_is_replayed_with_a_note(api: Client, deliveries: list[Del
 
     assert answer.status_code == 200, answer.content
     assert answer.json()["status"] == "retrying"
-    letter = DeadLetter.objects.get()
-    assert (letter.resolution, letter.note) == ("replayed", "Receiver is fixed.")
-    assert letter.resolved_by.startswith("API key ak_live_")
+    dead_letter = DeadLetter.objects.get()
+    assert (dead_letter.resolution, dead_letter.note) == ("replayed", "Receiver is fixed.")
+    assert dead_letter.resolved_by.startswith("API key ak_live_")
     assert api.post(f"{QUEUE}/{dead.public_id}/replay").status_code == 404
 
 
@@ -77,9 +77,9 @@ def test_dead_letters_are_replayed_by_filter(api: Client, deliveries: list[Deliv
 def test_the_queue_is_filtered_by_the_last_answer_and_nonsense_is_refused(
     api: Client, deliveries: list[Delivery]
 ) -> None:
-    letter = close(deliveries[0], "dead")
+    dead_letter = close(deliveries[0], "dead")
 
-    assert ids(api.get(f"{QUEUE}?status_code=500")) == [letter.public_id]
+    assert ids(api.get(f"{QUEUE}?status_code=500")) == [dead_letter.public_id]
     assert ids(api.get(f"{QUEUE}?status_code=503")) == []
     for nonsense in ("1e999", "NaN", "500.0", "-500", ""):
         assert "status_code" in attrs(api.get(f"{QUEUE}?status_code={nonsense}"))

@@ -191,7 +191,9 @@ def test_all_of_them_together_leave_only_what_is_open_or_in_review() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_deleting_a_webhook_closes_its_letters_with_the_reason(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+def test_deleting_a_webhook_closes_its_dead_letters_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
     monkeypatch.setattr(webhook_changes, "CHUNK", 2)  # so that three take more than one transaction
     webhook, other = make_webhook(retry_policy={"delays": []}), settled(status=500)
     rows = [settled(webhook, 500) for _ in range(count)]
@@ -200,18 +202,18 @@ def test_deleting_a_webhook_closes_its_letters_with_the_reason(monkeypatch: pyte
         row.refresh_from_db()
         assert (row.status, row.reason_code) == (Delivery.Status.DISCARDED, ReasonCode.WEBHOOK_DELETED)
         assert row.reason == "The webhook was deleted before this could be delivered."
-        letter = row.dead_letters.get()
-        assert (letter.resolution, letter.resolved_by) == ("discarded", "deletion of the webhook")
-        assert letter.resolved_at is not None
+        dead_letter = row.dead_letters.get()
+        assert (dead_letter.resolution, dead_letter.resolved_by) == ("discarded", "deletion of the webhook")
+        assert dead_letter.resolved_at is not None
     assert reread(other).status == Delivery.Status.DEAD
-    assert leftovers.close_letters() == 0
+    assert leftovers.close_dead_letters() == 0
 
 
-def test_disabling_a_webhook_leaves_its_letters_for_review() -> None:
+def test_disabling_a_webhook_leaves_its_dead_letters_for_review() -> None:
     delivery = settled(status=500)
     services.disable(webhook=delivery.webhook, reason="x")
     assert reread(delivery).status == Delivery.Status.DEAD
-    assert webhook_changes.close_letters(delivery.webhook_id) == leftovers.close_letters() == 0
+    assert webhook_changes.close_dead_letters(delivery.webhook_id) == leftovers.close_dead_letters() == 0
 
 
 def test_bodies_of_what_was_in_review_when_it_grew_old_go_once_it_is_decided(settings: Any) -> None:

@@ -83,7 +83,7 @@ def test_an_old_event_takes_its_closed_deliveries_along(settings):
     assert not Delivery.objects.exists()
 
 
-def test_a_discarded_letter_goes_with_its_delivery():
+def test_a_discarded_dead_letter_goes_with_its_delivery():
     delivery = settled(status=500)
     manual_actions.discard(delivery=delivery, by="ada")
     age(delivery)

@@ -25,9 +25,13 @@ def test_a_final_failure_is_noticed_with_its_reason_and_time():
     [delivery] = answer(make_webhook(retry_policy=AT_ONCE), 500)
     watcher.look()
     notice = Notice.objects.get(kind=Notice.Kind.DEAD)
-    letter = DeadLetter.objects.get()
+    dead_letter = DeadLetter.objects.get()
     assert (notice.webhook_id, notice.merchant_id, notice.count) == (delivery.webhook_id, delivery.merchant_id, 1)
-    assert (notice.first_at, notice.last_at, notice.reason) == (letter.created_at, letter.created_at, letter.reason)
+    assert (notice.first_at, notice.last_at, notice.reason) == (
+        dead_letter.created_at,
+        dead_letter.created_at,
+        dead_letter.reason,
+    )
     assert notice.sent_at is None
 
 
@@ -45,9 +49,9 @@ def test_final_failures_of_one_webhook_gather_in_one_notice_until_it_is_mailed()
     answer(webhook, 502, 2)
     watcher.look()
     assert notices(Notice.Kind.DEAD) == [("dead", 5)]
-    letters = DeadLetter.objects.order_by("pk")
+    dead_letters = DeadLetter.objects.order_by("pk")
     notice = Notice.objects.get(kind=Notice.Kind.DEAD)
-    assert (notice.first_at, notice.last_at) == (letters[0].created_at, letters[4].created_at)
+    assert (notice.first_at, notice.last_at) == (dead_letters[0].created_at, dead_letters[4].created_at)
     assert "502" in notice.reason
 
 
@@ -60,8 +64,8 @@ def test_each_webhook_has_notices_of_its_own():
     assert counts == {first.pk: 1, second.pk: 2}
 
 
-def test_a_letter_that_appears_below_one_that_was_seen_is_still_told():
-    """Numbers are given out before the commit, so a slow transaction's letter may come late."""
+def test_a_dead_letter_that_appears_below_one_that_was_seen_is_still_told():
+    """Numbers are given out before the commit, so a slow transaction's dead letter may come late."""
     webhook = make_webhook(retry_policy=AT_ONCE)
     answer(webhook, 500, 3)
     late = DeadLetter.objects.order_by("pk")[1]

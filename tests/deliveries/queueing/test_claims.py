@@ -203,8 +203,8 @@ def test_three_interruptions_in_a_row_end_in_review() -> None:
     stored = reread(delivery)
     assert (stored.status, stored.due_at, stored.claim_token) == (Delivery.Status.DEAD, None, None)
     assert (stored.reason_code, stored.reason_values) == (ReasonCode.WORKER_DIED, {"times": 3})
-    letter = DeadLetter.objects.get()
-    assert (letter.delivery_id, letter.error, letter.resolved_at) == (delivery.pk, "interrupted", None)
+    dead_letter = DeadLetter.objects.get()
+    assert (dead_letter.delivery_id, dead_letter.error, dead_letter.resolved_at) == (delivery.pk, "interrupted", None)
     numbers = list(Attempt.objects.filter(delivery=delivery).values_list("number", "result"))
     assert numbers == [(number, Attempt.Result.INTERRUPTED) for number in (1, 2, 3)]
 

@@ -78,13 +78,13 @@ def test_the_last_failure_opens_a_dead_letter() -> None:
     stored = reread(delivery)
     assert (stored.status, stored.due_at) == (Delivery.Status.DEAD, None)
     assert (stored.reason_code, stored.reason_values) == (ReasonCode.ATTEMPTS_EXHAUSTED, {"of": 1})
-    letter = DeadLetter.objects.get()
-    assert (letter.delivery_id, letter.webhook_id, letter.merchant_id) == (
+    dead_letter = DeadLetter.objects.get()
+    assert (dead_letter.delivery_id, dead_letter.webhook_id, dead_letter.merchant_id) == (
         delivery.pk, delivery.webhook_id, delivery.merchant_id,
     )  # fmt: skip
-    assert (letter.status_code, letter.error) == (503, "http_error")
-    assert (letter.reason_code, letter.reason_values) == (stored.reason_code, stored.reason_values)
-    assert letter.reason == stored.reason == Attempt.objects.get().decision
+    assert (dead_letter.status_code, dead_letter.error) == (503, "http_error")
+    assert (dead_letter.reason_code, dead_letter.reason_values) == (stored.reason_code, stored.reason_values)
+    assert dead_letter.reason == stored.reason == Attempt.objects.get().decision
 
 
 def test_410_ends_the_chain_and_disables_the_webhook_with_what_else_was_open() -> None:

@@ -56,13 +56,13 @@ def off(**columns: Any) -> int:
     return delivery.pk
 
 
-def without_letter() -> int:
+def without_dead_letter() -> int:
     delivery = dead()
     DeadLetter.objects.all().delete()
     return delivery.pk
 
 
-def letter_of_what_was_delivered() -> int:
+def dead_letter_of_what_was_delivered() -> int:
     delivery = dead()
     Delivery.objects.filter(pk=delivery.pk).update(status="delivered")
     return delivery.pk
@@ -102,8 +102,8 @@ STUCK: list[tuple[str, Callable[[], int]]] = [
     ("open_without_event_or_webhook", without_webhook),
     ("open_at_webhook_that_is_off", lambda: off(is_enabled=False, disabled_at=AGO)),
     ("open_at_webhook_that_is_off", lambda: off(is_enabled=False, deleted_at=AGO)),
-    ("dead_without_letter", without_letter),
-    ("letter_of_nothing_dead", letter_of_what_was_delivered),
+    ("dead_without_dead_letter", without_dead_letter),
+    ("dead_letter_of_nothing_dead", dead_letter_of_what_was_delivered),
     ("pause_that_nobody_probes", auto_paused),
     ("pause_that_nobody_probes", lambda: auto_paused(paused_at=AGO)),
     ("pause_that_nobody_probes", lambda: auto_paused(paused_at=AGO, probe_at=AHEAD)),

@@ -38,7 +38,7 @@ def dead_ones(count: int = 1, webhook: Webhook | None = None) -> list[Delivery]:
     return [reread(delivery) for delivery in found]
 
 
-def letters_of(deliveries: list[Delivery]) -> QuerySet[DeadLetter]:
+def dead_letters_of(deliveries: list[Delivery]) -> QuerySet[DeadLetter]:
     return DeadLetter.objects.filter(delivery__in=deliveries)
 
 
@@ -56,10 +56,10 @@ def one_by_one(what: str) -> Decision:
     return decide
 
 
-def bulk(what: str, *, letters: bool) -> Decision:
+def bulk(what: str, *, dead_letters: bool) -> Decision:
     def decide(deliveries: list[Delivery]) -> int:
         dead = Delivery.objects.filter(pk__in=[each.pk for each in deliveries], status=S.DEAD)
-        chosen = letters_of(deliveries) if letters else dead
+        chosen = dead_letters_of(deliveries) if dead_letters else dead
         return getattr(manual_actions, f"{what}_all")(chosen, by=what)
 
     return decide
@@ -77,16 +77,16 @@ def job(what: str, source: str) -> Decision:
 
 DISCARDS: dict[str, Decision] = {
     "discard": one_by_one("discard"),
-    "discard of selected": bulk("discard", letters=True),
-    "discard of selected deliveries": bulk("discard", letters=False),
+    "discard of selected": bulk("discard", dead_letters=True),
+    "discard of selected deliveries": bulk("discard", dead_letters=False),
     "discard job": job("discard", "dead-letters"),
     "discard job of the log": job("discard", "deliveries"),
 }
 REPLAYS: dict[str, Decision] = {
     "replay": one_by_one("replay"),
     "retry": one_by_one("retry"),
-    "replay of selected": bulk("replay", letters=True),
-    "replay of selected deliveries": bulk("replay", letters=False),
+    "replay of selected": bulk("replay", dead_letters=True),
+    "replay of selected deliveries": bulk("replay", dead_letters=False),
     "replay job": job("replay", "dead-letters"),
     "replay job of the log": job("replay", "deliveries"),
 }
@@ -104,7 +104,9 @@ def test_what_another_decided_before_the_lock_was_there_is_left_alone(first: str
     wanted = S.DISCARDED if first in DISCARDS else S.RETRYING
     assert {(each.status, each.replays) for each in map(reread, dead)} == {(wanted, int(wanted == S.RETRYING))}
     resolution = "discarded" if first in DISCARDS else "replayed"
-    assert set(letters_of(dead).values_list("resolution", "resolved_by")) == {(resolution, first.partition(" ")[0])}
+    assert set(dead_letters_of(dead).values_list("resolution", "resolved_by")) == {
+        (resolution, first.partition(" ")[0])
+    }
 
 
 @pytest.mark.parametrize("second", REPLAYS)
@@ -181,6 +183,6 @@ def test_of_two_hundred_random_pairs_each_row_has_one_winner(size: int) -> None:
         done = sum(beside.join() for beside in besides)
         both.append((round_number, names, done))
         assert done == size, f"{names}: {done} of {size} answered as changed"
-        assert letters_of(dead).filter(resolved_at=None).count() == 0
+        assert dead_letters_of(dead).filter(resolved_at=None).count() == 0
         assert sum(each.replays for each in map(reread, dead)) <= size
         Delivery.objects.filter(webhook=webhook).update(status="discarded", due_at=None, claim_token=None)

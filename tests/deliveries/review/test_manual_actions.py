@@ -62,9 +62,13 @@ def test_what_is_open_cannot_be_replayed(status: str) -> None:
 def test_a_replay_resolves_the_dead_letter_and_a_second_death_opens_another() -> None:
     delivery = _dead()
     manual_actions.replay(delivery=delivery, by="Ann", note="fixed the endpoint")
-    letter = DeadLetter.objects.get()
-    assert (letter.resolution, letter.resolved_by, letter.note) == ("replayed", "Ann", "fixed the endpoint")
-    assert letter.resolved_at is not None
+    dead_letter = DeadLetter.objects.get()
+    assert (dead_letter.resolution, dead_letter.resolved_by, dead_letter.note) == (
+        "replayed",
+        "Ann",
+        "fixed the endpoint",
+    )
+    assert dead_letter.resolved_at is not None
     shift_due(delivery, -1)
     outcomes.record([answered(claim_one(delivery), 500)])
     assert DeadLetter.objects.filter(resolved_at=None).count() == 1

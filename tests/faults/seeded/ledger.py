@@ -70,11 +70,11 @@ class Ledger:
 
     def check_every_end_is_an_end(self) -> None:
         """Delivered means that the receiver took it; otherwise a dead letter waits for review."""
-        letters = set(DeadLetter.objects.filter(resolved_at=None).values_list("delivery_id", flat=True))
+        dead_letters = set(DeadLetter.objects.filter(resolved_at=None).values_list("delivery_id", flat=True))
         for key, row in self.deliveries.items():
             ends = {"delivered", "discarded"} if row["webhook__ordering"] else {"delivered", "dead"}
             assert row["status"] in ends, (key, row)
-            assert (row["status"] == "dead") == (row["id"] in letters), (key, row)
+            assert (row["status"] == "dead") == (row["id"] in dead_letters), (key, row)
             if row["status"] == "delivered":
                 assert any(request.accepted for request in self.seen[key]), f"{key} never arrived"
 

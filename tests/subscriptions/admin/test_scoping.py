@@ -41,7 +41,7 @@ ROW_ACTIONS = [
 
 
 def rows_of(shop: Shop) -> list[Any]:
-    return [shop.merchant, shop.webhook, shop.event, shop.delivery, shop.attempt, shop.letter, *shop.rows.values()]
+    return [shop.merchant, shop.webhook, shop.event, shop.delivery, shop.attempt, shop.dead_letter, *shop.rows.values()]
 
 
 def url_of(model: Any, page: str, *args: Any) -> str:
@@ -197,13 +197,13 @@ def test_whoever_is_an_owner_here_and_a_viewer_there_decides_nothing_there(shops
     person = aster.people["owner"]
     borage.merchant.memberships.create(user=person, role="viewer")
     browser = sign_in(person)
-    both = [aster.letter.pk, borage.letter.pk]
+    both = [aster.dead_letter.pk, borage.dead_letter.pk]
     address = url_of(DeadLetter, "changelist")
     assert "borage.example.com" in browser.get(address).content.decode()
     browser.post(address, {"action": "discard_selected", "_selected_action": both, "index": 0})
-    aster.letter.refresh_from_db()
-    borage.letter.refresh_from_db()
-    assert (aster.letter.resolution, borage.letter.resolution) == ("discarded", "")
+    aster.dead_letter.refresh_from_db()
+    borage.dead_letter.refresh_from_db()
+    assert (aster.dead_letter.resolution, borage.dead_letter.resolution) == ("discarded", "")
 
 
 def test_a_form_offers_only_own_merchants_and_refuses_a_foreign_one(shops: tuple[Shop, Shop]) -> None:
