@@ -125,7 +125,7 @@ class DeadLetterAdmin(ServiceFormMixin, WithRowActions, CursorAdmin):
         "Replay",
         icon="replay",
         when=lambda dead_letter: dead_letter.resolved_at is None,
-        refusals=(manual_actions.Conflict,),
+        refusals=(manual_actions.StateConflict,),
     )
     def replay(self, request: HttpRequest, dead_letter: DeadLetter) -> HttpResponse:
         """Send it again, as a new chain of attempts."""
@@ -143,7 +143,7 @@ class DeadLetterAdmin(ServiceFormMixin, WithRowActions, CursorAdmin):
         confirm="It won't be sent any more. It stays in the log.",
         danger=True,
         when=lambda dead_letter: dead_letter.resolved_at is None,
-        refusals=(manual_actions.Conflict,),
+        refusals=(manual_actions.StateConflict,),
     )
     def discard(self, request: HttpRequest, dead_letter: DeadLetter) -> str:
         """Give it up for good; the note says why."""

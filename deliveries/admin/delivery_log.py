@@ -135,7 +135,7 @@ class DeliveryAdmin(WithRowActions, CursorAdmin):
         "Send again now",
         icon="replay",
         when=lambda row: row.status not in {Delivery.Status.SENDING, Delivery.Status.PENDING},
-        refusals=(manual_actions.Conflict,),
+        refusals=(manual_actions.StateConflict,),
     )
     def retry(self, request: HttpRequest, delivery: Delivery) -> str:
         """Send it once more, at once."""
@@ -149,7 +149,7 @@ class DeliveryAdmin(WithRowActions, CursorAdmin):
         confirm="It won't be sent any more.",
         danger=True,
         when=lambda row: row.status in {Delivery.Status.PENDING, Delivery.Status.RETRYING},
-        refusals=(manual_actions.Conflict,),
+        refusals=(manual_actions.StateConflict,),
     )
     def cancel(self, request: HttpRequest, delivery: Delivery) -> str:
         """Give it up."""
@@ -164,7 +164,7 @@ class DeliveryAdmin(WithRowActions, CursorAdmin):
             try:
                 manual_actions.retry(delivery=delivery, by=name_of(request))
                 sent += 1
-            except manual_actions.Conflict:
+            except manual_actions.StateConflict:
                 refused += 1
         told = f"{sent} on their way." + (f" {refused} are being sent already, or wait in line." if refused else "")
         self.message_user(request, told)

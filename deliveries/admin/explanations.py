@@ -7,7 +7,7 @@ from deliveries.models import Delivery, Event
 from deliveries.reporting import explanations
 
 
-class Explanation(explanations.Explanation):
+class ShownExplanation(explanations.Explanation):
     """An explanation with what a badge needs."""
 
     @property
@@ -23,6 +23,6 @@ class Explanation(explanations.Explanation):
         return labels.TONES.get(self.status, "default")
 
 
-def explain(event: Event) -> list[Explanation]:
+def explain(event: Event) -> list[ShownExplanation]:
     """Return an explanation for each webhook of the event's merchant, those it went to first."""
-    return [Explanation(**vars(each)) for each in explanations.explain(event)]
+    return [ShownExplanation(**vars(each)) for each in explanations.explain(event)]

@@ -40,7 +40,7 @@ def page(admin: Any, request: HttpRequest, event: Event) -> HttpResponse:
     if form.is_valid():
         try:
             trace = expunging.expunge(event, by=name_of(request), note=form.cleaned_data["note"])
-        except manual_actions.Conflict as error:
+        except manual_actions.StateConflict as error:
             messages.error(request, str(error))
         else:
             messages.success(request, f"Expunged, with the bodies of {trace.attempts} attempts. The trace stays.")

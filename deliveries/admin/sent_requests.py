@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from deliveries.models import Attempt, Delivery
-from deliveries.queueing.webhook_settings import target_of_webhook
+from deliveries.queueing.webhook_settings import settings_of
 from deliveries.sending.rendering import message_of, request_of
 from subscriptions.selectors import signing_secrets
 
@@ -26,7 +26,7 @@ def bodies(delivery: Delivery, attempts: Sequence[Attempt]) -> dict[int, Body]:
     Two queries, however many attempts.
     """
     webhook, event = delivery.webhook, delivery.event
-    target = target_of_webhook(webhook, signing_secrets([webhook.pk])[webhook.pk])
+    target = settings_of(webhook, signing_secrets([webhook.pk])[webhook.pk])
     message = message_of(
         target,
         event_id=event.public_id,

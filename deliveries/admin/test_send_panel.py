@@ -13,7 +13,7 @@ from django.http import QueryDict
 
 from deliveries import dialects
 from deliveries.admin import labels, payload_display
-from deliveries.queueing.webhook_settings import target_of_webhook
+from deliveries.queueing.webhook_settings import settings_of
 from deliveries.recording.decisions import RetryPolicy
 from deliveries.sending import test_sends
 from deliveries.transport import ErrorClass, Outcome
@@ -31,25 +31,25 @@ SLOW_MS = 3000.0
 class Draft:
     """A sample of what stands in the form. `secret_is_own`: it is signed with the webhook's secret or the one typed."""
 
-    trial: test_sends.Trial
+    prepared: test_sends.PreparedSend
     secret_is_own: bool
 
     @property
     def headers(self) -> str:
         """Return the request's headers, a line each, secrets masked."""
-        return payload_display.as_lines(self.trial.headers)
+        return payload_display.as_lines(self.prepared.headers)
 
     @property
     def body(self) -> str:
         """Return the exact body."""
-        return self.trial.request.body.decode()
+        return self.prepared.request.body.decode()
 
     @property
     def policy(self) -> str:
         """Return the retry policy in words."""
-        target = self.trial.target
-        own = target.retry_policy
-        policy = RetryPolicy.from_dict(own) if own else dialects.get(target.dialect).default_policy
+        webhook = self.prepared.webhook
+        own = webhook.retry_policy
+        policy = RetryPolicy.from_dict(own) if own else dialects.get(webhook.dialect).default_policy
         text = policy.describe()
         return text[:1].upper() + text[1:] + "."
 
@@ -65,7 +65,7 @@ def prepare(form: QueryDict, *, webhook: Webhook | None, merchant: Merchant | No
         validators.check_secret(draft.dialect, typed)
     known = [typed] if typed else _own_secrets(draft, webhook)
     signs = known or [webhook_rules.rules().make_secret(draft.dialect)]
-    return Draft(test_sends.prepare(entry, target_of_webhook(draft, signs)), secret_is_own=bool(known))
+    return Draft(test_sends.prepare(entry, settings_of(draft, signs)), secret_is_own=bool(known))
 
 
 def diagnosis(outcome: Outcome) -> tuple[str, str]:

@@ -90,12 +90,12 @@ class DeskWebhookAdmin(WebhookAdmin):
         if not is_sent:
             return TemplateResponse(request, template, context)
         try:
-            awaited = test_sends.begin(tried.trial)
+            awaited = test_sends.begin(tried.prepared)
         except test_sends.TooManyTests as error:
             return TemplateResponse(request, "desk/too_many.html", {"told": error}, status=429)
 
         def make(outcome: Outcome) -> bytes:
-            told = context | _told(test_sends.shown(tried.trial, outcome))
+            told = context | _told(test_sends.shown(tried.prepared, outcome))
             return render_to_string(template, told, request).encode()
 
         return AwaitedResponse(awaited, make) if is_possible(request) else HttpResponse(make(awaited.result()))

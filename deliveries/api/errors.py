@@ -20,6 +20,6 @@ class Handler(errors.Handler):
         if is_outage(exc) and not is_too_slow(exc):
             log.warning("answered_unavailable", error=str(exc)[:200])
             return errors.Unavailable()
-        if isinstance(exc, manual_actions.Conflict):
+        if isinstance(exc, manual_actions.StateConflict):
             return errors.Conflict(str(exc))
         return super().convert_known_exceptions(exc)

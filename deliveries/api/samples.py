@@ -6,19 +6,19 @@ from dataclasses import dataclass
 
 from django.core.exceptions import ValidationError
 
-from deliveries.queueing.webhook_settings import target_of_webhook
+from deliveries.queueing.webhook_settings import settings_of
 from deliveries.sending import test_sends
-from deliveries.sending.test_sends import Trial
+from deliveries.sending.test_sends import PreparedSend
 from deliveries.transport import Outcome
 from subscriptions import patterns, selectors
 from subscriptions.models import EventType, Webhook
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class SampleSent:
     """What was sent and what came of it."""
 
-    trial: Trial
+    prepared: PreparedSend
     outcome: Outcome
 
     @property
@@ -32,13 +32,13 @@ class Exchange:
         return "The endpoint answered 200."
 
 
-def prepare(webhook: Webhook, event: str | None = None) -> Trial:
+def prepare(webhook: Webhook, event: str | None = None) -> PreparedSend:
     """Return what a test sends: the catalogue's example of `event`, by default of the first event subscribed to.
 
     Raises ValidationError for an unknown event, for a webhook that no known event matches, and for one that can't sign.
     """
     secrets = selectors.signing_secrets([webhook.pk])[webhook.pk]
-    return test_sends.prepare(_entry(webhook, event), target_of_webhook(webhook, secrets))
+    return test_sends.prepare(_entry(webhook, event), settings_of(webhook, secrets))
 
 
 def _entry(webhook: Webhook, event: str | None) -> EventType:

@@ -10,10 +10,10 @@ from rest_framework.response import Response
 
 from deliveries.api import samples
 from deliveries.api.attempts import Pairs, base64_of, text_of
-from deliveries.api.samples import Exchange
+from deliveries.api.samples import SampleSent
 from deliveries.db.sessions import borrowed
 from deliveries.sending import test_sends
-from deliveries.sending.test_sends import Trial
+from deliveries.sending.test_sends import PreparedSend
 from deliveries.transport import Outcome
 from subscriptions.api import lookups, webhooks
 from subscriptions.api.base import ApiView
@@ -38,9 +38,9 @@ class SentSerializer(ApiSerializer):
     headers = eg(Pairs(help_text="Secrets are masked."), [["webhook-test", "true"]])
     body = eg(serializers.CharField(), '{"event":"order.created"}')
 
-    def show_body(self, trial: Trial) -> str:
+    def show_body(self, prepared: PreparedSend) -> str:
         """Return the body as text; every dialect's is UTF-8."""
-        return trial.request.body.decode()
+        return prepared.request.body.decode()
 
 
 class AnswerSerializer(ApiSerializer):
@@ -66,8 +66,8 @@ class ExchangeSerializer(ApiSerializer):
 
     delivered = eg(serializers.BooleanField(source="outcome.delivered"), True)
     verdict = eg(serializers.CharField(), "The endpoint answered 200.")
-    event = eg(serializers.CharField(source="trial.entry.name"), "order.created")
-    request = SentSerializer(source="trial")
+    event = eg(serializers.CharField(source="prepared.entry.name"), "order.created")
+    request = SentSerializer(source="prepared")
     response = AnswerSerializer(source="outcome")
     error = serializers.CharField(allow_blank=True, help_text="Its kind, such as `dns_failed`; empty without one.")
     detail = serializers.CharField(source="outcome.detail", allow_blank=True)
@@ -78,7 +78,7 @@ class ExchangeSerializer(ApiSerializer):
     first_byte_ms = eg(serializers.FloatField(source="outcome.first_byte_ms", allow_null=True), 40.1)
     total_ms = eg(serializers.FloatField(source="outcome.total_ms", allow_null=True), 40.6)
 
-    def show_error(self, exchange: Exchange) -> str:
+    def show_error(self, exchange: SampleSent) -> str:
         """Return the error's kind."""
         return exchange.outcome.error or ""
 
@@ -118,5 +118,5 @@ class WebhookTest(ApiView):
         return self.answer_of(outcome, lambda found: _shown(prepared, found))
 
 
-def _shown(trial: Trial, outcome: Outcome) -> Any:
-    return ExchangeSerializer(Exchange(trial, test_sends.shown(trial, outcome))).data
+def _shown(prepared: PreparedSend, outcome: Outcome) -> Any:
+    return ExchangeSerializer(SampleSent(prepared, test_sends.shown(prepared, outcome))).data

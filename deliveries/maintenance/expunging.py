@@ -29,7 +29,7 @@ def expunge(event: Event, *, by: str, note: str = "") -> ExpungedPayload:
         note: Why, for the record.
 
     Raises:
-        review.Conflict: It is being sent this moment; try again when that has ended.
+        StateConflict: It is being sent this moment; try again when that has ended.
     """
     with transaction.atomic():
         Event.objects.select_for_update(no_key=True).get(pk=event.pk)
@@ -39,7 +39,7 @@ def expunge(event: Event, *, by: str, note: str = "") -> ExpungedPayload:
         lines = ordering.groups_of(deliveries.values_list("webhook_id", "ordering_group"))
         transaction.on_commit(lambda: ordering.move_on(lines), robust=True)
         if deliveries.filter(status=Delivery.Status.SENDING, due_at__gt=Now()).exists():
-            raise manual_actions.Conflict("The event is being sent right now; expunge it again in a moment.")
+            raise manual_actions.StateConflict("The event is being sent right now; expunge it again in a moment.")
         reason = Reason(ReasonCode.EXPUNGED, {"by": by})
         noted = sentences.sentence(reason.code, reason.values)
         manual_actions.discard_all(deliveries.filter(status=Delivery.Status.DEAD), by=by, note=noted)

@@ -24,7 +24,7 @@ from deliveries.db.sessions import borrowed, clock
 from deliveries.db.statements import load
 from deliveries.models.codes import encode
 from deliveries.queueing import expiry, orphans, webhook_settings
-from deliveries.queueing.webhook_settings import Target
+from deliveries.queueing.webhook_settings import WebhookSettings
 from subscriptions import ids
 
 POISON_CANDIDATE_AFTER = 2
@@ -42,7 +42,7 @@ class Claimed:
     `window`: how many requests the webhook might have open when it was claimed.
     """
 
-    target: Target
+    webhook: WebhookSettings
     token: int
     delivery_id: int
     attempt: int
@@ -162,9 +162,9 @@ def _timeouts() -> str:
     return json.dumps({name: dialects.get(name).timeout for name in dialects.NAMES})
 
 
-def _claimed(row: Any, target: Target, token: int) -> Claimed:
+def _claimed(row: Any, webhook: WebhookSettings, token: int) -> Claimed:
     return Claimed(
-        target=target,
+        webhook=webhook,
         token=token,
         delivery_id=row.id,
         attempt=row.attempt_count + 1,

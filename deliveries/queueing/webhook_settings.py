@@ -29,7 +29,7 @@ _SQL = load(__file__, "webhook_settings.sql")
 
 
 @dataclass(slots=True)
-class Target:
+class WebhookSettings:
     """What sending to a webhook takes: URL, policy, secrets. Never changes; another version is another object.
 
     `sealed`: its secrets, encrypted, oldest first, each with the time until which it signs (None: for ever).
@@ -69,28 +69,28 @@ class Target:
         return [value for value, until in self._opened if until is None or until > now]
 
 
-_known: dict[int, tuple[str, Target]] = {}
+_known: dict[int, tuple[str, WebhookSettings]] = {}
 """Webhook key → version and settings, as this process read them last."""
 
 
-def current(versions: Mapping[int, str]) -> dict[int, Target]:
+def current(versions: Mapping[int, str]) -> dict[int, WebhookSettings]:
     """Return the settings of webhooks (key → version, as a claim returns it); one query for those not known yet.
 
     A webhook whose row is gone by now (its merchant was purged) is left out.
     """
     known = {pk: _known.get(pk, (None, None)) for pk in versions}  # each looked up once: a thread may clear them all
-    found = {pk: target for pk, (version, target) in known.items() if target and version == versions[pk]}
+    found = {pk: webhook for pk, (version, webhook) in known.items() if webhook and version == versions[pk]}
     if wanted := [pk for pk in versions if pk not in found]:
         if len(_known) > KNOWN_MAX:
             _known.clear()
         for row in fetch(_SQL["settings"], {"ids": literal(wanted)}):
-            found[row.id] = _target(row)
+            found[row.id] = _settings(row)
             _known[row.id] = (row.version, found[row.id])
     return found
 
 
-def _target(row: Any) -> Target:
-    return Target(
+def _settings(row: Any) -> WebhookSettings:
+    return WebhookSettings(
         webhook_id=row.id,
         merchant_id=row.merchant_id,
         merchant=row.merchant,
@@ -110,9 +110,9 @@ def _target(row: Any) -> Target:
     )
 
 
-def target_of_webhook(webhook: Webhook, secrets: Iterable[str]) -> Target:
-    """Return the Target of a webhook outside a claim, saved or not, with these secrets: for tests and previews."""
-    return Target(
+def settings_of(webhook: Webhook, secrets: Iterable[str]) -> WebhookSettings:
+    """Return the settings of a webhook outside a claim, saved or not, with these secrets: for tests and previews."""
+    return WebhookSettings(
         webhook_id=webhook.pk,
         merchant_id=webhook.merchant_id,
         merchant=webhook.merchant.public_id,

@@ -60,7 +60,7 @@ def row_of(each: DecidedOutcome) -> AttemptRow:
     decision_code, decision_values = reasons.columns(each.decision.reason)
     return AttemptRow(
         delivery_id=row.delivery_id,
-        webhook_id=row.target.webhook_id,
+        webhook_id=row.webhook.webhook_id,
         number=row.attempt,
         result=_DELIVERED if outcome.delivered else _FAILED,
         started_at=each.started_at,
@@ -72,7 +72,7 @@ def row_of(each: DecidedOutcome) -> AttemptRow:
         decision_code=decision_code,
         decision_values=decision_values,
         next_at=each.next_at,
-        url=row.target.url,
+        url=row.webhook.url,
         request_headers=_logged_headers(sent),
         request_size=len(body),
         request_digest=hashlib.sha256(body).hexdigest() if body else "",
@@ -95,4 +95,4 @@ def _logged_headers(sent: Sent) -> str:
     """Return the request's headers as JSON pairs, secrets masked."""
     if sent.request is None:
         return "[]"
-    return orjson.dumps(masked(sent.request.headers, sent.row.target.secrets)).decode()
+    return orjson.dumps(masked(sent.request.headers, sent.row.webhook.secrets)).decode()

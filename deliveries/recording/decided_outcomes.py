@@ -47,8 +47,8 @@ def decide_outcome(sent: Sent) -> DecidedOutcome:
     """Decide what follows an outcome, and when, by the database's clock."""
     row = sent.row
     decision = decisions.decide(_policy(sent), sent.outcome, row.tries + 1)
-    if sent.outcome.status_code in _UNAUTHORIZED and row.target.rotated_at:
-        rotated_at = row.target.rotated_at.isoformat()
+    if sent.outcome.status_code in _UNAUTHORIZED and row.webhook.rotated_at:
+        rotated_at = row.webhook.rotated_at.isoformat()
         decision = replace(decision, reason=decision.reason.with_values(rotated_at=rotated_at))
     started_at, answered_at = clock.at(sent.started), clock.at(sent.finished)
     next_at = answered_at + timedelta(seconds=decision.delay) if isinstance(decision, Retry) else None
@@ -56,8 +56,8 @@ def decide_outcome(sent: Sent) -> DecidedOutcome:
 
 
 def _policy(sent: Sent) -> RetryPolicy:
-    stored = sent.row.target.retry_policy
+    stored = sent.row.webhook.retry_policy
     if stored:
         return RetryPolicy.from_dict(stored)
-    name = sent.row.target.dialect
+    name = sent.row.webhook.dialect
     return dialects.get(name).default_policy if name in dialects.NAMES else decisions.DEFAULT_POLICY

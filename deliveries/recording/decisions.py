@@ -20,9 +20,9 @@ __all__ = [
     "RETRY_AFTER_MAX",
     "Backoff",
     "Dead",
+    "Decidable",
     "Decision",
     "Delivered",
-    "Outcome",
     "Retry",
     "RetryPolicy",
     "decide",
@@ -32,7 +32,7 @@ RETRY_AFTER_MAX: Final = 3600.0
 """Seconds; a longer `Retry-After` is cut to this, though never below the schedule's own delay."""
 
 
-class Outcome(Protocol):
+class Decidable(Protocol):
     """The part of a transport's outcome that decides."""
 
     @property
@@ -81,7 +81,7 @@ _DELIVERED: Final = Delivered(Reason(ReasonCode.DELIVERED))
 
 
 def decide(
-    policy: RetryPolicy, outcome: Outcome, tries: int, *, random: Callable[[], float] = _random.random
+    policy: RetryPolicy, outcome: Decidable, tries: int, *, random: Callable[[], float] = _random.random
 ) -> Decision:
     """Return what follows an attempt.
 
@@ -113,7 +113,7 @@ def decide(
     return Retry(delay, Reason(code, {"next": tries + 1, "of": policy.max_attempts}))
 
 
-def _delay(policy: RetryPolicy, outcome: Outcome, tries: int, random: Callable[[], float]) -> tuple[float, bool]:
+def _delay(policy: RetryPolicy, outcome: Decidable, tries: int, random: Callable[[], float]) -> tuple[float, bool]:
     """Return the seconds to wait, and whether `Retry-After` made them."""
     delay = policy.delays[tries - 1]
     if policy.jitter:

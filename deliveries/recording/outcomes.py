@@ -53,7 +53,7 @@ def record(chunk: Sequence[Sent], *, again: bool = False) -> Recorded:
         groups = _write_rest(decided) if again else _write(decided)
         ordering.move_on(groups, wake=False)  # after the commit; what it lets go is among the webhooks below
         # Asked after the commit: a dispatcher that looked before it found these webhooks at their cap.
-        still_due = claims.still_due(sorted({each.sent.row.target.webhook_id for each in decided}))
+        still_due = claims.still_due(sorted({each.sent.row.webhook.webhook_id for each in decided}))
     return Recorded(still_due, _countdowns(decided))
 
 
@@ -97,7 +97,7 @@ def _write(decided: Sequence[DecidedOutcome]) -> set[OrderingGroup]:
     another claim send one more. Its row is locked first, as by everybody who changes a webhook.
     """
     gone = {
-        each.sent.row.target.webhook_id
+        each.sent.row.webhook.webhook_id
         for each in decided
         if isinstance(each.decision, Dead) and each.decision.disable_webhook
     }
@@ -151,5 +151,5 @@ def _countdowns(decided: Sequence[DecidedOutcome]) -> dict[float, list[int]]:
         if each.next_at is None or not isinstance(each.decision, Retry):
             continue
         if each.decision.delay <= settings.WEBHOOKS_COUNTDOWN_HORIZON:
-            groups.setdefault(math.ceil(each.decision.delay * 4) / 4, set()).add(each.sent.row.target.webhook_id)
+            groups.setdefault(math.ceil(each.decision.delay * 4) / 4, set()).add(each.sent.row.webhook.webhook_id)
     return {delay: sorted(ids) for delay, ids in groups.items()}

@@ -18,7 +18,7 @@ def arrays(decided: Sequence[DecidedOutcome]) -> dict[str, str]:
     """Return the parameters by which a chunk brings the webhooks' state up to date: `state_…` arrays."""
     by_webhook: dict[int, list[DecidedOutcome]] = defaultdict(list)
     for each in decided:
-        by_webhook[each.sent.row.target.webhook_id].append(each)
+        by_webhook[each.sent.row.webhook.webhook_id].append(each)
     rows = [
         _state_row(pk, sorted(group, key=lambda each: each.answered_at)) for pk, group in sorted(by_webhook.items())
     ]
@@ -26,7 +26,7 @@ def arrays(decided: Sequence[DecidedOutcome]) -> dict[str, str]:
 
 
 def _state_row(webhook_id: int, group: Sequence[DecidedOutcome]) -> tuple[object, ...]:
-    target = group[0].sent.row.target
+    webhook = group[0].sent.row.webhook
     window = max(each.sent.row.window for each in group)
     success: datetime | None = None
     failing_since: datetime | None = None
@@ -34,7 +34,7 @@ def _state_row(webhook_id: int, group: Sequence[DecidedOutcome]) -> tuple[object
     failures = 0
     for each in group:
         # No answer at all: one at a time until there is one.
-        window = 1 if each.sent.outcome.status_code is None else min(window * 2, target.cap)
+        window = 1 if each.sent.outcome.status_code is None else min(window * 2, webhook.cap)
         if each.sent.outcome.delivered:
             success, failing_since, failures = each.answered_at, None, 0
         else:
@@ -47,7 +47,7 @@ def counts(decided: Sequence[DecidedOutcome]) -> Iterator[Count]:
     """Yield what a chunk adds to the counters."""
     for each in decided:
         row = each.sent.row
-        key = (row.target.merchant_id, row.target.webhook_id, each.answered_at)
+        key = (row.webhook.merchant_id, row.webhook.webhook_id, each.answered_at)
         result = "delivered" if each.sent.outcome.delivered else "dead" if isinstance(each.decision, Dead) else "failed"
         yield Count(*key, result, each.sent.outcome.total_ms or 0.0)
         if row.attempt == 1:

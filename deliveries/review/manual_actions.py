@@ -1,7 +1,7 @@
 """Review: what people decide about a delivery. Replay, retry now, cancel, discard; one by one or by the thousand.
 
 Each decides about what it was given as it was seen: the row is locked, then compared with that, and changed only if it
-is still so. Two people, or a person and a worker, can't both win; the second is told by a Conflict, or by the count.
+is still so. Two people, or a person and a worker, can't both win: the second is told by a StateConflict, or the count.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from deliveries.models.deliveries import HELD
 from deliveries.models.events import EXPUNGED
 from deliveries.queueing import ordering, wakeups
 from deliveries.reasons import Reason, ReasonCode
-from deliveries.review.refusals import Conflict, check_sendable, conflict, reread
+from deliveries.review.refusals import StateConflict, check_sendable, conflict, reread
 
-__all__ = ["Conflict", "cancel", "discard", "discard_all", "in_review", "replay", "replay_all", "retry"]
+__all__ = ["StateConflict", "cancel", "discard", "discard_all", "in_review", "replay", "replay_all", "retry"]
 
 BULK_CHUNK = 500
 """Deliveries a transaction of a bulk replay or discard."""
@@ -52,7 +52,7 @@ def replay(*, delivery: Delivery, by: str, note: str = "") -> Delivery:
     One that keeps an order takes its old place in the line: the first there is, but never beside another.
 
     Raises:
-        Conflict: It is open (pending, being sent, retrying), or its webhook is disabled or deleted.
+        StateConflict: It is open (pending, being sent, retrying), or its webhook is disabled or deleted.
     """
     check_sendable(delivery)
     if not _replay(_sendable(Delivery.objects.all()), _seen([delivery]), by=by, note=note):
@@ -65,7 +65,7 @@ def retry(*, delivery: Delivery, by: str) -> Delivery:
     """Try again now: a retrying delivery becomes due at once and its webhook is woken, a closed one is replayed.
 
     Raises:
-        Conflict: It is being sent right now, waits in line, or its webhook is disabled or deleted.
+        StateConflict: It is being sent right now, waits in line, or its webhook is disabled or deleted.
     """
     with transaction.atomic():
         retrying = _chain(delivery).filter(status=Delivery.Status.RETRYING)
@@ -78,14 +78,14 @@ def retry(*, delivery: Delivery, by: str) -> Delivery:
 
 
 def discard(*, delivery: Delivery, by: str, note: str = "") -> Delivery:
-    """Give a dead delivery up for good; it stays in the log. Raises Conflict when it isn't in review."""
+    """Give a dead delivery up for good; it stays in the log. Raises StateConflict when it isn't in review."""
     if not _discard(Delivery.objects.all(), _seen([delivery]), by=by, note=note):
         raise conflict(delivery, "discarded")
     return reread(delivery)
 
 
 def cancel(*, delivery: Delivery, by: str) -> Delivery:
-    """Stop a delivery that waits for an attempt. Raises Conflict when it is being sent or closed."""
+    """Stop a delivery that waits for an attempt. Raises StateConflict when it is being sent or closed."""
     waiting = (Delivery.Status.PENDING, Delivery.Status.RETRYING)
     with transaction.atomic():
         changed = (
@@ -132,12 +132,12 @@ def discard_all(
 def in_review(dead_letter: DeadLetter) -> Delivery:
     """Return the delivery of a dead letter that waits for a decision, both read by one statement.
 
-    Raises Conflict when it is decided already.
+    Raises StateConflict when it is decided already.
     """
     waiting = DeadLetter.objects.filter(pk=dead_letter.pk, resolved_at=None)
     found = waiting.select_related("delivery__event", "delivery__webhook").first()
     if found is None:
-        raise Conflict("Somebody has decided about this already; look at it again.")
+        raise StateConflict("Somebody has decided about this already; look at it again.")
     return found.delivery
 
 

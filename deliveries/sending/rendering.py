@@ -11,7 +11,7 @@ from deliveries import dialects
 from deliveries.dialects import Message, merge_headers
 from deliveries.payloads import filters
 from deliveries.queueing.claims import Claimed
-from deliveries.queueing.webhook_settings import Target
+from deliveries.queueing.webhook_settings import WebhookSettings
 from deliveries.transport import Request
 
 
@@ -21,7 +21,7 @@ def render(row: Claimed, data: str, sent_at: datetime) -> Request:
     Raises ValueError when the webhook's settings don't allow one.
     """
     message = message_of(
-        row.target,
+        row.webhook,
         event_id=row.event_id,
         event=row.event_type,
         occurred_at=row.occurred_at,
@@ -29,11 +29,11 @@ def render(row: Claimed, data: str, sent_at: datetime) -> Request:
         attempt=row.attempt,
         sent_at=sent_at,
     )
-    return request_of(message, row.target)
+    return request_of(message, row.webhook)
 
 
 def message_of(
-    target: Target,
+    webhook: WebhookSettings,
     *,
     event_id: str,
     event: str,
@@ -46,7 +46,7 @@ def message_of(
     """Return what a dialect encodes: an event's fields, with what the webhook adds to them.
 
     Args:
-        target: The webhook; its domain, API version and body style go into the message.
+        webhook: The webhook; its domain, API version and body style go into the message.
         event_id: The message id, the same on every attempt.
         event: The event's name.
         occurred_at: When it happened.
@@ -60,29 +60,29 @@ def message_of(
         event=event,
         occurred_at=occurred_at,
         data=data,
-        shop=target.domain,
-        api_version=target.api_version,
+        shop=webhook.domain,
+        api_version=webhook.api_version,
         attempt=attempt,
         sent_at=sent_at,
-        body_style=target.body_style,
+        body_style=webhook.body_style,
         test=test,
     )
 
 
-def request_of(message: Message, target: Target) -> Request:
+def request_of(message: Message, webhook: WebhookSettings) -> Request:
     """Return the signed request of any message to a webhook: deliveries and tests leave the same way."""
-    if target.fields:
-        message = replace(message, data=filters.project(message.data, target.fields))
-    dialect = dialects.get(target.dialect)
-    encoded = dialect.encode(message, target.secrets)
+    if webhook.fields:
+        message = replace(message, data=filters.project(message.data, webhook.fields))
+    dialect = dialects.get(webhook.dialect)
+    encoded = dialect.encode(message, webhook.secrets)
     if len(encoded.body) > settings.WEBHOOKS_BODY_MAX:  # escapes of the python style, or a resolver's data
         raise ValueError(f"the body has {len(encoded.body)} bytes; at most {settings.WEBHOOKS_BODY_MAX} are sent.")
-    headers = merge_headers(encoded, target.headers)
+    headers = merge_headers(encoded, webhook.headers)
     return Request(
-        url=target.url,
+        url=webhook.url,
         headers=headers,
         body=encoded.body,
-        connect_timeout=min(dialect.connect_timeout, target.timeout),
-        total_timeout=target.timeout,
-        connection_owner=target.webhook_id,
+        connect_timeout=min(dialect.connect_timeout, webhook.timeout),
+        total_timeout=webhook.timeout,
+        connection_owner=webhook.webhook_id,
     )

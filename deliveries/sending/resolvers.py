@@ -52,9 +52,9 @@ def freshest(row: Claimed) -> str:
         return row.data
     try:
         with borrowed():
-            if row.target.dialect not in ALWAYS_FRESH and not _is_fresh(row.event_type):
+            if row.webhook.dialect not in ALWAYS_FRESH and not _is_fresh(row.event_type):
                 return row.data
-            resource = resolve(row.target.merchant_id, row.resource_id)
+            resource = resolve(row.webhook.merchant_id, row.resource_id)
             return row.data if resource is None else canonical_json.dump(resource)
     except Exception:  # a resolver is the platform's code; whatever it raises, the event is sent as it was published
         log.exception("resolver_failed", event_type=row.event_type, delivery=row.public_id)

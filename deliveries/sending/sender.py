@@ -121,7 +121,7 @@ class Sender:
 
         def done(outcome: Outcome) -> None:
             try:
-                shown = without_echo(outcome, request, row.target.secrets)
+                shown = without_echo(outcome, request, row.webhook.secrets)
                 self._sent(Sent(row, request, shown, started, time.monotonic()))
             except Exception:  # on the transport's thread, which must go on; the claim runs out as a dead worker's does
                 log.exception("send_failed", delivery=row.public_id)
@@ -138,7 +138,7 @@ class Sender:
     def _may_send(self, row: Claimed) -> bool:
         """Tell whether the claim still covers the request's whole deadline: two workers never send one row at once."""
         return (
-            not self.stopping and clock.at(time.monotonic()) + timedelta(seconds=row.target.timeout) <= row.expires_at
+            not self.stopping and clock.at(time.monotonic()) + timedelta(seconds=row.webhook.timeout) <= row.expires_at
         )
 
     def _make(self, row: Claimed) -> Request | Sent | None:

@@ -18,7 +18,7 @@ from typing import Final
 
 from django.core.exceptions import ValidationError
 
-from deliveries.queueing.webhook_settings import Target
+from deliveries.queueing.webhook_settings import WebhookSettings
 from deliveries.sending.masking import masked, without_echo
 from deliveries.sending.process_transport import transport
 from deliveries.sending.rendering import message_of, request_of
@@ -37,17 +37,17 @@ class TooManyTests(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class PreparedSend:
     """A sample request, ready to be sent."""
 
     entry: EventType
-    target: Target
+    webhook: WebhookSettings
     request: Request
 
     @property
     def headers(self) -> list[tuple[str, str]]:
         """The request's headers for eyes: secrets are masked."""
-        return list(masked(self.request.headers, self.target.secrets))
+        return list(masked(self.request.headers, self.webhook.secrets))
 
 
 class _Open:
@@ -76,14 +76,14 @@ class _Open:
 _open = _Open()
 
 
-def prepare(entry: EventType, target: Target) -> Trial:
-    """Return the request that tells `target` of the catalogue's example of an event.
+def prepare(entry: EventType, webhook: WebhookSettings) -> PreparedSend:
+    """Return the request that tells `webhook` of the catalogue's example of an event.
 
     Raises ValidationError when the webhook's settings or secrets don't allow one.
     """
     now = datetime.now(UTC)
     message = message_of(
-        target,
+        webhook,
         event_id=ids.new_id(ids.EVENT),
         event=entry.name,
         occurred_at=now,
@@ -93,17 +93,17 @@ def prepare(entry: EventType, target: Target) -> Trial:
         test=True,
     )
     try:
-        return Trial(entry, target, request_of(message, target))
+        return PreparedSend(entry, webhook, request_of(message, webhook))
     except ValueError as error:
         raise ValidationError({"secret": [f"The message can't be signed: {error}"]}) from error
 
 
-def begin(trial: Trial) -> Future[Outcome]:
+def begin(prepared: PreparedSend) -> Future[Outcome]:
     """Send the sample; what comes of it is there when the webhook's timeout is over at the latest.
 
     Raises TooManyTests. Show the outcome by `shown` only.
     """
-    merchant = trial.target.merchant_id
+    merchant = prepared.webhook.merchant_id
     _open.add(merchant)
     future: Future[Outcome] = Future()
 
@@ -112,13 +112,13 @@ def begin(trial: Trial) -> Future[Outcome]:
         future.set_result(outcome)
 
     try:
-        transport().submit(trial.request, done)
+        transport().submit(prepared.request, done)
     except BaseException:
         _open.remove(merchant)
         raise
     return future
 
 
-def shown(trial: Trial, outcome: Outcome) -> Outcome:
+def shown(prepared: PreparedSend, outcome: Outcome) -> Outcome:
     """Return an outcome for eyes: an answer that repeats our secrets doesn't show them."""
-    return without_echo(outcome, trial.request, trial.target.secrets)
+    return without_echo(outcome, prepared.request, prepared.webhook.secrets)

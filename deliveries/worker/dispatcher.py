@@ -149,7 +149,7 @@ def _hold(rows: list[claims.Claimed]) -> None:
     except (DatabaseError, InterfaceError) as error:
         log.warning("release_failed", error=str(error)[:200])
         return
-    wakeups.wake_later({row.target.webhook_id for row in rows}, PAUSE)
+    wakeups.wake_later({row.webhook.webhook_id for row in rows}, PAUSE)
 
 
 def _one_poison_candidate(

@@ -69,7 +69,7 @@ class Engine:
 
     def _release(self, row: Claimed) -> None:
         claims.release([row])
-        wakeups.wake([row.target.webhook_id])
+        wakeups.wake([row.webhook.webhook_id])
 
 
 _making = threading.RLock()  # re-entered by a signal handler on the thread that holds it

@@ -47,7 +47,7 @@ class RowActions:
             row = to_send[each.delivery_id]
             row.token = token = each.token
             assert each.event_id == self.model.events[row.event], "one message id for all attempts"
-            assert each.target.secrets == row.hook.signs_with(self.model.now), "secrets are read at each claim"
+            assert each.webhook.secrets == row.hook.signs_with(self.model.now), "secrets are read at each claim"
             assert (each.attempt, each.tries) == (row.attempts + 1, row.tries)
             window = windows[row.hook.key]
             flights.append(Flight(each, row, token, each.attempt, each.tries, window, self.model.now + 1))

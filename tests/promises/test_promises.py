@@ -28,7 +28,7 @@ from deliveries.maintenance import expunging
 from deliveries.models import Delivery, Event
 from deliveries.publishing import service
 from deliveries.review import manual_actions
-from deliveries.review.manual_actions import Conflict
+from deliveries.review.manual_actions import StateConflict
 from subscriptions import services
 from tests.promises import world
 from tests.promises.actions import MANY, RowActions
@@ -170,7 +170,7 @@ class Promises(RowActions, RuleBasedStateMachine):
             getattr(self.model, what)(row)
         except Refused:
             refusal = True
-        with world.refused(refusal, Conflict):
+        with world.refused(refusal, StateConflict):
             getattr(manual_actions, what)(delivery=Delivery.objects.get(pk=row.key), by="test")
 
     @precondition(lambda self: self.rows_in(CLOSED))
@@ -189,7 +189,7 @@ class Promises(RowActions, RuleBasedStateMachine):
                     is_decided = True
             except Refused:
                 refusal = True
-            with world.refused(refusal, Conflict):
+            with world.refused(refusal, StateConflict):
                 getattr(manual_actions, what)(delivery=seen, by="test")
 
     @precondition(lambda self: self.model.events)
@@ -205,7 +205,7 @@ class Promises(RowActions, RuleBasedStateMachine):
             self.model.purge()
             return
         rows = [row for row in self.model.rows.values() if row.event == min(old)]
-        with world.refused(any(map(self.model.in_flight, rows)), Conflict):
+        with world.refused(any(map(self.model.in_flight, rows)), StateConflict):
             expunging.expunge(Event.objects.get(pk=min(old)), by="test")
             self.model.expunge(min(old))
 

@@ -150,4 +150,4 @@ def test_a_test_from_the_form_never_carries_it_away(page: str, dialect: str, mon
     services.update_webhook(webhook=webhook, url=HERE, dialect=dialect, secret=PLAIN_SECRET)
     browser = sign_in(make_member(webhook.merchant))
     browser.post(f"/admin/webhooks_subscriptions/webhook/{webhook.pk}/{page}/", {**FORM, "url": "http://127.0.0.1:1/"})
-    assert PLAIN_SECRET not in str(prepared[0].trial.request)
+    assert PLAIN_SECRET not in str(prepared[0].prepared.request)

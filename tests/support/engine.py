@@ -74,7 +74,7 @@ def answered(row: Claimed, status: int | None = 200, *, request: Request | None 
     """Return a claimed delivery as sent, with this answer (None: no answer at all)."""
     error = None if status and 200 <= status < 300 else ErrorClass.HTTP_ERROR if status else ErrorClass.RESPONSE_TIMEOUT
     outcome = {"status_code": status, "error": error, "total_ms": 12.0, "permanent": status == 410, **outcome}
-    request = request or Request(row.target.url, [("webhook-id", row.event_id)], b"{}", 1.0, 1.0)
+    request = request or Request(row.webhook.url, [("webhook-id", row.event_id)], b"{}", 1.0, 1.0)
     now = time.monotonic()
     return Sent(row, request, Outcome(**outcome), now, now)
 

@@ -243,7 +243,7 @@ def sample(dialect: str) -> tuple[Request, str]:
     assert signing_secrets([webhook.pk])[webhook.pk] == [secret]
     form = QueryDict(mutable=True)
     form.update({"url": webhook.url, "dialect": dialect})
-    return test_send_panel.prepare(form, webhook=webhook, merchant=None).trial.request, secret
+    return test_send_panel.prepare(form, webhook=webhook, merchant=None).prepared.request, secret
 
 
 def run(command: list[str], code: str, dialect: str, tmp_path: Path) -> list[bool]:

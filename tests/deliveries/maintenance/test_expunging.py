@@ -48,7 +48,7 @@ def test_expunging_cancels_what_was_still_to_be_sent_and_discards_what_waits_for
 def test_what_is_being_sent_right_now_is_not_expunged():
     delivery = due_one()
     claim_one(delivery)
-    with pytest.raises(manual_actions.Conflict, match="being sent right now"):
+    with pytest.raises(manual_actions.StateConflict, match="being sent right now"):
         expunge(delivery.event, by="ada")
     assert Event.objects.get().data != EXPUNGED
     assert not ExpungedPayload.objects.exists()
@@ -64,7 +64,7 @@ def test_a_delivery_whose_worker_died_can_be_expunged():
 def test_what_was_expunged_is_not_sent_again():
     delivery = settled()
     expunge(delivery.event, by="ada")
-    with pytest.raises(manual_actions.Conflict, match="expunged"):
+    with pytest.raises(manual_actions.StateConflict, match="expunged"):
         manual_actions.replay(delivery=reread(delivery), by="ada")
     assert manual_actions.replay_all(Delivery.objects.all(), by="ada") == 0
     assert reread(delivery).status == Delivery.Status.DELIVERED

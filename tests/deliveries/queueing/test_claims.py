@@ -45,12 +45,12 @@ def test_a_claim_brings_all_that_sending_takes() -> None:
     [row] = claim(webhook).rows
     assert (row.event_id, row.event_type, row.data) == ("evt_own", EVENT, '{"order":{"id":"1045"}}')
     assert (row.attempt, row.tries, row.orphaned_attempts, row.size) == (1, 0, 0, len(row.data))
-    target = row.target
-    assert (target.url, target.dialect, target.timeout, target.cap) == (webhook.url, "standard", 15, 7)
-    assert (target.headers, target.fields, target.secrets) == ({"X-Shop": "1"}, ["order.id"], [STANDARD_SECRET])
-    assert target.retry_policy is not None
-    assert target.retry_policy["delays"] == [1, 2]
-    assert (target.merchant, target.domain) == (webhook.merchant.public_id, webhook.merchant.domain)
+    webhook = row.webhook
+    assert (webhook.url, webhook.dialect, webhook.timeout, webhook.cap) == (webhook.url, "standard", 15, 7)
+    assert (webhook.headers, webhook.fields, webhook.secrets) == ({"X-Shop": "1"}, ["order.id"], [STANDARD_SECRET])
+    assert webhook.retry_policy is not None
+    assert webhook.retry_policy["delays"] == [1, 2]
+    assert (webhook.merchant, webhook.domain) == (webhook.merchant.public_id, webhook.merchant.domain)
 
 
 def test_a_new_webhook_gives_one_delivery_at_a_time() -> None:
@@ -72,7 +72,7 @@ def test_one_statement_claims_across_webhooks_each_within_its_own_cap() -> None:
     with statements() as seen:
         batch = claim(narrow, wide, new)
     per_webhook = [
-        sum(1 for row in batch.rows if row.target.webhook_id == webhook.pk) for webhook in (narrow, wide, new)
+        sum(1 for row in batch.rows if row.webhook.webhook_id == webhook.pk) for webhook in (narrow, wide, new)
     ]
     assert per_webhook == [2, 5, 1]
     assert len(seen) == 3, "turns, claim, and the settings of webhooks that the process did not know"
@@ -151,8 +151,8 @@ def test_url_and_secrets_are_read_at_each_claim() -> None:
     services.update_webhook(webhook=webhook, url="https://new.example.com/hook")
     new = services.rotate_secret(webhook=webhook)
     [row] = claim(webhook).rows
-    assert row.target.url == "https://new.example.com/hook"
-    assert row.target.secrets == [STANDARD_SECRET, new]
+    assert row.webhook.url == "https://new.example.com/hook"
+    assert row.webhook.secrets == [STANDARD_SECRET, new]
 
 
 def test_an_expired_secret_signs_no_more() -> None:
@@ -162,7 +162,7 @@ def test_an_expired_secret_signs_no_more() -> None:
     SigningSecret.objects.filter(expires_at__isnull=False).update(
         created_at=timezone.now() - timedelta(hours=2), expires_at=timezone.now() - timedelta(hours=1)
     )
-    assert claim(webhook).rows[0].target.secrets == [new]
+    assert claim(webhook).rows[0].webhook.secrets == [new]
 
 
 def test_one_secret_that_cannot_be_decrypted_does_not_hold_up_the_neighbours() -> None:

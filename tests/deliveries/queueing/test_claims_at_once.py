@@ -40,8 +40,8 @@ def test_claims_at_the_same_time_never_share_a_row_nor_pass_a_cap() -> None:
         thread.join(60)
     rows = [row for batch in batches for row in batch.rows]
     assert len({row.delivery_id for row in rows}) == len(rows)
-    assert sum(1 for row in rows if row.target.webhook_id == capped.pk) == 5
-    assert 0 < sum(1 for row in rows if row.target.webhook_id == wide.pk) <= 20
+    assert sum(1 for row in rows if row.webhook.webhook_id == capped.pk) == 5
+    assert 0 < sum(1 for row in rows if row.webhook.webhook_id == wide.pk) <= 20
 
 
 @pytest.mark.django_db(transaction=True)

@@ -41,7 +41,7 @@ def test_no_dialect_leaves_its_secret_in_the_log(dialect: str) -> None:
     """Promise 10."""
     delivery = due_one(dialect=dialect)
     row = claim_one(delivery)
-    [secret] = row.target.secrets
+    [secret] = row.webhook.secrets
     outcomes.record([answered(row, request=render(row, row.data, delivery.created_at))])
     assert secret not in json.dumps(
         Attempt.objects.values_list("request_headers", "detail", "decision_values", "url")[0]

@@ -49,7 +49,7 @@ def one_by_one(what: str) -> Decision:
             try:
                 getattr(manual_actions, what)(delivery=delivery, by=what)
                 done += 1
-            except manual_actions.Conflict:
+            except manual_actions.StateConflict:
                 pass
         return done
 
@@ -141,7 +141,7 @@ def test_a_delivery_that_died_anew_is_not_the_one_that_was_seen() -> None:
     outcomes.record([answered(row, 500) for row in claim(seen.webhook).rows])
     assert reread(seen).status == S.DEAD
     for decide in (manual_actions.replay, manual_actions.discard, manual_actions.retry):
-        with pytest.raises(manual_actions.Conflict):
+        with pytest.raises(manual_actions.StateConflict):
             decide(delivery=copy.copy(seen), by="Bob")
     assert reread(seen).replays == 1
 

@@ -53,7 +53,7 @@ def test_every_closed_delivery_can_be_replayed_as_a_new_chain_under_the_same_id(
 @pytest.mark.parametrize("status", OPEN)
 def test_what_is_open_cannot_be_replayed(status: str) -> None:
     delivery = _in_state(status)
-    with pytest.raises(manual_actions.Conflict) as caught:
+    with pytest.raises(manual_actions.StateConflict) as caught:
         manual_actions.replay(delivery=delivery, by="Ann")
     assert S(status).label.lower() in str(caught.value)
     assert reread(delivery).replays == 0
@@ -80,7 +80,7 @@ def test_the_first_of_two_people_wins() -> None:
     delivery = _dead()
     theirs = reread(delivery)
     manual_actions.discard(delivery=delivery, by="Ann")
-    with pytest.raises(manual_actions.Conflict, match="discarded now"):
+    with pytest.raises(manual_actions.StateConflict, match="discarded now"):
         manual_actions.discard(delivery=theirs, by="Bob")
     assert DeadLetter.objects.get().resolved_by == "Ann"
 
@@ -92,7 +92,7 @@ def test_nothing_is_replayed_to_a_webhook_that_is_off(change: str) -> None:
         services.disable(webhook=delivery.webhook)
     else:
         services.delete_webhook(webhook=delivery.webhook)
-    with pytest.raises(manual_actions.Conflict):
+    with pytest.raises(manual_actions.StateConflict):
         manual_actions.replay(delivery=reread(delivery), by="Ann")
     assert manual_actions.replay_all(Delivery.objects.all(), by="Ann") == 0
     assert reread(delivery).status == (S.DEAD if change == "disable" else S.DISCARDED)
@@ -109,7 +109,7 @@ def test_discarding_keeps_the_delivery_with_who_and_why() -> None:
 @pytest.mark.parametrize("status", [state for state in S if state != S.DEAD])
 def test_only_the_dead_are_discarded(status: str) -> None:
     delivery = _in_state(status)
-    with pytest.raises(manual_actions.Conflict):
+    with pytest.raises(manual_actions.StateConflict):
         manual_actions.discard(delivery=delivery, by="Ann")
     assert reread(delivery).status == status
 
@@ -125,7 +125,7 @@ def test_a_retrying_delivery_can_be_tried_at_once_and_keeps_its_chain() -> None:
 
 def test_what_is_being_sent_cannot_be_retried() -> None:
     delivery = _in_state(S.SENDING)
-    with pytest.raises(manual_actions.Conflict, match="sending"):
+    with pytest.raises(manual_actions.StateConflict, match="sending"):
         manual_actions.retry(delivery=delivery, by="Ann")
 
 
@@ -144,7 +144,7 @@ def test_what_waits_can_be_cancelled(status: str) -> None:
 @pytest.mark.parametrize("status", [S.SENDING, *CLOSED])
 def test_what_is_sent_or_closed_cannot_be_cancelled(status: str) -> None:
     delivery = _in_state(status)
-    with pytest.raises(manual_actions.Conflict):
+    with pytest.raises(manual_actions.StateConflict):
         manual_actions.cancel(delivery=delivery, by="Ann")
     assert reread(delivery).status == status
 
@@ -210,7 +210,7 @@ def test_what_was_expunged_is_not_sent_again() -> None:
     delivery = _in_state(S.DELIVERED)
     expunging.expunge(delivery.event, by="anna")
     delivery.event.refresh_from_db()
-    with pytest.raises(manual_actions.Conflict, match="expunged"):
+    with pytest.raises(manual_actions.StateConflict, match="expunged"):
         manual_actions.replay(delivery=reread(delivery), by="ben")
     assert manual_actions.replay_all(Delivery.objects.all(), by="ben") == 0
     assert reread(delivery).status == S.DELIVERED

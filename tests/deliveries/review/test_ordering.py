@@ -92,7 +92,7 @@ def test_retry_now_on_a_held_delivery_says_what_it_waits_for(status: str) -> Non
     first, second = told(webhook, "A", "A")
     send(webhook, 500)
     Delivery.objects.filter(pk=second.pk).update(status=status)
-    with pytest.raises(manual_actions.Conflict, match=f"in line behind {first.public_id}, which is retrying"):
+    with pytest.raises(manual_actions.StateConflict, match=f"in line behind {first.public_id}, which is retrying"):
         manual_actions.retry(delivery=reread(second), by="Ann")
     assert reread(second).is_held
     manual_actions.retry(delivery=reread(first), by="Ann")  # the head itself may

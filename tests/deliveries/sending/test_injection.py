@@ -121,7 +121,7 @@ def test_a_body_that_grows_past_the_limit_by_its_escapes_is_not_sent(settings: A
     row = claim_one(webhook.deliveries.get())
     assert len(row.data.encode()) < settings.WEBHOOKS_BODY_MAX
     assert json.loads(render(row, row.data, clock.at(time.monotonic())).body)
-    changed = replace(row, target=replace(row.target, body_style="python"))
+    changed = replace(row, webhook=replace(row.webhook, body_style="python"))
     with pytest.raises(ValueError, match=r"the body has 30\d\d\d bytes; at most 20000 are sent"):
         render(changed, row.data, clock.at(time.monotonic()))
     with pytest.raises(ValidationError, match="body style"):

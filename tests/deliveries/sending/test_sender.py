@@ -11,7 +11,7 @@ import pytest
 
 from deliveries.db.sessions import clock
 from deliveries.queueing.claims import Claimed
-from deliveries.queueing.webhook_settings import Target
+from deliveries.queueing.webhook_settings import WebhookSettings
 from deliveries.sending.sender import Sender, Sent
 from subscriptions import encryption
 from tests.support.factories import STANDARD_SECRET
@@ -23,14 +23,14 @@ _numbers = iter(range(1, 100_000))
 def _row(url: str, *, timeout: float = 10.0, grace: float = 5.0, webhook_id: int = 1, **changes: Any) -> Claimed:
     """Return a claimed delivery that needs no database."""
     number = next(_numbers)
-    target = Target(
+    webhook = WebhookSettings(
         webhook_id=webhook_id, merchant_id=1, merchant="mch_1", domain="", webhook="wbh_1", url=url, dialect="standard",
         body_style="compact", api_version="", headers={}, retry_policy=None, timeout=timeout, cap=20,
         fields=[], sealed=[(encryption.encrypt(STANDARD_SECRET), None)],
     )  # fmt: skip
     now = clock.at(time.monotonic())
     row = Claimed(
-        target=target, token=1, delivery_id=number, attempt=1, tries=0, orphaned_attempts=0,
+        webhook=webhook, token=1, delivery_id=number, attempt=1, tries=0, orphaned_attempts=0,
         event_id=f"evt_{number}", event_type="order.created", data="{}", occurred_at=now, size=2, due_at=now,
         expires_at=now + timedelta(seconds=timeout + grace), **_newer(),
     )  # fmt: skip
@@ -128,7 +128,7 @@ def test_a_stopping_sender_gives_rows_back_unsent(seen: Seen) -> None:
 def test_a_request_that_cannot_be_made_is_a_failed_attempt_with_the_reason(seen: Seen) -> None:
     """Promise 9."""
     row = _row("http://127.0.0.1:9/hook")
-    row.target.dialect = "morse"
+    row.webhook.dialect = "morse"
     seen.sender().submit([row])
     seen.wait(lambda: seen.finished == 1)
     [sent] = seen.sent
@@ -140,7 +140,7 @@ def test_a_request_that_cannot_be_made_is_a_failed_attempt_with_the_reason(seen:
 def test_a_lost_encryption_key_fails_the_attempt_and_tells_no_secret(seen: Seen) -> None:
     """Promises 9 and 10: one webhook's broken secret is one webhook's failed attempt."""
     row = _row("http://127.0.0.1:9/hook")
-    row.target.sealed = [("not-a-token", None)]
+    row.webhook.sealed = [("not-a-token", None)]
     seen.sender().submit([row])
     seen.wait(lambda: seen.finished == 1)
     [sent] = seen.sent
