@@ -51,7 +51,7 @@ EMAIL_TIMEOUT = env.whole("EMAIL_TIMEOUT", 10, minimum=1)
 
 
 def _every(seconds: float, task: str) -> dict[str, Any]:
-    # No `expires`: beat's clock would set it, and a worker's judge it. Calls that wait for a worker don't pile up.
+    # No `expires`: beat's clock would set it, and a worker's clock decide. Calls that wait for a worker don't pile up.
     return {"task": task, "schedule": seconds, "options": {"queue": "housekeeping"}}
 
 

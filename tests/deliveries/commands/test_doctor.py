@@ -170,12 +170,12 @@ def test_beat_is_missed_where_its_calls_are_late_and_told_where_they_lie_ahead(s
     calls.call_due(["purge"], lambda *_: True, lambda _: None)
     assert found("beat").status == OK
     row = MaintenanceTask.objects.get(name="beat: purge")
-    for shift, status, word in (
+    for offset, status, word in (
         (-181, PROBLEM, "in time: purge"),
         (-170, OK, "in time"),
         (3600, PROBLEM, "purge by 3"),
     ):
-        MaintenanceTask.objects.filter(pk=row.pk).update(ran_at=row.ran_at + timedelta(seconds=shift))
+        MaintenanceTask.objects.filter(pk=row.pk).update(ran_at=row.ran_at + timedelta(seconds=offset))
         finding = found("beat")
         assert (finding.status, word in finding.text) == (status, True), finding
 
