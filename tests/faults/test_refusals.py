@@ -37,7 +37,7 @@ def test_a_redis_that_refuses_ends_no_process_and_delays_deliveries_until_it_is_
             for child in (*workers, web, beat):
                 assert child.runs, child.tail()
         healed = time.monotonic()
-        receiver.wait_for(came + 1, timeout=30)
+        receiver.wait_for(min(came + 1, 15), timeout=30)  # all came already where only the broker refused
         print(f"{says}: the first delivery came {time.monotonic() - healed:.2f} s after healing")
         assert came == 15 or time.monotonic() - healed < HEALED
         stage.wait_for_statuses({"delivered": 15}, SOON)
