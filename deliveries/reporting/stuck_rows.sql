@@ -41,14 +41,14 @@ WHERE d.due_at IS NOT NULL AND (d.status <> 'sending' OR d.due_at <= now())
   AND COALESCE(w.deleted_at, CASE WHEN NOT w.is_enabled THEN COALESCE(w.disabled_at, w.updated_at) END)
       < now() - %(seconds)s * interval '1 second' LIMIT %(limit)s
 
--- name: dead_without_letter
+-- name: dead_without_dead_letter
 -- Dead deliveries that wait for review and stand in no queue.
 SELECT d.id FROM webhooks_deliveries_delivery d
 WHERE d.status = 'dead' AND NOT EXISTS (
     SELECT 1 FROM webhooks_deliveries_deadletter l WHERE l.delivery_id = d.id AND l.resolved_at IS NULL)
 LIMIT %(limit)s
 
--- name: letter_of_nothing_dead
+-- name: dead_letter_of_nothing_dead
 -- Open dead letters whose delivery isn't dead: they can be neither replayed nor discarded.
 SELECT l.delivery_id AS id FROM webhooks_deliveries_deadletter l
 JOIN webhooks_deliveries_delivery d ON d.id = l.delivery_id

@@ -45,12 +45,12 @@ def test_a_claim_brings_all_that_sending_takes() -> None:
     [row] = claim(webhook).rows
     assert (row.event_id, row.event_type, row.data) == ("evt_own", EVENT, '{"order":{"id":"1045"}}')
     assert (row.attempt, row.tries, row.orphaned_attempts, row.size) == (1, 0, 0, len(row.data))
-    webhook = row.webhook
-    assert (webhook.url, webhook.dialect, webhook.timeout, webhook.cap) == (webhook.url, "standard", 15, 7)
-    assert (webhook.headers, webhook.fields, webhook.secrets) == ({"X-Shop": "1"}, ["order.id"], [STANDARD_SECRET])
-    assert webhook.retry_policy is not None
-    assert webhook.retry_policy["delays"] == [1, 2]
-    assert (webhook.merchant, webhook.domain) == (webhook.merchant.public_id, webhook.merchant.domain)
+    told = row.webhook
+    assert (told.url, told.dialect, told.timeout, told.cap) == (webhook.url, "standard", 15, 7)
+    assert (told.headers, told.fields, told.secrets) == ({"X-Shop": "1"}, ["order.id"], [STANDARD_SECRET])
+    assert told.retry_policy is not None
+    assert told.retry_policy["delays"] == [1, 2]
+    assert (told.merchant, told.domain) == (webhook.merchant.public_id, webhook.merchant.domain)
 
 
 def test_a_new_webhook_gives_one_delivery_at_a_time() -> None:
