@@ -25,6 +25,8 @@ CHUNK: Final = 200
 """Requests stored together at most."""
 CHUNK_BYTES: Final = 512 * 1024
 """Bytes of bodies stored together, unless one alone has more."""
+GATHER: Final = 0.002
+"""Seconds for which the thread waits, amid traffic, for as many requests as there were a moment ago."""
 
 
 class Publisher:
@@ -49,6 +51,8 @@ class Publisher:
         self._is_idle = False
         self._is_called = False
         self._bell = threading.Semaphore(0)
+        self._wanted = 1  # requests for which the idle thread is called
+        self._recent = 0  # requests that were there at once a moment ago
         self._ends = False
         self._thread = threading.Thread(target=self._work, name="publisher", daemon=True)
         self._thread.start()
@@ -59,7 +63,7 @@ class Publisher:
         if token is None:
             return False
         self._waiting.append((request, token))
-        if self._is_idle and not self._is_called:
+        if self._is_idle and not self._is_called and len(self._waiting) >= self._wanted:
             self._is_called = True
             self._call_soon(self._wake)  # after whatever else has arrived in this turn of the loop
         return True
@@ -80,9 +84,13 @@ class Publisher:
 
     def _work(self) -> None:
         while True:
+            self._gather()
             if chunk := self._take():
+                self._recent = len(chunk)
                 self._carry_out(chunk)
+                self._recent += len(self._waiting)  # of those that were answered, some come again at once
                 continue
+            self._recent = 0
             if self._ends:
                 engine_session.close()
                 return
@@ -91,6 +99,21 @@ class Publisher:
             if not self._waiting:
                 self._bell.acquire()
             self._is_idle = False
+
+    def _gather(self) -> None:
+        """Wait a moment for the clients that were here a moment ago: those that wait for answers come again at once.
+
+        A lone client's request waits for nothing.
+        """
+        if self._recent < 2 or len(self._waiting) >= self._recent or self._ends:
+            return
+        self._wanted = min(self._recent, CHUNK)
+        self._is_idle = True
+        if len(self._waiting) < self._wanted:
+            self._bell.acquire(timeout=GATHER)
+        self._is_idle = False
+        self._wanted = 1
+        self._bell.acquire(blocking=False)  # what was rung for meanwhile is seen next
 
     def _take(self) -> list[tuple[Request, str]]:
         chunk: list[tuple[Request, str]] = []

@@ -23,7 +23,9 @@ OPEN_SECONDS: Final = 5.0
 SAID_AGAIN: Final = 60.0
 """Seconds after which the log repeats what the other side still says."""
 
-TYPES: Final = {"ready": "set", "bell": "list", "dispatchers": "zset", "called": "zset", "workers": "zset"}
+TYPES: Final = {
+    "ready": "set", "bell": "list", "dispatchers": "zset", "awake": "zset", "called": "zset", "workers": "zset",
+}  # fmt: skip
 """Our keys (queueing/redis_scripts.py) and what they hold, in Redis' words."""
 
 

@@ -5,6 +5,7 @@ Keys, under REDIS_PREFIX:
     ready        set of webhook ids with something due
     bell         list; an entry wakes one dispatcher that waits for it
     dispatchers  sorted set, dispatcher id → last heartbeat (Redis time, ms): those on duty
+    awake        sorted set, dispatcher id → last TAKE that brought something: it takes again without being rung for
     called       sorted set, call id → when a Celery task was enqueued that has not begun yet
     workers      sorted set, process id → last heartbeat
 
@@ -29,14 +30,21 @@ local function ring(bell)
 end
 """
 
-WAKE = f"""{_NOW}{_ADD}
--- KEYS ready bell dispatchers called; ARGV stale call_life call_id tasks_max ids…
--- Marks webhooks ready, then looks who is on duty: a dispatcher that leaves looks in the other order.
+_AWAKE = """
+local function awake(key, attentive)
+  return redis.call('ZCOUNT', key, now - tonumber(attentive), '+inf')
+end
+"""
+
+WAKE = f"""{_NOW}{_ADD}{_AWAKE}
+-- KEYS ready bell dispatchers called awake; ARGV stale call_life call_id tasks_max attentive ids…
+-- Marks webhooks ready, then looks who is on duty: a dispatcher that leaves looks in the other order. The bell is for
+-- those that wait: it is silent while one is awake, which takes what is ready with its next TAKE.
 -- Returns how many Celery tasks to enqueue: none while a dispatcher is on duty; else one for each webhook that was not
 -- ready before (its task is on its way), and at least one where no task is known to be on its way.
-local new = add(KEYS[1], ARGV, 5)
+local new = add(KEYS[1], ARGV, 6)
 if redis.call('ZCOUNT', KEYS[3], now - tonumber(ARGV[1]), '+inf') > 0 then
-  ring(KEYS[2])
+  if awake(KEYS[5], ARGV[5]) == 0 then ring(KEYS[2]) end
   return 0
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now - tonumber(ARGV[2]))
@@ -69,28 +77,43 @@ elseif redis.call('SCARD', KEYS[1]) > 0 then ring(KEYS[2]) end
 return 1
 """
 
-TAKE = f"""{_NOW}
--- KEYS ready bell dispatchers; ARGV dispatcher_id limit
--- Returns {{left, webhook ids…}}. The bell is silenced once nothing is ready.
+TAKE = f"""{_NOW}{_AWAKE}
+-- KEYS ready bell dispatchers awake; ARGV dispatcher_id limit attentive saturated
+-- Returns {{left, webhook ids…}}. The bell is silenced once nothing is ready, or another takes it.
+-- One dispatcher that keeps up does it all: what it claims and records together costs a fraction of what two would
+-- split. So while another is awake this one takes nothing and waits, unless it is saturated: then it doesn't count as
+-- awake, the bell rings for others, and both take.
 redis.call('ZADD', KEYS[3], now, ARGV[1])
-local taken = redis.call('SPOP', KEYS[1], tonumber(ARGV[2]))
+redis.call('ZREM', KEYS[4], ARGV[1])
+local taken = {{}}
+if ARGV[4] == '1' or awake(KEYS[4], ARGV[3]) == 0 then taken = redis.call('SPOP', KEYS[1], tonumber(ARGV[2])) end
+if #taken > 0 and ARGV[4] == '0' then redis.call('ZADD', KEYS[4], now, ARGV[1]) end
 local left = #taken == 0 and 0 or redis.call('SCARD', KEYS[1])
 if left == 0 then redis.call('DEL', KEYS[2]) end
 table.insert(taken, 1, left)
 return taken
 """
 
+REST = f"""{_ADD}
+-- KEYS ready bell awake; ARGV dispatcher_id
+-- A dispatcher that takes nothing for a while, though it would: others are rung for what is ready, and from now on.
+redis.call('ZREM', KEYS[3], ARGV[1])
+if redis.call('SCARD', KEYS[1]) > 0 then ring(KEYS[2]) end
+return 1
+"""
+
 LEAVE = """
--- KEYS ready dispatchers; ARGV dispatcher_id
+-- KEYS ready dispatchers awake; ARGV dispatcher_id
 -- Off duty first, then a look: a wake-up that saw this dispatcher on duty had marked its webhook ready before.
 redis.call('ZREM', KEYS[2], ARGV[1])
+redis.call('ZREM', KEYS[3], ARGV[1])
 return redis.call('SCARD', KEYS[1])
 """
 
-GIVE_BACK = f"""{_ADD}
--- KEYS ready bell; ARGV ids…: for the dispatcher that takes next, this or another.
-add(KEYS[1], ARGV, 1)
-ring(KEYS[2])
+GIVE_BACK = f"""{_NOW}{_ADD}{_AWAKE}
+-- KEYS ready bell awake; ARGV attentive ids…: for the dispatcher that takes next, this or another.
+add(KEYS[1], ARGV, 2)
+if awake(KEYS[3], ARGV[1]) == 0 then ring(KEYS[2]) end
 return 1
 """
 

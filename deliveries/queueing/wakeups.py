@@ -28,6 +28,9 @@ TASK = "deliveries.deliver"
 
 STALE_MS = 1500
 """A dispatcher or worker without a heartbeat for so many milliseconds does not count. Being wrong costs a task."""
+ATTENTIVE_MS = 25
+"""Milliseconds after a take that brought something for which a dispatcher is awake: it takes again without being rung
+for. One that is late (busy, frozen or dead) is awake no more, and the next wake-up rings for another."""
 CALL_LIFE_MS = 2000
 """Milliseconds for which an enqueued task counts as a dispatcher to come."""
 TASKS_MAX = 100
@@ -64,14 +67,14 @@ class FleetState:
 def wake(webhook_ids: Iterable[int]) -> None:
     """Mark webhooks ready and see that a dispatcher looks at them.
 
-    A dispatcher on duty hears the bell. Where none is on duty, a Celery task is enqueued for each webhook that was not
-    ready yet, TASKS_MAX at most.
+    A dispatcher on duty hears the bell, unless one is awake, which looks anyway. Where none is on duty, a Celery task
+    is enqueued for each webhook that was not ready yet, TASKS_MAX at most.
     """
     every = list(dict.fromkeys(webhook_ids))
     for first in range(0, len(every), WAKE_CHUNK):
         ids = every[first : first + WAKE_CHUNK]
-        arguments = [STALE_MS, CALL_LIFE_MS, secrets.token_hex(6), TASKS_MAX, *ids]
-        calls = _run("WAKE", _key_names("ready", "bell", "dispatchers", "called"), arguments, default=0)
+        arguments = [STALE_MS, CALL_LIFE_MS, secrets.token_hex(6), TASKS_MAX, ATTENTIVE_MS, *ids]
+        calls = _run("WAKE", _key_names("ready", "bell", "dispatchers", "called", "awake"), arguments, default=0)
         for nth in range(calls):
             if not _enqueue(ids[nth::calls]):
                 break
@@ -105,10 +108,20 @@ def arrive(dispatcher_id: str | None, webhook_ids: Sequence[int]) -> None:
     _evaluate("ARRIVE", _key_names("ready", "bell", "dispatchers", "called"), [dispatcher_id or "", *webhook_ids])
 
 
-def take(dispatcher_id: str, limit: int) -> Taken:
-    """Pop up to `limit` ready webhooks and renew the heartbeat. Raises redis.RedisError when Redis is away."""
-    left, *ids = _evaluate("TAKE", _key_names("ready", "bell", "dispatchers"), [dispatcher_id, limit])
+def take(dispatcher_id: str, limit: int, *, saturated: bool = False) -> Taken:
+    """Pop up to `limit` ready webhooks and renew the heartbeat. Raises redis.RedisError when Redis is away.
+
+    Nothing while another dispatcher is awake, unless this one is `saturated`. Who got something is awake and owes
+    another `take` within ATTENTIVE_MS, or a `rest`.
+    """
+    arguments = [dispatcher_id, limit, ATTENTIVE_MS, int(saturated)]
+    left, *ids = _evaluate("TAKE", _key_names("ready", "bell", "dispatchers", "awake"), arguments)
     return Taken([int(pk) for pk in ids], int(left))
+
+
+def rest(dispatcher_id: str) -> None:
+    """Say that this dispatcher takes nothing for a while: others are to be rung for."""
+    _run("REST", _key_names("ready", "bell", "awake"), [dispatcher_id], default=0)
 
 
 def wait_for_bell(seconds: float) -> None:
@@ -124,12 +137,12 @@ def wait_for_bell(seconds: float) -> None:
 def give_back(webhook_ids: Sequence[int]) -> None:
     """Put webhooks back among the ready ones, for the dispatcher that takes next."""
     if webhook_ids:
-        _run("GIVE_BACK", _key_names("ready", "bell"), list(webhook_ids), default=0)
+        _run("GIVE_BACK", _key_names("ready", "bell", "awake"), [ATTENTIVE_MS, *webhook_ids], default=0)
 
 
 def leave(dispatcher_id: str) -> bool:
     """Go off duty, then look once more: True when webhooks are ready that nobody else may have been rung for."""
-    return bool(_run("LEAVE", _key_names("ready", "dispatchers"), [dispatcher_id], default=0))
+    return bool(_run("LEAVE", _key_names("ready", "dispatchers", "awake"), [dispatcher_id], default=0))
 
 
 def heartbeat(*, dispatcher_ids: Sequence[str] = (), worker: bool) -> None:

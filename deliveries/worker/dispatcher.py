@@ -33,7 +33,10 @@ CLAIM_WEBHOOKS = 100
 PAUSE = 0.05
 """Seconds a dispatcher waits for room, or for a webhook that another claim holds."""
 FULL = 0.2
-"""Seconds without room for a single row after which another process is called to help."""
+"""Seconds without room for a single row, or with a saturated process, after which another is called to help."""
+SATURATED = 0.6
+"""The share of a core, measured over LOAD_WINDOW seconds, from which on a process leaves work to others."""
+LOAD_WINDOW = 0.1
 DATABASE_REST = 0.5
 """Seconds a dispatcher rests after the database failed it."""
 CLAIM_BYTES_MIN = 2 * 1024**2
@@ -66,14 +69,18 @@ def work(webhook_ids: Sequence[int]) -> None:
 
 def _stay_on_duty(process: Engine, dispatcher_id: str) -> None:
     slice_ends = time.monotonic() + SLICE
-    had_room = idle_since = time.monotonic()
-    claimed_at = 0.0
+    had_room = idle_since = called_at = time.monotonic()
+    claimed_at, is_awake = 0.0, False
+    load = _Load()
     while not process.stopping:
         now = time.monotonic()
         if now > slice_ends:
             process.hands_over = True
             return
         if not _room(process)[0]:
+            if is_awake:
+                wakeups.rest(dispatcher_id)
+                is_awake = False
             if now - had_room > FULL:
                 wakeups.call_another()
                 had_room = now  # asked again after as long
@@ -83,14 +90,35 @@ def _stay_on_duty(process: Engine, dispatcher_id: str) -> None:
         if claimed_at + CLAIM_GAP > now:
             time.sleep(claimed_at + CLAIM_GAP - now)
         free, max_bytes = _room(process)
-        taken = wakeups.take(dispatcher_id, max(1, min(CLAIM_WEBHOOKS, free)))
+        saturated = load.is_high()
+        taken = wakeups.take(dispatcher_id, max(1, min(CLAIM_WEBHOOKS, free)), saturated=saturated)
+        is_awake = bool(taken.webhooks) and not saturated
         if taken.webhooks:
             claimed_at = idle_since = time.monotonic()
-            if taken.left:
+            if taken.left or (saturated and claimed_at - called_at > FULL):
                 wakeups.call_another()
-            _dispatch(process, taken.webhooks, free, max_bytes)
+                called_at = claimed_at
+            if not _dispatch(process, taken.webhooks, free, max_bytes):
+                wakeups.rest(dispatcher_id)
+                process.wait_for_progress(DATABASE_REST)
         elif not _await_work(process, idle_since):
             return
+
+
+class _Load:
+    """How much of a core the process uses. It can't use much more than one, so beyond SATURATED others help."""
+
+    def __init__(self) -> None:
+        self._at, self._used, self._is_high = time.monotonic(), time.process_time(), False
+
+    def is_high(self) -> bool:
+        """Tell whether it was saturated in the last LOAD_WINDOW."""
+        now = time.monotonic()
+        if now - self._at >= LOAD_WINDOW:
+            used = time.process_time()
+            self._is_high = used - self._used > SATURATED * (now - self._at)
+            self._at, self._used = now, used
+        return self._is_high
 
 
 def _await_work(process: Engine, idle_since: float) -> bool:
@@ -122,15 +150,14 @@ def _room(process: Engine) -> tuple[int, int]:
     return process.sender.free(), min(settings.WEBHOOKS_CLAIM_BYTES, left)
 
 
-def _dispatch(process: Engine, webhook_ids: Sequence[int], free: int, max_bytes: int) -> None:
-    """Claim what is due for these webhooks and submit it."""
+def _dispatch(process: Engine, webhook_ids: Sequence[int], free: int, max_bytes: int) -> bool:
+    """Claim what is due for these webhooks and submit it. False where the database failed."""
     try:
         batch = claims.claim(webhook_ids, limit=free, max_bytes=max_bytes)
     except (DatabaseError, InterfaceError) as error:
         log.warning("claim_failed", webhooks=len(webhook_ids), error=str(error)[:200])
         wakeups.give_back(webhook_ids)
-        process.wait_for_progress(DATABASE_REST)
-        return
+        return False
     wakeups.give_back(webhook_ids if batch.full else batch.busy)
     if batch.busy and not batch.rows:
         process.wait_for_progress(PAUSE)  # whoever holds them needs a moment; if it hangs, don't spin beside it
@@ -140,6 +167,7 @@ def _dispatch(process: Engine, webhook_ids: Sequence[int], free: int, max_bytes:
     process.sender.submit(rows)
     if held:
         _hold(held)
+    return True
 
 
 def _hold(rows: list[claims.Claimed]) -> None:

@@ -9,7 +9,8 @@ the model does them one after the other, so that it is the order that is proved,
     enqueue       one message to Celery
     arrive        ARRIVE: the call is answered, the webhooks are ready; a dispatcher goes on duty, or the one there is
                   rung for
-    take          TAKE: webhooks leave the ready set; the bell is silenced once nothing is ready
+    take          TAKE: webhooks leave the ready set; the bell is silenced once nothing is ready. Who got something is
+                  awake, unless its process is saturated; beside another that is awake it may get nothing
     wait          BLPOP: one entry of the bell wakes one dispatcher
     claim         the claim up to its commit: webhooks another claim holds are busy, the cap counts what is in flight
     commit        the claim's commit, and submitting
@@ -27,7 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.support.protocol_world import CALLED_MAX, DONE, DUE, LATER, SENDING, Process, Rules, Steps, World
+from tests.support.protocol_world import AWAKE, CALLED_MAX, DONE, DUE, LATER, SENDING, Process, Rules, Steps, World
 
 # --- waking: wakeups.wake ---------------------------------------------------------------------------------------------
 
@@ -52,6 +53,8 @@ def count(world: World, rules: Rules, process: Process) -> Iterator[World]:
     _, webhooks, new = process
     messages: tuple[tuple[int, ...], ...] = ()
     if world.counted():
+        if world.has_awake():  # it looks anyway; if it is late, the bell rings all the same
+            yield world.turning(process, *([] if rules.mark_before_count else [("mark", webhooks, messages)]))
         after = world.rung()
     else:
         calls = new or int(not (world.called and rules.counts_calls))
@@ -91,17 +94,22 @@ def in_flight(world: World) -> int:
 
 
 def take(world: World, rules: Rules, process: Process) -> Iterator[World]:
-    if in_flight(world) >= rules.slots:
-        return  # no room: it waits until a send is done
-    if not world.ready:
-        yield world._replace(bell=0).turning(process, ("wait", True))
+    if in_flight(world) >= rules.slots:  # no room: it waits until a send is done
+        if process[1] == AWAKE:  # wakeups.rest
+            yield (world.rung() if world.ready else world).turning(process, (process[0], True))
         return
+    if not world.ready:
+        yield world._replace(bell=0).turning(process, ("wait", True if rules.awake_until_nothing else AWAKE))
+        return
+    if world.has_awake(beside=process) if rules.yields_to == AWAKE else world.on_duty() > 1:
+        yield world._replace(bell=0).turning(process, ("wait", True))  # unless that one is late
     for first in sorted(world.ready):
         webhooks = (first, *(other for other in sorted(world.ready) if other != first))[: rules.take]
         left = world.ready - set(webhooks)
-        goes_on = ("claim", True, tuple(sorted(webhooks)))
         after = world._replace(ready=left, bell=world.bell if left else 0)
-        yield after.turning(process, ("call", True, goes_on) if left else goes_on)
+        for on in (AWAKE, True) if rules.saturates else (AWAKE,):
+            goes_on = ("claim", on, tuple(sorted(webhooks)))
+            yield after.turning(process, ("call", on, goes_on) if left else goes_on)
         if rules.take >= len(world.ready):
             return  # it takes them all; which comes first makes no difference
 
@@ -163,9 +171,11 @@ def going_on(rules: Rules, on: bool) -> tuple[Process, ...]:
 def give_back(world: World, rules: Rules, process: Process) -> Iterator[World]:
     _, on, webhooks = process
     if rules.busy_given_back:
-        world = world._replace(ready=world.ready | set(webhooks)).rung()
+        world = world._replace(ready=world.ready | set(webhooks))
     for follows in going_on(rules, on):
-        yield world.turning(process, follows)
+        yield (world.rung() if rules.busy_given_back else world).turning(process, follows)
+        if world.has_awake():
+            yield world.turning(process, follows)
 
 
 def leaving(rules: Rules, on: bool, *, hands_over: bool) -> Process:

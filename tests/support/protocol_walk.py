@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 
 from tests.support.protocol_model import STEPS, arrivals, leaving
-from tests.support.protocol_world import DISPATCHER_STEPS, DUE, LATER, NEW, SENDING, Process, Rules, Steps, World
+from tests.support.protocol_world import AWAKE, DISPATCHER_STEPS, DUE, LATER, NEW, SENDING, Process, Rules, Steps, World
 
 
 def beginning(rules: Rules) -> World:
@@ -55,7 +55,11 @@ def faults(world: World) -> Steps:
 
 
 def died(world: World, process: Process) -> World:
-    return world.turning(process)._replace(dead=world.dead + int(process[0] in DISPATCHER_STEPS and bool(process[1])))
+    dispatched = process[0] in DISPATCHER_STEPS
+    return world.turning(process)._replace(
+        dead=world.dead + int(dispatched and bool(process[1])),
+        dead_awake=world.dead_awake + int(dispatched and process[1] == AWAKE),
+    )
 
 
 def swept(world: World, rules: Rules) -> World:
@@ -66,7 +70,8 @@ def swept(world: World, rules: Rules) -> World:
         DUE if (state == SENDING and row not in held) or (state == LATER and row not in waits) else state
         for row, state in enumerate(world.rows)
     )
-    world = world._replace(rows=rows, called=0, dead=0 if rules.dead_dispatchers_expire else world.dead)
+    dead = 0 if rules.dead_dispatchers_expire else world.dead
+    world = world._replace(rows=rows, called=0, dead=dead, dead_awake=0)
     webhooks = tuple(sorted(world.due_webhooks(rules)))
     return world._replace(processes=tuple(sorted([*world.processes, ("mark", webhooks, None)], key=hash)))
 

@@ -9,10 +9,13 @@ from typing import Any, NamedTuple
 NEW, DUE, SENDING, LATER, DONE = "new", "due", "sending", "later", "done"
 
 Process = tuple[Any, ...]
-"""(step, what the step needs…). The second value of a dispatcher's process tells whether its heartbeat counts."""
+"""(step, what the step needs…). The second value of a dispatcher's process tells whether its heartbeat counts, and
+whether it is awake (AWAKE)."""
 DISPATCHER_STEPS = {
     "take", "wait", "claim", "commit", "give_back", "leave", "look_again", "look_first", "call", "call_enqueue",
 }  # fmt: skip
+AWAKE = "awake"
+"""The second value of a dispatcher's process from a take that brought something until one that brings nothing."""
 BELL_MAX = 2
 """Entries of the bell; 8 in redis_scripts, where more than one changes nothing but how often it is looked in vain."""
 CALLED_MAX = 2
@@ -37,6 +40,9 @@ class Rules:
     busy_given_back: bool = True
     dead_dispatchers_expire: bool = True
     arrivals_ring: bool = True
+    saturates: bool = False  # a dispatcher that takes may be in a saturated process: then it isn't awake
+    awake_until_nothing: bool = True
+    yields_to: str = AWAKE
 
 
 class World(NamedTuple):
@@ -52,6 +58,7 @@ class World(NamedTuple):
     failed: frozenset[int] = frozenset()
     spurious: int = 0
     faults: int = 0
+    dead_awake: int = 0
 
     def due_webhooks(self, rules: Rules) -> frozenset[int]:
         return frozenset(rules.webhooks[row] for row, state in enumerate(self.rows) if state == DUE)
@@ -63,6 +70,13 @@ class World(NamedTuple):
     def counted(self) -> int:
         """How many dispatchers a wake-up sees on duty: those that beat, and those that died a moment ago."""
         return self.dead + sum(1 for process in self.processes if process[0] in DISPATCHER_STEPS and process[1])
+
+    def has_awake(self, *, beside: Process | None = None) -> bool:
+        """Whether a dispatcher other than `beside` is awake, or died awake a moment ago."""
+        others = list(self.processes)
+        if beside is not None:
+            others.remove(beside)
+        return self.dead_awake > 0 or any(p[0] in DISPATCHER_STEPS and p[1] == AWAKE for p in others)
 
     def with_row(self, row: int, state: str) -> World:
         return self._replace(rows=(*self.rows[:row], state, *self.rows[row + 1 :]))

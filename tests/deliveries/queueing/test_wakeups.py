@@ -165,7 +165,7 @@ def test_a_heartbeat_keeps_a_dispatcher_counted_but_does_not_revive_one_that_lef
 
 def test_webhooks_that_are_given_back_are_ready_again_and_rung_for(empty_redis: redis.Redis) -> None:
     wakeups.arrive("one", [1, 2])
-    taken = wakeups.take("one", 10)
+    taken = wakeups.take("one", 10, saturated=True)
     wakeups.give_back(taken.webhooks)
     assert empty_redis.llen("mw:bell") == 1
     assert sorted(wakeups.take("one", 10).webhooks) == [1, 2]

@@ -12,6 +12,7 @@ from tests.support.protocol_world import DONE, DUE, NEW, Rules
 SIZES = {
     "one webhook, one worker": Rules(webhooks=(0, 0)),
     "one webhook, two workers": Rules(webhooks=(0, 0), workers=2),
+    "two workers that may be saturated": Rules(webhooks=(0, 0), workers=2, saturates=True),
     "a cap of two": Rules(webhooks=(0, 0), workers=2, cap=2),
     "two webhooks, one worker": Rules(webhooks=(0, 1)),
     "two webhooks, two workers": Rules(webhooks=(0, 1), workers=2),
@@ -61,6 +62,8 @@ MUTATIONS = {
     "a recorder that looks before it commits": Rules(webhooks=(0, 0), commit_before_still_due=False),
     "an arrival that rings for nobody": Rules(webhooks=(0, 0), arrivals_ring=False, spurious=1),
     "busy webhooks that nobody gives back": Rules(webhooks=(0, 0), workers=2, busy_given_back=False),
+    "a dispatcher that counts as awake while it waits": Rules(webhooks=(0, 0), awake_until_nothing=False),
+    "one that leaves work to others who may be waiting": Rules(webhooks=(0, 0), workers=2, yields_to="any"),
 }
 
 
