@@ -6,8 +6,9 @@ claims and replays are never held up. Batches walk the primary key: no index is 
 
 from __future__ import annotations
 
+import heapq
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +19,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from deliveries.maintenance.expunging import BLANK
+from deliveries.maintenance.purging import Purge, by_statement, delete_idempotency_keys, delete_last_sent, deleting
 from deliveries.maintenance.turns import turn
 from deliveries.models import Attempt, Counter, Delivery, Event, HourCounter, Job, MaintenanceTask, Notice
 from deliveries.models.debounce import LastSent
@@ -50,7 +51,7 @@ class Kind:
     setting: str
     rows: QuerySet[Any]
     age: str
-    purge: Callable[[list[int], datetime], int]
+    purge: Purge
     remembers: bool = False
     renewed: bool = False
     again: str = ""
@@ -75,52 +76,76 @@ class Step:
 
     looked_at: int
     purged: int
+    overdue: timedelta
+    """By how much its last row is older than it may be; less than nothing for one that may stay."""
 
 
 def kinds() -> list[Kind]:
     """Return what is purged, in order: what hangs on others goes first."""
     return [
-        Kind("bodies", "WEBHOOKS_KEEP_BODIES", Attempt.objects.all(), "started_at", _empty_attempts, remembers=True),
-        Kind("payloads", "WEBHOOKS_KEEP_PAYLOADS", Event.objects.all(), "created_at", _empty_events, remembers=True),
-        Kind("attempts", "WEBHOOKS_KEEP_ATTEMPTS", Attempt.objects.all(), "started_at", _delete_attempts),
-        Kind("deliveries", "WEBHOOKS_KEEP_DELIVERIES", Delivery.objects.all(), "created_at", _delete_deliveries),
-        Kind("events", "WEBHOOKS_KEEP_EVENTS", Event.objects.all(), "created_at", _delete_events),
-        Kind("counters", "WEBHOOKS_KEEP_COUNTERS", HourCounter.objects.all(), "bucket", _deleting(HourCounter)),
-        Kind("fine counters", "WEBHOOKS_KEEP_FINE_COUNTERS", Counter.objects.all(), "bucket", _deleting(Counter)),
+        Kind(
+            "bodies",
+            "WEBHOOKS_KEEP_BODIES",
+            Attempt.objects.all(),
+            "started_at",
+            by_statement("empty_attempts"),
+            remembers=True,
+        ),
+        Kind(
+            "payloads",
+            "WEBHOOKS_KEEP_PAYLOADS",
+            Event.objects.all(),
+            "created_at",
+            by_statement("empty_events"),
+            remembers=True,
+        ),
+        Kind(
+            "attempts", "WEBHOOKS_KEEP_ATTEMPTS", Attempt.objects.all(), "started_at", by_statement("delete_attempts")
+        ),
+        Kind(
+            "deliveries",
+            "WEBHOOKS_KEEP_DELIVERIES",
+            Delivery.objects.all(),
+            "created_at",
+            by_statement("delete_deliveries"),
+        ),
+        Kind("events", "WEBHOOKS_KEEP_EVENTS", Event.objects.all(), "created_at", by_statement("delete_events")),
+        Kind("counters", "WEBHOOKS_KEEP_COUNTERS", HourCounter.objects.all(), "bucket", deleting(HourCounter)),
+        Kind("fine counters", "WEBHOOKS_KEEP_FINE_COUNTERS", Counter.objects.all(), "bucket", deleting(Counter)),
         Kind(
             "notices",
             "WEBHOOKS_KEEP_NOTICES",
             Notice.objects.all(),
             "first_at",
-            _deleting(Notice, Q(sent_at__isnull=False)),
+            deleting(Notice, Q(sent_at__isnull=False)),
         ),
         Kind(
-            "jobs", "WEBHOOKS_KEEP_JOBS", Job.objects.all(), "created_at", _deleting(Job, Q(finished_at__isnull=False))
+            "jobs", "WEBHOOKS_KEEP_JOBS", Job.objects.all(), "created_at", deleting(Job, Q(finished_at__isnull=False))
         ),
         Kind(
             "idempotency keys",
             "WEBHOOKS_KEEP_IDEMPOTENCY_KEYS",
             IdempotencyKey.objects.all(),
             "created_at",
-            _delete_idempotency_keys,
+            delete_idempotency_keys,
             renewed=True,
         ),
         Kind(
-            "debounce", "WEBHOOKS_KEEP_DEBOUNCE", LastSent.objects.all(), "updated_at", _delete_last_sent, renewed=True
+            "debounce", "WEBHOOKS_KEEP_DEBOUNCE", LastSent.objects.all(), "updated_at", delete_last_sent, renewed=True
         ),
         Kind(
             "expunctions",
             "WEBHOOKS_KEEP_EXPUNCTIONS",
             ExpungedPayload.objects.all(),
             "created_at",
-            _deleting(ExpungedPayload),
+            deleting(ExpungedPayload),
         ),
         Kind(
             "bodies closed late",
             "WEBHOOKS_KEEP_BODIES",
             Attempt.objects.all(),
             "started_at",
-            _empty_attempts,
+            by_statement("empty_attempts"),
             remembers=True,
             again="bodies",
         ),
@@ -129,11 +154,11 @@ def kinds() -> list[Kind]:
             "WEBHOOKS_KEEP_PAYLOADS",
             Event.objects.all(),
             "created_at",
-            _empty_events,
+            by_statement("empty_events"),
             remembers=True,
             again="payloads",
         ),
-        Kind("admin log", "WEBHOOKS_KEEP_ADMIN_LOG", LogEntry.objects.all(), "action_time", _deleting(LogEntry)),
+        Kind("admin log", "WEBHOOKS_KEEP_ADMIN_LOG", LogEntry.objects.all(), "action_time", deleting(LogEntry)),
     ]
 
 
@@ -159,10 +184,27 @@ def purge(kind: Kind, *, batch: int = BATCH) -> Iterator[Step]:
             if kind.remembers and (old or kind.again):
                 _remember(kind, 0 if kind.again and ended else old[-1])
         if rows:
-            yield Step(len(rows), purged)
+            yield Step(len(rows), purged, before - rows[-1][1])
         if ended:
             return
         position = rows[-1][0]
+
+
+def purge_oldest_first(chosen: Iterable[Kind], *, batch: int = BATCH) -> Iterator[tuple[Kind, Step]]:
+    """Purge several kinds, a batch of each first, then always of the kind that is most overdue.
+
+    So that whoever stops early leaves no kind to grow while another is seen to.
+    """
+    walks = [(kind, purge(kind, batch=batch)) for kind in chosen]
+    waiting = [(timedelta.min, place) for place in range(len(walks))]  # a heap: what is most overdue is least
+    while waiting:
+        kind, steps = walks[waiting[0][1]]
+        step = next(steps, None)
+        if step is None:
+            heapq.heappop(waiting)
+            continue
+        heapq.heapreplace(waiting, (-step.overdue, waiting[0][1]))
+        yield kind, step
 
 
 def _next(kind: Kind, before: datetime, known: int | None) -> QuerySet[Any]:
@@ -181,78 +223,6 @@ def _remember(kind: Kind, position: int) -> None:
     if place is not None and (place.position < position or kind.again):
         place.position = position
         place.save()
-
-
-# --- what a batch does ----------------------------------------------------------------------------------------------
-
-
-def _closed(deliveries: QuerySet[Delivery]) -> list[int]:
-    """Lock those of the deliveries that are closed, and return their keys: nobody replays them before the commit."""
-    rows = deliveries.filter(_CLOSED).select_for_update(skip_locked=True, of=("self",)).order_by("pk")
-    return list(rows.values_list("pk", flat=True))
-
-
-def _ended(keys: list[int]) -> QuerySet[Attempt]:
-    """Return those of the attempts whose delivery is closed, and locked here, or gone.
-
-    No constraint ties an attempt to its delivery: an outcome may be logged while its delivery is purged.
-    """
-    deliveries = Delivery.objects.filter(pk__in=Attempt.objects.filter(pk__in=keys).values("delivery_id"))
-    gone = ~Exists(Delivery.objects.filter(pk=OuterRef("delivery_id")))
-    return Attempt.objects.filter(Q(delivery_id__in=_closed(deliveries)) | gone, pk__in=keys)
-
-
-def _empty_attempts(keys: list[int], _before: datetime) -> int:
-    full = ~Q(request_headers="[]") | ~Q(response_headers="[]") | ~Q(response_body=b"")
-    return _ended(keys).filter(full).update(**BLANK)
-
-
-def _delete_attempts(keys: list[int], _before: datetime) -> int:
-    return _ended(keys).delete()[0]
-
-
-def _delete_deliveries(keys: list[int], before: datetime) -> int:
-    """Delete old deliveries that were also closed before, with their attempts and their dead letters' record."""
-    closed = _closed(Delivery.objects.filter(Q(closed_at=None) | Q(closed_at__lt=before), pk__in=keys))
-    return Delivery.objects.filter(pk__in=closed).delete()[1].get("webhooks_deliveries.Delivery", 0)
-
-
-def _settled(keys: list[int]) -> list[int]:
-    """Lock the deliveries of these events, and return those events of which every delivery is closed and locked."""
-    deliveries = Delivery.objects.filter(event_id__in=keys)
-    held = set(_closed(deliveries))
-    left = {event for pk, event in deliveries.values_list("pk", "event_id") if pk not in held}
-    return [pk for pk in keys if pk not in left]
-
-
-def _empty_events(keys: list[int], _before: datetime) -> int:
-    return Event.objects.filter(pk__in=_settled(keys)).exclude(data=EXPUNGED).update(data=EXPUNGED)
-
-
-def _delete_events(keys: list[int], _before: datetime) -> int:
-    """Delete old events with whatever is left of their closed deliveries."""
-    keys = _settled(keys)
-    Delivery.objects.filter(event_id__in=keys).filter(_CLOSED).delete()
-    orphans = Event.objects.filter(pk__in=keys).exclude(Exists(Delivery.objects.filter(event_id=OuterRef("pk"))))
-    return orphans.delete()[0]
-
-
-def _deleting(model: Any, finished: Q | None = None) -> Callable[[list[int], datetime], int]:
-    def delete(keys: list[int], _before: datetime) -> int:
-        return model.objects.filter(finished or Q(), pk__in=keys).delete()[0]
-
-    return delete
-
-
-def _delete_idempotency_keys(keys: list[int], before: datetime) -> int:
-    """Delete by age once more: a key used again after a day is the same row, young again."""
-    return IdempotencyKey.objects.filter(pk__in=keys, created_at__lt=before).delete()[0]
-
-
-def _delete_last_sent(keys: list[int], before: datetime) -> int:
-    """Forget what was sent long ago, passing over what a publisher holds; equal to it, an event is sent once more."""
-    rows = LastSent.objects.filter(pk__in=keys, updated_at__lt=before).select_for_update(skip_locked=True)
-    return LastSent.objects.filter(pk__in=list(rows.order_by("pk").values_list("pk", flat=True))).delete()[0]
 
 
 # --- what a purge would do --------------------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ CELERY_BEAT_SCHEDULE = {
     "probe": _every(15.0, "deliveries.probe"),
     "resume jobs": _every(60.0, "deliveries.resume_jobs"),
     "look for stuck rows": _every(600.0, "deliveries.look_for_stuck_rows"),
-    "purge": _every(600.0, "deliveries.purge"),
+    "purge": _every(120.0, "deliveries.purge"),
     "clear sessions": _every(86_400.0, "deliveries.clear_sessions"),
     "expire downloads": _every(60.0, "storefront.expire_downloads"),
 }

@@ -195,6 +195,27 @@ def test_bodies_go_on_where_the_last_run_came_to():
     assert purge("bodies") == 0
 
 
+def test_the_kind_that_is_most_overdue_goes_first_so_that_a_short_slice_starves_none():
+    deliveries = [settled() for _ in range(6)]
+    for number, delivery in enumerate(deliveries):
+        age(delivery, by=timedelta(days=1000 - 10 * number))
+    chosen = [kind("attempts"), kind("deliveries"), kind("events")]
+    left = []
+    for _kind, _step in retention.purge_oldest_first(chosen, batch=1):
+        left.append([Attempt.objects.count(), Delivery.objects.count(), Event.objects.count()])
+    assert left[-1] == [0, 0, 0]
+    assert all(max(each) - min(each) <= 2 for each in left), left
+
+
+def test_a_purge_of_one_kind_deletes_what_hangs_on_it_in_every_table_that_refers_to_it():
+    referring = {
+        (relation.related_model, relation.field.name)
+        for model in (Event, Delivery)
+        for relation in model._meta.related_objects
+    }
+    assert referring == {(Delivery, "event"), (Attempt, "delivery"), (DeadLetter, "delivery")}, "purging.sql names them"
+
+
 # --- the command --------------------------------------------------------------------------------------------------
 
 

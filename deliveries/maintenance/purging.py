@@ -1,0 +1,56 @@
+"""What a batch of the purge does: one statement for what is many, the ORM for the rest.
+
+Each takes the keys of a batch's rows that are old and the moment before which they are, inside the caller's
+transaction, and returns how many rows it removed or emptied. The statements lock closed deliveries only and pass over
+what somebody else has locked, so claims and replays are never held up, and nobody replays what is going.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+from django.db.models import Q
+
+from deliveries.db.arrays import literal
+from deliveries.db.statements import load
+from deliveries.models.debounce import LastSent
+from subscriptions.models import IdempotencyKey
+
+_SQL = load(__file__, "purging.sql")
+
+Purge = Callable[[list[int], datetime], int]
+
+
+def by_statement(name: str) -> Purge:
+    """Return what runs a statement of purging.sql."""
+    statement = _SQL[name]
+
+    def run(keys: list[int], before: datetime) -> int:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, {"keys": literal(keys), "before": before})
+            return cursor.rowcount
+
+    return run
+
+
+def deleting(model: Any, finished: Q | None = None) -> Purge:
+    """Return what deletes rows of a model, or those that are `finished`."""
+
+    def delete(keys: list[int], _before: datetime) -> int:
+        return model.objects.filter(finished or Q(), pk__in=keys).delete()[0]
+
+    return delete
+
+
+def delete_idempotency_keys(keys: list[int], before: datetime) -> int:
+    """Delete by age once more: a key used again after a day is the same row, young again."""
+    return IdempotencyKey.objects.filter(pk__in=keys, created_at__lt=before).delete()[0]
+
+
+def delete_last_sent(keys: list[int], before: datetime) -> int:
+    """Forget what was sent long ago, passing over what a publisher holds; equal to it, an event is sent once more."""
+    rows = LastSent.objects.filter(pk__in=keys, updated_at__lt=before).select_for_update(skip_locked=True)
+    return LastSent.objects.filter(pk__in=list(rows.order_by("pk").values_list("pk", flat=True))).delete()[0]
