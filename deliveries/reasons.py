@@ -35,6 +35,7 @@ class ReasonCode(StrEnum):
     FINAL_STATUS = "final_status"
     ENDPOINT_GONE = "endpoint_gone"
     PERMANENT_FAILURE = "permanent_failure"
+    DELIVERED_LATE = "delivered_late"  # the claim it was sent under had ended, and the log called it interrupted
     SUPERSEDED = "superseded"  # the claim it was sent under had ended
 
     # What follows from an orphaned attempt

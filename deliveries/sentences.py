@@ -23,6 +23,9 @@ SENTENCES: Final[Mapping[str, str]] = {
     ReasonCode.PERMANENT_FAILURE: (
         "{happened}. Trying again cannot help until the webhook is changed; it waits for review."
     ),
+    ReasonCode.DELIVERED_LATE: (
+        "{happened}. This was recorded after the attempt had counted as interrupted, so it may have been sent again."
+    ),
     ReasonCode.SUPERSEDED: "It ended after the delivery had been taken over or closed, so nothing followed from it.",
     ReasonCode.SENT_AGAIN: "It is sent again now.",
     ReasonCode.WORKER_DIED: "Its worker died {times} times in a row while sending it; it waits for review.",

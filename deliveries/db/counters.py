@@ -26,7 +26,9 @@ BUCKET = timedelta(minutes=5)
 HOUR = timedelta(hours=1)
 """The time a row of HourCounter covers."""
 
-ATTEMPTS = ("delivered", "failed", "dead", "interrupted")
+INTERRUPTED = "interrupted"
+
+ATTEMPTS = ("delivered", "failed", "dead", INTERRUPTED)
 """The results that are attempts; a failed attempt is `dead` when none follows it, else `failed`."""
 
 SKIPPED, LATENESS = "skipped", "lateness"
@@ -67,6 +69,12 @@ def add(counts: Iterable[Count]) -> None:
     counts = list(counts)
     if counts:
         fetch(_SQL["add"], cell_arrays(counts))
+
+
+def subtract(counts: Sequence[Count]) -> None:
+    """Take back what was counted at that moment, in one statement of the caller's transaction."""
+    if counts:
+        fetch(_SQL["subtract"], cell_arrays(counts))
 
 
 def add_after_commit(counts: Sequence[Count]) -> None:

@@ -1,3 +1,20 @@
+-- name: subtract
+-- Takes back what was counted and turned out to be something else. A cell that was purged since is left alone.
+WITH fine AS (
+    UPDATE webhooks_deliveries_counter c SET count = c.count - o.count
+    FROM unnest(
+        %(fine_webhook_id)s::bigint[], %(fine_bucket)s::timestamptz[], %(fine_result)s::text[], %(fine_band)s::int[],
+        %(fine_count)s::int[]) AS o(webhook_id, bucket, result, band, count)
+    WHERE c.webhook_id = o.webhook_id AND c.bucket = o.bucket AND c.result = o.result AND c.band = o.band
+      AND c.count >= o.count
+)
+UPDATE webhooks_deliveries_hourcounter c SET count = c.count - o.count
+FROM unnest(
+    %(hour_webhook_id)s::bigint[], %(hour_bucket)s::timestamptz[], %(hour_result)s::text[], %(hour_band)s::int[],
+    %(hour_count)s::int[]) AS o(webhook_id, bucket, result, band, count)
+WHERE c.webhook_id = o.webhook_id AND c.bucket = o.bucket AND c.result = o.result AND c.band = o.band
+  AND c.count >= o.count
+
 -- name: add
 -- Adds to the cells of five minutes and of the hour. Rows come sorted, so that two writers can't deadlock.
 WITH fine AS (

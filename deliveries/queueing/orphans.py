@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, QuerySet
-from django.utils import timezone
 
 from deliveries import reasons
 from deliveries.db import counters, dead_letters
@@ -47,14 +47,14 @@ def take_back(webhook_ids: Sequence[int]) -> None:
                 webhook_id=row.webhook_id,
                 number=row.attempt_count,
                 result=Attempt.Result.INTERRUPTED,
-                started_at=row.claimed_at or row.was_due,
+                started_at=_began(row),
                 error="interrupted",
                 **_columns(decisions.get(row.id, Reason(ReasonCode.SENT_AGAIN))),
                 url=row.url,
             )
             for row in rows
         )
-        counters.add(Count(row.merchant_id, row.webhook_id, row.now, "interrupted") for row in rows)
+        counters.add(_count(row) for row in rows)
         if worn_out:
             dead_letters.give_up([DeadDelivery(row.id, last, "interrupted", None) for row in worn_out])
         expiry.cancel(expired)
@@ -73,7 +73,7 @@ def log_overtaken(delivery_ids: Sequence[int]) -> None:
     Its worker finds the delivery closed, and logs the outcome if it lives to have one; if it dies, nobody would claim
     the row again to notice. Inside the recorder's transaction.
     """
-    _log_unanswered(Delivery.objects.filter(pk__in=delivery_ids), Reason(ReasonCode.DELIVERED_EARLIER))
+    counters.add(_log_unanswered(Delivery.objects.filter(pk__in=delivery_ids), Reason(ReasonCode.DELIVERED_EARLIER)))
 
 
 def log_abandoned(delivery_ids: Sequence[int], decision: Reason) -> None:
@@ -82,10 +82,11 @@ def log_abandoned(delivery_ids: Sequence[int], decision: Reason) -> None:
     For whoever has locked them and closes them next, their claims having run out: nobody would claim them again to
     notice that they may have been sent. `decision`: why they are closed.
     """
-    _log_unanswered(Delivery.objects.filter(pk__in=delivery_ids, status=Delivery.Status.SENDING), decision)
+    rows = Delivery.objects.filter(pk__in=delivery_ids, status=Delivery.Status.SENDING)
+    counters.add_after_commit(_log_unanswered(rows, decision))
 
 
-def _log_unanswered(deliveries: QuerySet[Delivery], decision: Reason) -> None:
+def _log_unanswered(deliveries: QuerySet[Delivery], decision: Reason) -> list[Count]:
     rows = list(deliveries.select_related("webhook").order_by("pk"))
     Attempt.objects.bulk_create(
         Attempt(
@@ -93,7 +94,7 @@ def _log_unanswered(deliveries: QuerySet[Delivery], decision: Reason) -> None:
             webhook=row.webhook,
             number=row.attempt_count + 1,
             result=Attempt.Result.INTERRUPTED,
-            started_at=row.claimed_at or row.created_at,
+            started_at=_began(row),
             error="interrupted",
             **_columns(decision),
             url=row.webhook.url,
@@ -102,7 +103,16 @@ def _log_unanswered(deliveries: QuerySet[Delivery], decision: Reason) -> None:
     )
     ended = Delivery.objects.filter(pk__in=[row.pk for row in rows])
     ended.update(claim_token=None, attempt_count=F("attempt_count") + 1)
-    counters.add_after_commit([Count(row.merchant_id, row.webhook_id, timezone.now(), "interrupted") for row in rows])
+    return [_count(row) for row in rows]
+
+
+def _count(row: Any) -> Count:
+    """Count at the time that the log's line bears: whoever turns the line into an outcome takes it back there."""
+    return Count(row.merchant_id, row.webhook_id, _began(row), counters.INTERRUPTED)
+
+
+def _began(row: Any) -> datetime:
+    return row.claimed_at or row.created_at
 
 
 def _columns(decision: Reason) -> dict[str, Any]:

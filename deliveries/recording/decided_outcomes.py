@@ -37,6 +37,11 @@ class DecidedOutcome:
         """The status the delivery takes on by it."""
         return _STATUS[type(self.decision)]
 
+    def note_late(self) -> None:
+        """Let a success say that the attempt counted as interrupted before, so that it may have been sent again."""
+        if isinstance(self.decision, Delivered):
+            self.decision = replace(self.decision, reason=Reason(ReasonCode.DELIVERED_LATE))
+
     def overrule(self) -> None:
         """Let nothing follow: the claim it was sent under is no longer in force, and it is no success."""
         self.decision = replace(self.decision, reason=Reason(ReasonCode.SUPERSEDED))

@@ -1,4 +1,8 @@
-"""Late outcomes, whose claim is no longer in force: they are logged, a success counts, a failure changes nothing."""
+"""Late outcomes, whose claim is no longer in force: they are logged, a success counts, a failure changes nothing.
+
+Most of these attempts stand in the log as interrupted, by whoever took the claim over. An attempt has one line: its
+outcome takes that place, and is counted instead.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,9 @@ from typing import Any, NamedTuple
 from django.db import transaction
 
 from deliveries import reasons
-from deliveries.db import dead_letters
-from deliveries.db.arrays import columns
+from deliveries.db import counters, dead_letters
+from deliveries.db.arrays import columns, literal
+from deliveries.db.counters import Count
 from deliveries.db.engine_session import fetch
 from deliveries.db.statements import load
 from deliveries.models import Delivery
@@ -23,6 +28,7 @@ from deliveries.recording.decided_outcomes import DecidedOutcome
 from deliveries.recording.decisions import Dead
 
 _SQL = load(__file__, "outcomes.sql")
+_NAME = ("delivery_id", "number")
 
 
 class _Move(NamedTuple):
@@ -54,13 +60,31 @@ def write(late: Sequence[DecidedOutcome]) -> set[OrderingGroup]:
         if overtaken := [pk for pk, claim in moved.items() if claim is not None]:
             orphans.log_overtaken(overtaken)
         kept = set(Delivery.objects.filter(pk__in={each.delivery_id for each in late}).values_list("pk", flat=True))
-        attempts = [attempt_log.row_of(each) for each in late if each.delivery_id in kept]  # others were purged
-        if attempts:
-            fetch(_SQL["log_attempts"], columns(AttemptRow._fields, attempts))
+        _log([each for each in late if each.delivery_id in kept])  # others were purged
         dead_letters.open_dead_letters(
             [each.delivery_id for each in late if isinstance(each.decision, Dead) and each.delivery_id in moved]
         )
     return groups
+
+
+def _log(late: Sequence[DecidedOutcome]) -> None:
+    """Write the log's lines, each in the place of the one that called the attempt interrupted."""
+    if not late:
+        return
+    names = [(each.delivery_id, each.sent.row.attempt) for each in late]
+    lines = {(row.delivery_id, row.number): row for row in fetch(_SQL["take_over"], columns(_NAME, names))}
+    ids, counted = [], []
+    for each, name in zip(late, names, strict=True):
+        line, webhook = lines.get(name), each.sent.row.webhook
+        ids.append(line and line.id)
+        if line:
+            each.note_late()
+            counted.append(Count(webhook.merchant_id, webhook.webhook_id, line.started_at, counters.INTERRUPTED))
+    fetch(
+        _SQL["log_attempts"],
+        {"id": literal(ids), **columns(AttemptRow._fields, [attempt_log.row_of(each) for each in late])},
+    )
+    counters.subtract(counted)
 
 
 def _move(late: Sequence[DecidedOutcome]) -> tuple[dict[int, int | None], set[OrderingGroup]]:

@@ -113,19 +113,37 @@ WHERE d.id = o.delivery_id
 RETURNING d.id, d.claim_token, d.webhook_id, d.ordering_group, d.due_at IS NULL AS is_closed
 
 -- name: log_attempts
--- The log's rows of late outcomes.
+-- The log's lines of late outcomes. Where `id` says which line stood for the attempt, the line keeps its key.
 INSERT INTO webhooks_deliveries_attempt
-    (delivery_id, webhook_id, number, result, started_at, answered_at, lateness_ms, status_code, error, detail,
+    (id, delivery_id, webhook_id, number, result, started_at, answered_at, lateness_ms, status_code, error, detail,
      decision_code, decision_values, next_at, url, request_headers, request_size, request_digest, response_headers,
      response_body,
      response_size, response_truncated, dns_ms, connect_ms, tls_ms, first_byte_ms, total_ms, remote_address,
      reused_connection, worker)
-SELECT * FROM unnest(
-    %(delivery_id)s::bigint[], %(webhook_id)s::bigint[], %(number)s::int[], %(result)s::text[],
+SELECT COALESCE(o.id, nextval(pg_get_serial_sequence('webhooks_deliveries_attempt', 'id'))),
+    delivery_id, webhook_id, number, result, started_at, answered_at, lateness_ms, status_code, error, detail,
+    decision_code, decision_values, next_at, url, request_headers, request_size, request_digest, response_headers,
+    response_body,
+    response_size, response_truncated, dns_ms, connect_ms, tls_ms, first_byte_ms, total_ms, remote_address,
+    reused_connection, worker
+FROM unnest(
+    %(id)s::bigint[], %(delivery_id)s::bigint[], %(webhook_id)s::bigint[], %(number)s::int[], %(result)s::text[],
     %(started_at)s::timestamptz[], %(answered_at)s::timestamptz[], %(lateness_ms)s::float8[], %(status_code)s::int[],
     %(error)s::text[], %(detail)s::text[], %(decision_code)s::text[], %(decision_values)s::jsonb[],
     %(next_at)s::timestamptz[], %(url)s::text[],
     %(request_headers)s::text[], %(request_size)s::int[], %(request_digest)s::text[], %(response_headers)s::text[],
     %(response_body)s::bytea[], %(response_size)s::int[], %(response_truncated)s::bool[], %(dns_ms)s::float8[],
     %(connect_ms)s::float8[], %(tls_ms)s::float8[], %(first_byte_ms)s::float8[], %(total_ms)s::float8[],
-    %(remote_address)s::text[], %(reused_connection)s::bool[], %(worker)s::text[])
+    %(remote_address)s::text[], %(reused_connection)s::bool[], %(worker)s::text[]) AS o(
+    id, delivery_id, webhook_id, number, result, started_at, answered_at, lateness_ms, status_code, error, detail,
+    decision_code, decision_values, next_at, url, request_headers, request_size, request_digest, response_headers,
+    response_body,
+    response_size, response_truncated, dns_ms, connect_ms, tls_ms, first_byte_ms, total_ms, remote_address,
+    reused_connection, worker)
+
+-- name: take_over
+-- Removes the lines that called attempts interrupted whose outcome came after all: an attempt has one line.
+DELETE FROM webhooks_deliveries_attempt a
+USING unnest(%(delivery_id)s::bigint[], %(number)s::int[]) AS o(delivery_id, number)
+WHERE a.delivery_id = o.delivery_id AND a.number = o.number AND a.result = 'interrupted'
+RETURNING a.id, a.delivery_id, a.number, a.started_at

@@ -60,6 +60,12 @@ SENTENCES: list[tuple[ReasonCode, dict[str, Any], str]] = [
         "The endpoint answered 503. Trying again cannot help until the webhook is changed; it waits for review.",
     ),
     (
+        ReasonCode.DELIVERED_LATE,
+        {},
+        "The endpoint answered 503. This was recorded after the attempt had counted as interrupted, so it may have "
+        "been sent again.",
+    ),
+    (
         ReasonCode.SUPERSEDED,
         {},
         "It ended after the delivery had been taken over or closed, so nothing followed from it.",

@@ -24,8 +24,9 @@ SITUATIONS: list[tuple[ReasonCode, Callable[[], Webhook], str]] = [
     (ReasonCode.FINAL_STATUS, situations.refuses_for_good, "answered 422, which is final under this webhook's"),
     (ReasonCode.ENDPOINT_GONE, situations.says_gone, "answered 410: it wants no more deliveries, so the webhook was"),
     (ReasonCode.PERMANENT_FAILURE, situations.cannot_be_reached_until_changed, "cannot help until the webhook is"),
+    (ReasonCode.DELIVERED_LATE, situations.delivers_late, "answered 200. This was recorded after the attempt had"),
     (ReasonCode.SUPERSEDED, situations.answers_late, "It ended after the delivery had been taken over or closed"),
-    (ReasonCode.SENT_AGAIN, situations.answers_late, "It is sent again now."),
+    (ReasonCode.SENT_AGAIN, situations.loses_its_worker, "It is sent again now."),
     (ReasonCode.WORKER_DIED, situations.loses_its_worker_thrice, "Its worker died 3 times in a row"),
     (ReasonCode.DELIVERED_EARLIER, situations.delivers_late, "an earlier attempt's success was recorded late"),
     (ReasonCode.DISABLED_AT_PUBLISH, situations.disabled_before, "disabled when the event was published: Moved house."),
@@ -93,7 +94,7 @@ def test_there_is_a_situation_for_every_reason() -> None:
 
 
 ORPHANED = [
-    (situations.answers_late, "It is sent again under the same message id."),
+    (situations.loses_its_worker, "It is sent again under the same message id."),
     (situations.loses_its_worker_thrice, "It is not sent again."),
     (situations.delivers_late, "It was being sent again when the success of an earlier attempt"),
 ]

@@ -136,7 +136,7 @@ class Model:
         for flight, answer in sorted(answers, key=lambda each: not each[1].delivered):
             self.flights.remove(flight)
             self._move(flight, answer)
-            flight.row.log.append((flight.attempt, DELIVERED if answer.delivered else "failed"))
+            flight.row.told(flight.attempt, DELIVERED if answer.delivered else "failed")
             flight.row.attempts = max(flight.row.attempts, flight.attempt)
         for flight, answer in answers:
             if answer.gone and flight.row.hook.enabled:

@@ -101,6 +101,10 @@ class Row:
         self.attempts += 1
         self.log.append((self.attempts, "interrupted"))
 
+    def told(self, attempt: int, result: str) -> None:
+        """Log an outcome, in the place of the line that called the attempt interrupted, if there is one."""
+        self.log = [line for line in self.log if line != (attempt, "interrupted")] + [(attempt, result)]
+
     def resolve(self, resolution: str) -> None:
         self.dead_letters = [each or resolution for each in self.dead_letters]
 

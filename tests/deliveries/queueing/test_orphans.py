@@ -107,9 +107,8 @@ def test_an_attempt_under_way_when_a_late_success_closes_the_delivery_is_in_the_
     assert (stored.status, stored.claim_token, stored.attempt_count) == (Delivery.Status.DELIVERED, None, 2)
     log = list(Attempt.objects.order_by("id").values_list("number", "result", "decision_code"))
     assert log == [
-        (1, "interrupted", ReasonCode.SENT_AGAIN),
+        (1, "delivered", ReasonCode.DELIVERED_LATE),
         (2, "interrupted", ReasonCode.DELIVERED_EARLIER),
-        (1, "delivered", ReasonCode.DELIVERED),
     ]
     outcomes.record([answered(again, 500)])
     assert reread(delivery).status == Delivery.Status.DELIVERED

@@ -124,10 +124,7 @@ def test_a_late_failure_is_logged_and_changes_nothing() -> None:
     stored = reread(delivery)
     assert (stored.status, stored.claim_token) == (Delivery.Status.SENDING, present.token)
     assert (stored.tries, stored.attempt_count, stored.last_status_code) == (0, 1, None)
-    assert list(Attempt.objects.order_by("pk").values_list("number", "result")) == [
-        (1, Attempt.Result.INTERRUPTED),
-        (1, Attempt.Result.FAILED),
-    ]
+    assert list(Attempt.objects.values_list("number", "result")) == [(1, Attempt.Result.FAILED)]
 
 
 def test_a_late_last_failure_opens_no_dead_letter() -> None:
@@ -154,7 +151,7 @@ def test_a_late_success_closes_the_delivery_and_the_second_one_is_only_logged() 
     stored = reread(delivery)
     assert (stored.status, stored.closed_at) == (Delivery.Status.DELIVERED, closed.closed_at)
     log = Attempt.objects.filter(delivery=delivery).order_by("id").values_list("number", "result")
-    assert list(log) == [(1, "interrupted"), (2, "interrupted"), (1, "delivered"), (2, "failed")]
+    assert list(log) == [(1, "delivered"), (2, "failed")]
 
 
 @pytest.mark.parametrize("delays", [[], [60]])
@@ -169,7 +166,7 @@ def test_a_late_success_and_a_failure_in_one_chunk_close_the_delivery(delays: li
     assert (reread(delivery).status, reread(delivery).attempt_count) == (Delivery.Status.DELIVERED, 2)
     assert not DeadLetter.objects.exists()
     log = Attempt.objects.filter(delivery=delivery).values_list("number", "result")
-    assert sorted(log) == [(1, "delivered"), (1, "interrupted"), (2, "failed"), (2, "interrupted")]
+    assert sorted(log) == [(1, "delivered"), (2, "failed")]
 
 
 def test_a_late_success_does_not_reopen_what_a_person_closed() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import connection
 
+from deliveries import models
 from deliveries.models import Attempt, DeadLetter, Delivery, Event
 from deliveries.reasons import ReasonCode
 from tests.faults.seeded import order
@@ -24,7 +25,16 @@ LATE = 5.0
 STORIES = 2
 
 
-_COLUMNS = ("id", "webhook__url", "event__public_id", "status", "attempt_count", "webhook__ordering", "ordering_group")
+_COLUMNS = (
+    "id",
+    "webhook__url",
+    "event__public_id",
+    "status",
+    "attempt_count",
+    "tries",
+    "webhook__ordering",
+    "ordering_group",
+)
 
 
 class Ledger:
@@ -50,6 +60,8 @@ class Ledger:
         self.check_every_end_is_an_end()
         self.check_the_log_knows_every_request()
         self.check_each_attempt_stands_once_in_the_log()
+        self.check_counters_equal_rows()
+        self.check_faults_cost_no_try()
         self.check_duplicates_are_explained()
         self.check_interruptions_are_within_what_was_in_flight()
         self.check_nothing_was_early()
@@ -88,13 +100,36 @@ class Ledger:
                 assert times <= 1 + min(1, resent), self.story(key)
 
     def check_each_attempt_stands_once_in_the_log(self) -> None:
-        """A number has one outcome, and beside it at most the note that its claim ran out before that came."""
-        for key, attempts in self.log.items():
-            outcomes = Counter(attempt.number for attempt in attempts if attempt.result != "interrupted")
-            notes = Counter(attempt.number for attempt in attempts if attempt.result == "interrupted")
-            assert set(outcomes.values()) | set(notes.values()) <= {1}, self.story(key)
-            numbers = set(outcomes) | set(notes)
-            assert numbers == set(range(1, self.deliveries[key]["attempt_count"] + 1)), self.story(key)
+        """A number has one line: its outcome, or that none came."""
+        for key, row in self.deliveries.items():
+            numbers = sorted(attempt.number for attempt in self.log[key])
+            assert numbers == list(range(1, row["attempt_count"] + 1)), self.story(key)
+
+    def check_counters_equal_rows(self) -> None:
+        """Whatever is counted stands in the log as often, webhook by webhook, by five minutes and by the hour."""
+        rows = Counter((each.webhook_id, each.result) for attempts in self.log.values() for each in attempts)
+        skipped = Delivery.objects.filter(status="skipped").values_list("webhook_id", flat=True)
+        rows += Counter((webhook, "skipped") for webhook in skipped)
+        for cells in (models.Counter, models.HourCounter):
+            counted: Counter[tuple[int, str]] = Counter()
+            for cell in cells.objects.exclude(result="lateness"):
+                counted[cell.webhook_id, "failed" if cell.result == "dead" else cell.result] += cell.count
+            differ = {key: (counted[key], rows[key]) for key in counted | rows if counted[key] != rows[key]}
+            assert not differ, f"{cells.__name__}: (webhook, result) → (counted, rows): {differ}"
+
+    def check_faults_cost_no_try(self) -> None:
+        """The policy counts what was answered, or got no answer from the endpoint: no fault of ours among it."""
+        for key, row in self.deliveries.items():
+            told = [attempt for attempt in self.log[key] if attempt.result != "interrupted"]
+            superseded = sum(attempt.decision_code == ReasonCode.SUPERSEDED for attempt in told)
+            late = sum(attempt.decision_code == ReasonCode.DELIVERED_LATE for attempt in told)
+            assert len(told) - superseded - late <= row["tries"] <= len(told), self.story(key)
+            if row["status"] in {"dead", "discarded"}:
+                assert row["tries"] == len(DELAYS) + 1 or self._ends_early(key), self.story(key)
+
+    def _ends_early(self, key: Key) -> bool:
+        ends = {ReasonCode.FINAL_STATUS, ReasonCode.PERMANENT_FAILURE, ReasonCode.WORKER_DIED}
+        return any(attempt.decision_code in ends for attempt in self.log[key])
 
     def check_duplicates_are_explained(self) -> None:
         """After a 2xx no request follows, unless the log says why it didn't know: interrupted, or the answer broke."""
@@ -102,8 +137,9 @@ class Ledger:
             last = max(request.attempt for request in requests)
             for request in requests:
                 if request.accepted and request.attempt < last:
-                    words = {attempt.result for attempt in self.log[key] if attempt.number == request.attempt}
-                    assert words & {"interrupted", "failed"}, self.story(key)
+                    lines = [attempt for attempt in self.log[key] if attempt.number == request.attempt]
+                    words = {word for attempt in lines for word in (attempt.result, attempt.decision_code)}
+                    assert words & {"interrupted", "failed", ReasonCode.DELIVERED_LATE}, self.story(key)
 
     def check_interruptions_are_within_what_was_in_flight(self) -> None:
         """No delivery was interrupted more often than it was in flight when something died.
