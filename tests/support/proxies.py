@@ -40,6 +40,17 @@ class Proxy:
             self._takes_new = new
             return len(self._silent) // 2
 
+    def lead_to(self, target: int) -> None:
+        """Lead to another server from now on; whoever is connected is cut off, as by an address that moves."""
+        with self._lock:
+            self._target = target
+            for each in self._pairs:
+                with contextlib.suppress(KeyError, ValueError):
+                    self._selector.unregister(each)
+                each.close()
+            self._pairs.clear()
+            self._silent.clear()
+
     def heal(self) -> None:
         """Take new connections; those that were silenced stay so."""
         with self._lock:
