@@ -153,11 +153,15 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
 
 @pytest.fixture(autouse=True)
 def own_engine_session() -> Iterator[None]:
-    """Close the main thread's engine session after the test, so that none outlives the rows it has seen."""
+    """Close the main thread's engine session after the test, so that none outlives the rows it has seen.
+
+    Nor does the next test hear of a database that failed this one.
+    """
     yield
-    from deliveries.db import engine_session
+    from deliveries.db import engine_session, outages
 
     engine_session.close()
+    outages.forget()
 
 
 @pytest.fixture(autouse=True)

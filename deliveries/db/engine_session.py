@@ -21,6 +21,7 @@ import psycopg
 from django.db import connection as django_connection
 from psycopg.rows import namedtuple_row
 
+from deliveries.db import outages
 from deliveries.db.outages import ANSWER_SECONDS, CLIENT, PatientSession, is_outage, patience
 
 IDLE_IN_TRANSACTION_SECONDS = 8
@@ -63,7 +64,10 @@ def engine_session() -> Iterator[psycopg.Connection[Any]]:
             yield django_connection.connection
             return
         held = getattr(_own, "held", None)
-        if held is None or held.session.is_stale or _has_news(held.session.fileno()):
+        if held is not None and (held.session.is_stale or _has_news(held.session.fileno())):
+            outages.note()
+            held = None
+        if held is None:
             held = _own.held = _Held(_connect())  # what the server has ended meanwhile costs nobody an error
         session = held.session
         del held  # a traceback that holds this frame would keep it beyond its thread

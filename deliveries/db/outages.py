@@ -37,13 +37,29 @@ OF_STATEMENTS: Final = ("40", "55", "57014", "XX")
 _thread = threading.local()
 
 
-class _Distrusted:
-    """Sessions opened until that moment, in monotonic seconds, are used no more."""
+class _Moment:
+    """A moment of this process, in monotonic seconds; 0 for never."""
 
     at = 0.0
 
 
-_distrusted = _Distrusted()
+_distrusted = _Moment()  # sessions opened until then are used no more
+_failed = _Moment()
+
+
+def note() -> None:
+    """Remember that the database failed this process a moment ago."""
+    _failed.at = time.monotonic()
+
+
+def forget() -> None:
+    """Forget that it ever failed."""
+    _failed.at = 0.0
+
+
+def is_recent(seconds: float) -> bool:
+    """Tell whether the database failed this process within so many seconds."""
+    return bool(_failed.at) and time.monotonic() - _failed.at < seconds
 
 
 def distrust() -> None:
@@ -52,6 +68,7 @@ def distrust() -> None:
     The server behind it is gone, or another one by now; each of the others would cost somebody as much.
     """
     _distrusted.at = time.monotonic()
+    note()
 
 
 def is_outage(error: BaseException) -> bool:

@@ -90,7 +90,7 @@ def claim(webhook_ids: Sequence[int], *, limit: int, max_bytes: int, probe: bool
     ones, but for a `probe`. Claims that ran out are taken back on the way, and what is too old is closed.
     """
     batch, orphaned = _claim(webhook_ids, limit, max_bytes, probe=probe)
-    if orphaned:
+    if orphaned and orphans.may_take_back():
         with borrowed():
             orphans.take_back(orphaned)
         more, _orphaned = _claim(orphaned, limit - len(batch.rows), max_bytes, probe=probe)

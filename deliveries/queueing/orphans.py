@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 
 from deliveries import reasons
-from deliveries.db import counters, dead_letters
+from deliveries.db import counters, dead_letters, outages
 from deliveries.db.arrays import literal
 from deliveries.db.counters import Count
 from deliveries.db.dead_letters import DeadDelivery
@@ -24,6 +24,14 @@ from deliveries.reasons import Reason, ReasonCode
 _SQL = load(__file__, "orphans.sql")
 CHUNK = 1000
 """Claims taken back at a time."""
+AFTER_OUTAGE = 2.0
+"""Seconds after the database failed us for which claims that ran out are left alone: their workers live, waited it out
+as we did, and write the outcomes they hold first. An outage isn't to make duplicates of all that was being sent."""
+
+
+def may_take_back() -> bool:
+    """Tell whether claims that ran out are orphaned, for all we know. The sweep finds those left alone."""
+    return not outages.is_recent(AFTER_OUTAGE)
 
 
 def take_back(webhook_ids: Sequence[int]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import structlog
 from django.conf import settings
 
+from deliveries.db import outages
 from deliveries.db.outages import concerns_statement, is_outage, sqlstate
 from deliveries.queueing import wakeups
 from deliveries.recording import outcomes
@@ -160,6 +161,8 @@ class Recorder:
 
     def _wait_out(self, error: Exception, outcomes: int, tries: int) -> None:
         self.blocked = True
+        if not concerns_statement(error):
+            outages.note()
         log.warning("record_failed", outcomes=outcomes, error=str(error)[:200], sqlstate=sqlstate(error))
         time.sleep(RETRY_AFTER[min(tries, len(RETRY_AFTER) - 1)])
 

@@ -16,6 +16,8 @@ from celery import current_app
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
+from deliveries.db import outages
+from deliveries.db.outages import concerns_statement, is_outage
 from deliveries.queueing import claims, wakeups
 from deliveries.worker.engine import Engine, engine
 from subscriptions import redis_clients
@@ -155,6 +157,8 @@ def _dispatch(process: Engine, webhook_ids: Sequence[int], free: int, max_bytes:
     try:
         batch = claims.claim(webhook_ids, limit=free, max_bytes=max_bytes)
     except (DatabaseError, InterfaceError) as error:
+        if is_outage(error) and not concerns_statement(error):
+            outages.note()
         log.warning("claim_failed", webhooks=len(webhook_ids), error=str(error)[:200])
         wakeups.give_back(webhook_ids)
         return False

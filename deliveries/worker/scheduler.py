@@ -8,6 +8,8 @@ import time
 import structlog
 from django.db import DatabaseError, InterfaceError, connection
 
+from deliveries.db import outages
+from deliveries.db.outages import concerns_statement, is_outage
 from deliveries.db.sessions import borrowed
 from deliveries.queueing import claims, ordering, orphans, wakeups, webhook_changes
 from deliveries.queueing.ordering import OrderingGroup
@@ -52,6 +54,8 @@ class Scheduler(threading.Thread):
             try:
                 self._round()
             except (DatabaseError, InterfaceError) as error:
+                if is_outage(error) and not concerns_statement(error):
+                    outages.note()
                 log.warning("sweep_failed", error=str(error)[:200])
                 connection.close()
             except Exception:
@@ -85,7 +89,7 @@ def sweep() -> int:
     due, closed = claims.due_webhooks()
     wakeups.wake(due)
     with borrowed():
-        if paused := orphans.paused_webhooks():
+        if orphans.may_take_back() and (paused := orphans.paused_webhooks()):
             orphans.take_back(paused)
         for webhook_id in closed:
             webhook_changes.close_open(webhook_id)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import signal
+import time
+
 import psycopg
 import pytest
 
+from deliveries.models import Attempt, Delivery, WebhookState
+from subscriptions.models import Webhook
 from tests.faults.stage import Stage, came, doubled
 from tests.support.receiver import TestReceiver
 
 pytestmark = pytest.mark.faults
 
 WEBHOOKS, EVENTS = 10, 100
+OUTAGE = 8.0
+"""Seconds; claims last 3."""
 
 
 def drained(stage: Stage, receiver: TestReceiver, in_flight: set[tuple[str, str]]) -> None:
@@ -55,3 +62,25 @@ def test_connections_cut_again_and_again_in_mid_drain_lose_nothing(stage: Stage)
             in_flight |= set(stage.in_flight())
         drained(stage, receiver, in_flight)
         assert child.runs, child.tail()
+
+
+def test_an_outage_longer_than_every_claim_costs_no_merchant_a_try(stage: Stage):
+    """Neither a try of the policy, nor the window, nor a failure that auto-pause counts; nor a duplicate."""
+    with TestReceiver(delay=0.3) as receiver:
+        for number in range(WEBHOOKS):
+            stage.webhook(f"{receiver.url}/{number}", window=20, timeout=1.0)
+        workers = [stage.worker(WEBHOOKS_CLAIM_GRACE=2) for _ in range(2)]
+        stage.publish(EVENTS)
+        receiver.wait_for(200)
+        stage.postgres.end(signal.SIGKILL)
+        time.sleep(OUTAGE)
+        stage.postgres.resume()
+        drained(stage, receiver, set(stage.in_flight()))
+        assert set(Delivery.objects.values_list("tries", "orphaned_attempts")) == {(1, 0)}
+        states = WebhookState.objects.values_list("window", "failures", "failing_since")
+        assert set(states) == {(20, 0, None)}
+        assert not Webhook.objects.exclude(paused_at=None).exists()
+        assert not Attempt.objects.exclude(result__in=["delivered", "interrupted"]).exists()
+        assert doubled(receiver) == {}
+        for child in workers:
+            assert child.runs, child.tail()

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from deliveries.db import outages
 from deliveries.maintenance.expunging import expunge
 from deliveries.models import Attempt, Counter, DeadLetter, Delivery
+from deliveries.queueing import orphans
 from deliveries.reasons import ReasonCode
 from deliveries.recording import outcomes
 from deliveries.review import manual_actions
@@ -36,6 +38,27 @@ def test_an_interruption_costs_none_of_the_policys_attempts() -> None:
     assert reread(delivery).status == Delivery.Status.SENDING
     outcomes.record([answered(row, 500)])
     assert reread(delivery).status == Delivery.Status.DEAD
+
+
+def test_just_after_an_outage_claims_that_ran_out_are_left_to_whoever_holds_their_outcomes(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    """Every worker waited it out: the one that is first must not send again what the others are about to record."""
+    webhook = make_webhook(max_in_flight=2)
+    widen(webhook)
+    [first, second] = due(webhook, 2)
+    held = claim(webhook, limit=1).rows
+    expire(first)
+    outages.note()
+    batch = claim(webhook)
+    assert [row.delivery_id for row in batch.rows] == [second.pk]
+    assert not batch.full, "asked again at once it would find the same"
+    assert not Attempt.objects.exists()
+    outcomes.record([answered(row) for row in held])
+    assert (reread(first).status, reread(first).attempt_count) == (Delivery.Status.DELIVERED, 1)
+
+    expire(second)
+    monkeypatch.setattr(orphans, "AFTER_OUTAGE", 0.0)
+    assert [row.delivery_id for row in claim(webhook).rows] == [second.pk]
+    assert Attempt.objects.filter(result="interrupted").count() == 1
 
 
 def test_the_number_of_interruptions_allowed_is_a_setting(settings) -> None:  # type: ignore[no-untyped-def]
