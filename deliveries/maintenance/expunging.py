@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 
 from deliveries import reasons, sentences
 from deliveries.models import Attempt, Delivery, Event, ExpungedPayload
+from deliveries.models.debounce import LastSent
 from deliveries.models.events import EXPUNGED
 from deliveries.queueing import ordering, orphans
 from deliveries.reasons import Reason, ReasonCode
@@ -47,6 +48,8 @@ def expunge(event: Event, *, by: str, note: str = "") -> ExpungedPayload:
         cancelled = deliveries.filter(due_at__isnull=False).update(
             status=Delivery.Status.CANCELLED, due_at=None, claim_token=None, closed_at=Now(), **reasons.changes(reason)
         )
+        if cancelled:
+            LastSent.objects.forget(set(deliveries.values_list("webhook_id", flat=True)))
         full = ~Q(request_headers="[]") | ~Q(response_headers="[]") | ~Q(response_body=b"")
         attempts = Attempt.objects.filter(full, delivery_id__in=keys).update(**BLANK)
         Event.objects.filter(pk=event.pk).update(data=EXPUNGED)

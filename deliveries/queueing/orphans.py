@@ -18,6 +18,7 @@ from deliveries.db.dead_letters import DeadDelivery
 from deliveries.db.engine_session import fetch
 from deliveries.db.statements import load
 from deliveries.models import Attempt, Delivery
+from deliveries.models.debounce import LastSent
 from deliveries.queueing import expiry, ordering
 from deliveries.reasons import Reason, ReasonCode
 
@@ -66,6 +67,7 @@ def take_back(webhook_ids: Sequence[int]) -> None:
         if worn_out:
             dead_letters.give_up([DeadDelivery(row.id, last, "interrupted", None) for row in worn_out])
         expiry.cancel(expired)
+        LastSent.objects.forget({row.webhook_id for row in rows if row.id in expired}, wait=False)
         groups = ordering.groups_of((row.webhook_id, row.ordering_group) for row in rows if row.id in decisions)
         transaction.on_commit(lambda: ordering.move_on(groups, wake=False), robust=True)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from deliveries.models import Delivery
+from typing import Any
+
+from deliveries.models import Job
 from deliveries.queueing import claims
 from deliveries.recording import outcomes
-from deliveries.review import manual_actions
+from deliveries.review import bulk_jobs
 from deliveries.worker import scheduler
 from subscriptions import services
 from tests.promises import invariants
@@ -67,10 +69,13 @@ class RowActions:
 
     def decide_on_all(self, what: str) -> None:
         rows = [row for row in self.rows_in({DEAD}) if what == "discard" or self.model.may_replay(row)]
-        everything = Delivery.objects.filter(merchant=self.world.merchant, status=DEAD)
-        assert getattr(manual_actions, f"{what}_all")(everything, by="test") == len(rows)
+        assert self.start(what, Job.Source.QUEUE, {"all": True}).done == len(rows)
         for row in rows:
             getattr(self.model, what)(row)
+
+    def start(self, what: str, source: str, chosen: dict[str, Any]) -> Job:
+        """Make a bulk request, so small that it is carried out at once."""
+        return bulk_jobs.start(self.world.merchant, kind=what, source=source, chosen=chosen, by="test", note="")
 
     def drain(self) -> None:
         """With everything switched on, endpoints that answer and time that passes, every open delivery gets out."""
@@ -78,7 +83,8 @@ class RowActions:
             if not hook.deleted:
                 services.enable(webhook=self.world.webhook(hook.key))
                 services.resume(webhook=self.world.webhook(hook.key), by="test")
-                hook.enabled, hook.paused = True, False
+                self.model.enable(hook)
+                hook.paused = False
         rounds = 10 + sum(len(row.hook.delays) + ORPHANED_ATTEMPTS_MAX for row in self.model.rows.values())
         self.decide_on_all("replay")
         while self.open_rows():

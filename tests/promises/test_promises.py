@@ -8,8 +8,10 @@ PROMISES_EXAMPLES makes it think of more; with PROMISES_SHRINK=no it tells what 
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -25,7 +27,8 @@ from hypothesis.stateful import (
 )
 
 from deliveries.maintenance import expunging
-from deliveries.models import Delivery, Event
+from deliveries.models import Delivery, Event, Job
+from deliveries.models.events import EXPUNGED
 from deliveries.publishing import service
 from deliveries.review import manual_actions
 from deliveries.review.manual_actions import StateConflict
@@ -33,7 +36,7 @@ from subscriptions import services
 from tests.promises import world
 from tests.promises.actions import MANY, RowActions
 from tests.promises.model import Model
-from tests.promises.rows import CLOSED, DEAD, Answer, Flight, Hook, Refused
+from tests.promises.rows import CLOSED, DEAD, Answer, Flight, Hook, Number, Refused
 from tests.promises.world import BUSY, ERROR, GONE, HALF, KINDS, OK, REFUSED, SILENT, World
 from tests.support.engine import EVENT
 from tests.support.json_strategies import lively
@@ -45,6 +48,10 @@ EVENTS_MAX = 6
 """Events at a time: few, so that much happens to each."""
 answers = st.sampled_from([OK, OK, OK, ERROR, ERROR, BUSY, SILENT, REFUSED, GONE])
 fates = st.sampled_from([OK, ERROR, BUSY, SILENT, None, None])
+contents = st.tuples(st.sampled_from(["", "a", "a", "b"]), st.sampled_from([1, 1, 2, 2, "x", "x", None]))
+"""Of events: the resource, and the number in their data."""
+NOTHING = ["", " ", "\n", "\u3000", "\u200b", ",", " , ", [], [""], [" ", "\u2003"], None]
+"""What variables that were never set leave in a bulk request."""
 changes = st.sampled_from(["pause", "resume", "resume", "disable", "enable", "enable", "enable", "delete"])
 
 
@@ -61,29 +68,35 @@ class Promises(RowActions, RuleBasedStateMachine):
     def begin(self, kinds: list[str]) -> None:
         self.world, self.began = World(kinds), True
         self.model.hooks = {hook.key: hook for hook in self.world.hooks()}
-        self.publish(["", "a", "a"])
+        self.publish([("", 1), ("a", 2), ("a", "x")])
 
     # --- events come in -----------------------------------------------------------------------------------------------
 
     @precondition(lambda self: len(self.model.events) < EVENTS_MAX)
-    @rule(resources=st.lists(st.sampled_from(["", "a", "a", "b"]), min_size=1, max_size=3))
-    def publish(self, resources: list[str]) -> None:
-        named = {self.name(): resource for resource in resources}
-        events = [{"event": EVENT, "data": {"n": 1}, "id": name, "resource_id": each} for name, each in named.items()]
-        waiting = sum(hook.enabled for hook in self.model.listeners())
+    @rule(contents=st.lists(contents, min_size=1, max_size=3))
+    def publish(self, contents: list[tuple[str, Number]]) -> None:
+        named = {self.name(): content for content in contents}
+        events = [self.event(name, *content) for name, content in named.items()]
         if len(events) == 1:
             service.publish(**events[0], merchant=self.world.merchant)
+            told = {}
         else:
             results = service.publish_many(events, merchant=self.world.merchant)
-            assert [each.deliveries for each in results] == [waiting] * len(events)
+            told = {each.event_id: each.deliveries for each in results}
         for event in Event.objects.filter(merchant=self.world.merchant, public_id__in=named).order_by("pk"):
-            self.model.published(event.pk, event.public_id, event.resource_id, self.world.keys(event.pk))
+            keys = self.world.keys(event.pk)
+            sent = self.model.published(event.pk, event.public_id, *named[event.public_id], keys)
+            assert told.get(event.public_id, sent) == sent
         known = Event.objects.filter(merchant=self.world.merchant).order_by("pk").first()
-        again = {"event": EVENT, "data": {"n": 1}, "id": known.public_id, "resource_id": known.resource_id}
+        again = self.event(known.public_id, known.resource_id, None) | {"data": json.loads(known.data) or {}}
         assert service.publish_many([again], merchant=self.world.merchant)[0].duplicate
-        if known.data != "null":  # expunged: what it was, nobody knows any more
+        if known.data != EXPUNGED:  # what it was, nobody knows any more
             with pytest.raises(service.IdTaken):
                 service.publish_many([again | {"data": {"n": "another"}}], merchant=self.world.merchant)
+
+    def event(self, name: str, resource: str, number: Number) -> dict[str, Any]:
+        data = {"other": 0} if number is None else {"n": number}
+        return {"event": EVENT, "data": data, "id": name, "resource_id": resource}
 
     # --- workers ------------------------------------------------------------------------------------------------------
 
@@ -138,7 +151,8 @@ class Promises(RowActions, RuleBasedStateMachine):
             getattr(self.model, what)(hook)
         elif not hook.deleted:
             hook.paused = what == "pause" if what in {"pause", "resume"} else hook.paused
-            hook.enabled = hook.enabled or what == "enable"
+            if what == "enable":
+                self.model.enable(hook)
 
     @rule(data=st.data(), switch=st.booleans())
     def rotate(self, data: st.DataObject, switch: bool) -> None:
@@ -172,6 +186,19 @@ class Promises(RowActions, RuleBasedStateMachine):
             refusal = True
         with world.refused(refusal, StateConflict):
             getattr(manual_actions, what)(delivery=Delivery.objects.get(pk=row.key), by="test")
+
+    @rule(
+        what=st.sampled_from(Job.Kind.values),
+        source=st.sampled_from(Job.Source.values),
+        name=st.sampled_from(["webhook", "event", "since", "status", "error", "all", "ids"]),
+        blank=st.sampled_from(NOTHING),
+        beside=st.booleans(),
+    )
+    def select_nothing(self, what: str, source: str, name: str, blank: Any, beside: bool) -> None:
+        """A bulk request whose filters say nothing is refused, and changes nothing."""
+        chosen = {name: blank} | ({"webhook": "wbh_1"} if beside and name != "webhook" else {})
+        with pytest.raises(ValidationError):
+            self.start(what, source, chosen)
 
     @precondition(lambda self: self.rows_in(CLOSED))
     @rule(data=st.data(), whats=st.lists(st.sampled_from(["replay", "discard"]), min_size=2, max_size=2))

@@ -13,11 +13,12 @@ from django.db.models import F, Sum
 from django.db.models.functions import Now
 
 from deliveries.maintenance import retention
-from deliveries.models import Attempt, Counter, DeadLetter, Delivery, Event, ExpungedPayload, WebhookState
+from deliveries.models import Attempt, Counter, DeadLetter, Delivery, Event, ExpungedPayload, Job, WebhookState
 from deliveries.models.deliveries import HELD
+from deliveries.reasons import ReasonCode
 from deliveries.transport import ErrorClass
 from subscriptions.models import SigningSecret, Webhook
-from tests.promises.rows import Answer, Hook
+from tests.promises.rows import Answer, Hook, Number, everything
 from tests.support.aging import LONG_AGO
 from tests.support.factories import STANDARD_SECRET, make_merchant, make_webhook
 
@@ -27,6 +28,11 @@ HALF = STEP.total_seconds() / 2
 ASKED = STEP.total_seconds() * 2.5
 """Seconds that an endpoint asks us to wait: due after three steps."""
 
+EXPIRY = int(STEP.total_seconds() * 1.5)
+"""Seconds after which some webhooks want nothing any more: what was published two steps ago is too old."""
+OVER_ONE, LENGTHY = "data.n > `1`", "length(data.n) > `0`"
+"""A filter that is false for what isn't a number, and one that can't be evaluated for what isn't text."""
+
 KINDS: dict[str, dict[str, Any]] = {
     "usual": {"max_in_flight": 2, "retry_policy": {"delays": [HALF, 3 * HALF]}},
     "wide": {"max_in_flight": 3, "retry_policy": {"delays": [HALF, HALF, HALF]}},
@@ -34,8 +40,29 @@ KINDS: dict[str, dict[str, Any]] = {
     "in order": {"ordering": "webhook", "retry_policy": {"delays": [HALF]}},
     "by resource": {"ordering": "resource", "max_in_flight": 3, "retry_policy": {"delays": [HALF]}},
     "throttled": {"rate_limit": 0.01, "retry_policy": {"delays": [HALF]}},
-}
+    "filtered": {"filter": OVER_ONE, "retry_policy": {"delays": [HALF]}},
+    "chosen": {"fields": ["n"], "max_in_flight": 2, "retry_policy": {"delays": [HALF, HALF]}},
+    "short-lived": {"expire_after": EXPIRY, "max_in_flight": 2, "retry_policy": {"delays": [HALF, 3 * HALF]}},
+    "short-lived, in order": {"expire_after": EXPIRY, "ordering": "resource", "retry_policy": {"delays": [HALF]}},
+    "chosen, short-lived": {"expire_after": EXPIRY, "fields": ["n"], "retry_policy": {"delays": [HALF]}},
+    "all at once": {
+        "filter": LENGTHY, "fields": ["n"], "expire_after": EXPIRY, "ordering": "webhook", "rate_limit": 0.01,
+        "retry_policy": {"delays": [HALF]},
+    },
+}  # fmt: skip
 """Settings of the webhooks that a machine begins with."""
+
+
+def _over_one(number: Number) -> str:
+    return "" if isinstance(number, int) and number > 1 else ReasonCode.FILTERED
+
+
+def _lengthy(number: Number) -> str:
+    return "" if isinstance(number, str) else ReasonCode.FILTER_NOT_EVALUATED
+
+
+REFUSES = {"": everything, OVER_ONE: _over_one, LENGTHY: _lengthy}
+"""What filters do."""
 
 ANSWERS = {
     Answer("ok", delivered=True): {"status": 200},
@@ -80,7 +107,11 @@ class World:
         for key, webhook in self.webhooks.items():
             delays = tuple(int((delay + HALF) // STEP.total_seconds()) for delay in webhook.retry_policy["delays"])
             rate, secrets = bool(webhook.rate_limit), {STANDARD_SECRET: None}
-            yield Hook(key, webhook.in_flight_cap, delays, rate, webhook.ordering, secrets)
+            yield Hook(
+                key, webhook.in_flight_cap, delays, rate, webhook.ordering, secrets, REFUSES[webhook.filter],
+                expires=webhook.expire_after and int(webhook.expire_after // STEP.total_seconds()),
+                chose=bool(webhook.fields),
+            )  # fmt: skip
 
     def webhook(self, key: int) -> Webhook:
         """Read a webhook anew, as each request to the API does."""
@@ -98,6 +129,7 @@ class World:
     def pass_time(self, steps: int) -> None:
         """Let time pass by moving everything back that the engine compares with its clock."""
         span, mine = STEP * steps, {"webhook__in": list(self.webhooks)}
+        Delivery.objects.filter(**mine).update(created_at=F("created_at") - span)
         Delivery.objects.filter(**mine, due_at__lt=HELD).update(due_at=F("due_at") - span)
         Delivery.objects.filter(**mine, claimed_at__isnull=False).update(claimed_at=F("claimed_at") - span)
         WebhookState.objects.filter(**mine, blocked_until__isnull=False).update(blocked_until=F("blocked_until") - span)
@@ -128,7 +160,7 @@ class World:
 
     def forget(self) -> None:
         """Take the merchant and all that is its out of the database."""
-        for model in (Event, Counter, ExpungedPayload):
+        for model in (Event, Counter, ExpungedPayload, Job):
             model.objects.filter(merchant=self.merchant).delete()
         self.merchant.delete()
 

@@ -1,14 +1,22 @@
 """Shopery's debounce: what equals the last event sent is dropped, visibly."""
 
+from collections.abc import Callable
+from datetime import timedelta
+
 import pytest
 from django.db import transaction
+from django.db.models import F
 
+from deliveries.maintenance import expunging
 from deliveries.models import Delivery, LastSent
 from deliveries.publishing import publish, publish_many
 from deliveries.publishing.service import NewEvent
 from deliveries.reasons import ReasonCode
+from deliveries.recording import outcomes
 from deliveries.review import manual_actions
+from deliveries.worker import scheduler
 from subscriptions import services
+from tests.support.engine import answered, claim, expire, reread
 from tests.support.factories import make_merchant, make_webhook
 
 pytestmark = pytest.mark.django_db
@@ -132,3 +140,87 @@ def test_enabling_forgets_what_disabling_had_to_leave_to_a_publisher():
     services.enable(webhook=webhook)
     publish("order.created", ORDER, merchant=merchant)
     assert statuses() == ["skipped", "pending"]
+
+
+def cancelled(delivery: Delivery) -> None:
+    manual_actions.cancel(delivery=delivery, by="anna")
+
+
+def disabled(delivery: Delivery) -> None:
+    services.disable(webhook=delivery.webhook)
+    services.enable(webhook=delivery.webhook)
+
+
+def expunged(delivery: Delivery) -> None:
+    expunging.expunge(delivery.event, by="anna")
+
+
+def too_old(delivery: Delivery) -> None:
+    grow_old(delivery)
+    claim(delivery.webhook)
+
+
+def too_old_when_its_worker_died(delivery: Delivery) -> None:
+    claim(delivery.webhook)
+    expire(delivery)
+    grow_old(delivery)
+    claim(delivery.webhook)
+
+
+def too_old_when_its_worker_died_and_it_is_paused(delivery: Delivery) -> None:
+    claim(delivery.webhook)
+    expire(delivery)
+    grow_old(delivery)
+    services.pause(webhook=delivery.webhook, by="anna")
+    scheduler.sweep()
+
+
+def in_review(delivery: Delivery) -> Delivery:
+    outcomes.record([answered(claim(delivery.webhook).rows[0], status=None, permanent=True)])
+    return reread(delivery)
+
+
+def discarded(delivery: Delivery) -> None:
+    manual_actions.discard(delivery=in_review(delivery), by="anna")
+
+
+def discarded_with_all(delivery: Delivery) -> None:
+    in_review(delivery)
+    manual_actions.discard_all(Delivery.objects.all(), by="anna")
+
+
+def expunged_in_review(delivery: Delivery) -> None:
+    expunging.expunge(in_review(delivery).event, by="anna")
+
+
+def gone(delivery: Delivery) -> None:
+    outcomes.record([answered(claim(delivery.webhook).rows[0], 410)])
+    services.enable(webhook=reread(delivery).webhook)
+
+
+def grow_old(delivery: Delivery) -> None:
+    Delivery.objects.filter(pk=delivery.pk).update(created_at=F("created_at") - timedelta(days=2))
+
+
+@pytest.mark.parametrize(
+    "given_up",
+    [
+        cancelled,
+        disabled,
+        expunged,
+        too_old,
+        too_old_when_its_worker_died,
+        too_old_when_its_worker_died_and_it_is_paused,
+        discarded,
+        discarded_with_all,
+        expunged_in_review,
+        gone,
+    ],
+)
+def test_the_same_again_is_sent_after_the_first_was_given_up(given_up: Callable[[Delivery], None]) -> None:
+    merchant = make_merchant()
+    make_webhook(merchant, events=["order.created"], fields=["order.total"], expire_after=86_400)
+    publish("order.created", {"order": {"id": 1, "total": "9.00"}}, merchant=merchant)
+    given_up(Delivery.objects.get())
+    publish("order.created", {"order": {"id": 2, "total": "9.00"}}, merchant=merchant)
+    assert statuses()[-1] == "pending"
