@@ -196,6 +196,19 @@ def event_types_named(names: Collection[str]) -> dict[str, EventType]:
     return found
 
 
+def stored_event_name(name: str) -> str | None:
+    """Return the name under which events called `name` are stored, also of entries that aren't active any more.
+
+    None for what is neither a name nor an alias of an entry.
+    """
+    if not name.isprintable():
+        return None
+    if EventType.objects.filter(name=name).exists():
+        return name
+    entries = EventType.objects.exclude(aliases=[]).values_list("name", "aliases")
+    return next((own for own, aliases in entries if name in aliases), None)
+
+
 def event_names() -> list[str]:
     """Return every name and alias that events of the active catalogue go by."""
     rows = EventType.objects.filter(is_active=True).values_list("name", "aliases")

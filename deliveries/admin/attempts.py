@@ -13,7 +13,7 @@ from unfold.decorators import display
 
 from deliveries.admin import delivery_log_filters, labels
 from deliveries.admin.keyset_pages import CursorAdmin
-from deliveries.admin.merged_pages import MergedRows
+from deliveries.db.merged_pages import MergedRows
 from deliveries.models import Attempt
 from subscriptions.admin import local_times
 from subscriptions.admin.scoping import OwnRowsFilter, merchants_with

@@ -15,7 +15,7 @@ from django.urls import reverse
 from deliveries.models import DeadLetter, Job
 from deliveries.review import bulk_jobs, selection
 from subscriptions.admin.scoping import name_of
-from subscriptions.filters import says_nothing
+from subscriptions.filters import WordField, says_nothing
 from subscriptions.models import Merchant, Webhook
 
 MERCHANTS_MAX = 20
@@ -31,7 +31,7 @@ class MatchForm(forms.Form):
     """Which letters, and how."""
 
     webhook = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
-    error = forms.CharField(required=False, max_length=30)
+    error = WordField(required=False, what="error", words=selection.ERRORS)
     status_code = forms.IntegerField(required=False, min_value=100, max_value=599)
     until = forms.IntegerField(required=False, min_value=0, max_value=2**63 - 1)
     note = forms.CharField(required=False, max_length=500)
@@ -42,8 +42,8 @@ class MatchForm(forms.Form):
 def page(admin: Any, request: HttpRequest, what: str) -> HttpResponse:
     """Show how many match (GET), or start the jobs that decide them and lead to their progress (POST).
 
-    Nothing starts while a filter is blank (422), nor, without any filter, until "all" is checked. Raises Http404 for an
-    unknown decision or webhook, PermissionDenied for viewers.
+    Nothing starts while a filter is blank or makes no sense (422), nor, without any filter, until "all" is checked.
+    Raises Http404 for an unknown decision or webhook, PermissionDenied for viewers.
     """
     if what not in Job.Kind.values:
         raise Http404("All can be replayed or discarded.")
@@ -54,7 +54,8 @@ def page(admin: Any, request: HttpRequest, what: str) -> HttpResponse:
         return _page(admin, request, what, status=422, blank=blank)
     form = MatchForm(given)
     if not form.is_valid():
-        raise Http404("No such group.")
+        wrong = [(name, text) for name, texts in form.errors.items() for text in texts]
+        return _page(admin, request, what, status=422, wrong=wrong)
     chosen = form.cleaned_data
     filters = _filters(chosen)
     waiting = _matching(admin, request, filters, chosen["until"])

@@ -125,7 +125,10 @@ class DeliveryAdmin(WithRowActions, CursorAdmin):
     def export(self, request: HttpRequest, kind: str) -> Any:
         """Stream the log as it is filtered, as CSV or JSON; 422 where the address doesn't say which rows are meant."""
         try:
-            return exports.refusal(kind, request.GET) or exports.log(self.get_changelist_instance(request), kind)
+            if refusal := exports.refusal(kind, request.GET):
+                return refusal
+            changelist = self.get_changelist_instance(request)
+            return exports.unknown_values(changelist) or exports.log(changelist, kind, reached=search.reached(request))
         except WrongQuery as error:
             return self.wrong_query(request, error)
 

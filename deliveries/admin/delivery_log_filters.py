@@ -8,7 +8,8 @@ from typing import Any
 from django.utils import timezone
 from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter
 
-from deliveries.admin import keys_by_time, labels
+from deliveries.admin import labels
+from deliveries.db import keys_by_time
 from deliveries.models import Delivery
 from deliveries.review.selection import STATUSES
 from deliveries.transport import ErrorClass

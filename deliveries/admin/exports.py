@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator
+from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from django.conf import settings
@@ -14,7 +16,8 @@ from django.http import Http404, HttpResponse, QueryDict, StreamingHttpResponse
 from deliveries.admin.keyset_pages import NEXT, PREVIOUS, CursorChangeList
 from deliveries.db.sessions import borrowed, patient
 from deliveries.models import Delivery
-from subscriptions.filters import says_nothing
+from subscriptions.admin import declared
+from subscriptions.filters import in_utc, says_nothing
 
 COLUMNS = (
     "created_at",
@@ -35,6 +38,8 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet would run a cell that starts so; it gets an apostrophe before it."""
 CUT = "Cut after {most:,} rows: choose a shorter time, or filter further, for the rest."
 """What the last row says where not all rows are in the file."""
+SEARCHED = "The search stopped early: text of what was published before {when} was not looked for."
+"""What the last row says where a search didn't read all payloads."""
 ALL = ALL_VAR
 """The word of an address that means the whole log: `all=true`. Lists take it for no filter."""
 _PLACES = (NEXT, PREVIOUS, PAGE_VAR)
@@ -53,13 +58,16 @@ class _Echo:
         return text
 
 
-def log(changelist: CursorChangeList, kind: str) -> StreamingHttpResponse:
+def log(changelist: CursorChangeList, kind: str, *, reached: datetime | None = None) -> StreamingHttpResponse:
     """Stream what a list of deliveries selects, newest first, as `csv` or `json` (an array).
 
-    WEBHOOKS_EXPORT_ROWS_MAX rows at most; where more follow, the last row says so.
+    WEBHOOKS_EXPORT_ROWS_MAX rows at most; where more follow, the last row says so, and where the search stopped early:
+    at the moment `reached`.
     """
     changelist.queryset = changelist.queryset.select_related("webhook", "event").defer("event__data")
     records = _records(changelist, settings.WEBHOOKS_EXPORT_ROWS_MAX)
+    if reached is not None:
+        records = chain(records, [_note(SEARCHED.format(when=in_utc(reached)))])
     lines = _csv(records) if kind == "csv" else _json(records)
     content_type = "text/csv; charset=utf-8" if kind == "csv" else "application/json"
     return StreamingHttpResponse(
@@ -98,6 +106,16 @@ def refusal(kind: str, query: QueryDict) -> HttpResponse | None:
         told = f"the address names no filter. Give one, or {ALL}=true for the whole log."
     else:
         return None
+    return _refused(told)
+
+
+def unknown_values(changelist: CursorChangeList) -> HttpResponse | None:
+    """Return the answer (422) to an export by values that the list's filters don't know; None where they know all."""
+    told = " ".join(declared.problems(changelist.filter_specs))
+    return _refused(told) if told else None
+
+
+def _refused(told: str) -> HttpResponse:
     return HttpResponse(f"Nothing was exported: {told}", status=422, content_type="text/plain; charset=utf-8")
 
 
@@ -113,8 +131,13 @@ def _records(changelist: CursorChangeList, most: int) -> Iterator[tuple[Any, ...
         if goes_on is None:
             return
         if left <= 0:
-            yield (CUT.format(most=most), *[None] * (len(COLUMNS) - 1))
+            yield _note(CUT.format(most=most))
             return
+
+
+def _note(told: str) -> tuple[Any, ...]:
+    """Return a last row that says what the rows before it lack."""
+    return (told, *[None] * (len(COLUMNS) - 1))
 
 
 def _values(rows: Iterable[Delivery]) -> Iterator[tuple[Any, ...]]:

@@ -13,8 +13,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.views import ChangeList
 
-from deliveries.admin import merged_pages
-from deliveries.admin.merged_pages import MergedRows
+from deliveries.db import merged_pages
+from deliveries.db.merged_pages import MergedRows
+from subscriptions.admin import local_times
 from subscriptions.admin.scoping import KEY_DIGITS, MerchantScoped, merchants_with, only
 
 NEXT, PREVIOUS = "after", "before"
@@ -37,6 +38,7 @@ class CursorChangeList(ChangeList):
     lead: tuple[str, int] | None = None
     webhooks: MergedRows | None = None
     scanned: int | None = None
+    search_reached = ""
 
     def get_filters_params(self, params: Any = None) -> Any:
         """Leave the cursor out of the filters."""
@@ -66,6 +68,7 @@ class CursorChangeList(ChangeList):
             rows = rows[::-1]
             self.next_url = self._url(NEXT, rows[-1].pk if rows else None)
             self.previous_url = None if goes_on is None else self._url(PREVIOUS, goes_on)
+        self.search_reached = local_times.moment(getattr(request, "desk_search_reached", None), never="")
         self.result_list = rows
         self.model_admin.read_along(rows)
         self.result_count = self.full_result_count = len(rows)

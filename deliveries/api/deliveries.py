@@ -21,10 +21,13 @@ from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe
 from subscriptions.api.pagination import PARAMETERS
 from subscriptions.api.serializers import EXAMPLE_LATER, EXAMPLE_MOMENT, ApiSerializer, JsonObject, eg
+from subscriptions.filters import in_utc
 from subscriptions.models import Merchant
 
 ATTEMPTS_SHOWN = 200
 """The latest attempts of one delivery that its page carries."""
+SEARCH_REACHED = "Search-Reached"
+"""The header of a list whose search left out payloads: the moment before which it didn't look."""
 
 
 class DeliverySerializer(ApiSerializer):
@@ -114,10 +117,17 @@ class DeliveryList(ApiView):
 
         `status=failed` selects what failed at least once and wasn't delivered, `status=open` what is still to be sent.
         Rows are kept as long as the platform's retention allows. `follow` begins a list that goes on for ever, the
-        oldest first, and misses no delivery; each comes once, as it stands then.
+        oldest first, and misses no delivery; each comes once, as it stands then. A `search` reads the payloads of the
+        newest 20,000 events (between `since` and `until`, where these are given) and finds 500 of them at most; where
+        it left out older ones, the answer's header `Search-Reached` says from when on it looked: give that as `until`
+        to look further.
         """
-        rows = self.filtered(DeliveryFilter, deliveries_of(self.merchant))
-        return following.pages(self, rows, DeliverySerializer)
+        reached: list[datetime] = []
+        rows = self.filtered(DeliveryFilter, deliveries_of(self.merchant), merchant=self.merchant, tell=reached.append)
+        response = following.pages(self, rows, DeliverySerializer)
+        for moment in reached:
+            response[SEARCH_REACHED] = in_utc(moment)
+        return response
 
 
 class DeliveryDetail(ApiView):

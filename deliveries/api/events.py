@@ -22,7 +22,7 @@ from subscriptions.api.describing import describe
 from subscriptions.api.errors import Conflict
 from subscriptions.api.pagination import PARAMETERS
 from subscriptions.api.serializers import ApiSerializer, JsonObject, eg
-from subscriptions.filters import MomentFilter
+from subscriptions.filters import EventNameFilter, MomentFilter
 
 
 class PublishedSerializer(ApiSerializer):
@@ -86,7 +86,7 @@ class EventDetailSerializer(EventSerializer):
 class EventFilter(FilterSet):
     """Selects events."""
 
-    event = filters.CharFilter("type", help_text="Only events of this name.")
+    event = EventNameFilter("type", help_text="Only events of this name.")
     resource_id = filters.CharFilter(help_text="Only events of this resource.")
     since = MomentFilter("occurred_at", "gte", help_text="Happened then or later.")
     until = MomentFilter("occurred_at", "lt", help_text="Happened before.")

@@ -15,6 +15,7 @@ from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe
 from subscriptions.api.pagination import PARAMETERS, Merged
 from subscriptions.api.serializers import JsonObject, eg
+from subscriptions.filters import EventNameFilter
 from subscriptions.models import Merchant, Webhook
 
 
@@ -30,7 +31,7 @@ class UndeliveredSerializer(DeliverySerializer):
 class UndeliveredFilter(FilterSet):
     """Selects what hasn't arrived."""
 
-    event = filters.CharFilter("event_type", help_text="Only events of this name.")
+    event = EventNameFilter("event_type", help_text="Only events of this name.")
     webhook = filters.CharFilter("webhook__public_id", help_text="A webhook's id.")
 
     class Meta:

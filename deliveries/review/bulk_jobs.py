@@ -162,7 +162,7 @@ def _step(job: Job) -> bool:
         mine = Job.objects.select_for_update(no_key=True).filter(pk=job.pk, position=job.position)
         if mine.first() is None:
             raise Overtaken
-        rows = selection.rows(job.merchant, job.source, job.selection).order_by("pk")
+        rows = selection.rows(job.merchant, job.source, job.selection, until_row=job.last).order_by("pk")
         keys = list(rows.filter(pk__gt=job.position, pk__lte=job.last).values_list("pk", flat=True)[:size])
         if not keys:
             return False

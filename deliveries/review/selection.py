@@ -7,17 +7,30 @@ nothing here knows REST framework.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Final
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import Q, QuerySet
+from django.db.models import Max, Q, QuerySet
 from django_filters import FilterSet, filters  # type: ignore[import-untyped]
 
-from deliveries.models import DeadLetter, Delivery, Job
-from deliveries.review import text_search
-from subscriptions.filters import MomentFilter, says_nothing, selected
-from subscriptions.models import Merchant
+from deliveries.models import DeadLetter, Delivery, Event, Job
+from deliveries.review import search
+from deliveries.transport import ErrorClass
+from subscriptions import selectors
+from subscriptions.filters import (
+    EventNameFilter,
+    MomentFilter,
+    WordFilter,
+    in_utc,
+    no_such_event,
+    no_such_word,
+    says_nothing,
+    selected,
+)
+from subscriptions.models import Merchant, Webhook
 
 STATUSES: Final[dict[str, list[str]]] = {
     **{str(status): [str(status)] for status in Delivery.Status.values},
@@ -48,7 +61,7 @@ class StatusField(forms.CharField):
         found: list[str] = []
         for word in (word.strip() for word in super().clean(value).split(",") if word.strip()):
             if word not in STATUSES:
-                raise forms.ValidationError(f"There is no status {word[:30]!r}. There are: {', '.join(STATUSES)}.")
+                raise forms.ValidationError(no_such_word("status", word, STATUSES))
             found += STATUSES[word]
         return found
 
@@ -60,8 +73,17 @@ class StatusFilter(filters.CharFilter):
     words = STATUSES
 
 
+STOPPED: Final = (
+    "The search stopped early: what was published before {when} was not looked at. "
+    "Give that moment as `since`, or select by other filters or ids."
+)
+"""Why a bulk request by a search is refused that would leave out what it means."""
+OUT_OF_ORDER_MAX: Final = 1000
+"""Deliveries before the last among which the newest event is looked for."""
+
+
 class DeliveryFilter(FilterSet):
-    """Selects deliveries."""
+    """Selects deliveries of a merchant."""
 
     status = StatusFilter("status", "in", help_text="Statuses separated by commas, or `failed`, `open`, `undelivered`.")
     event = filters.CharFilter(method="by_event", help_text="An event's name, or its id.")
@@ -79,19 +101,61 @@ class DeliveryFilter(FilterSet):
         model = Delivery
         fields: list[str] = []
 
+    def __init__(
+        self,
+        *args: Any,
+        merchant: Merchant,
+        until_row: int | None = None,
+        tell: Callable[[datetime], None] | None = None,
+        **options: Any,
+    ) -> None:
+        """Select deliveries of a merchant.
+
+        Args:
+            args: FilterSet's own.
+            merchant: Whose.
+            until_row: The last row (key) that a stored selection means; then what it names may have gone since.
+            tell: Called with the moment down to which a search read payloads, where it left out older ones. Without it
+                such a search is refused.
+            options: FilterSet's own.
+        """
+        super().__init__(*args, **options)
+        self._merchant, self._until_row, self._tell = merchant, until_row, tell
+
     def by_event(self, rows: QuerySet[Delivery], name: str, value: str) -> QuerySet[Delivery]:
-        """Keep one event's, or those of one name."""
-        return rows.filter(Q(event_type=value) | Q(event__public_id=value))
+        """Keep one event's, or those of one name. Raises ValidationError where there is neither."""
+        stored = selectors.stored_event_name(value)
+        if stored is None and self._until_row is None and not self._is_id(value):
+            raise ValidationError({name: [no_such_event(value, or_else=", and none of yours with this id")]})
+        return rows.filter(Q(event_type=stored or value) | Q(event__public_id=value))
+
+    def _is_id(self, value: str) -> bool:
+        return Event.objects.filter(merchant=self._merchant, public_id=value).exists()
 
     def by_search(self, rows: QuerySet[Delivery], name: str, value: str) -> QuerySet[Delivery]:
-        """Keep those that bear the words."""
-        exact = Q(public_id=value) | Q(event__public_id=value) | Q(event__resource_id=value)
-        by_url = Q(webhook__url__istartswith=value)
-        return rows.filter(exact | by_url | text_search.in_payload(value, "event__data"))
+        """Keep those that bear the words. Raises ValidationError where it can't tell of all and nobody is told."""
+        given = self.form.cleaned_data
+        since = max((given[one] for one in ("since", "created_at_min") if given[one]), default=None)
+        newest = None if self._until_row is None else _newest_event(self._merchant, self._until_row)
+        found = search.of_merchant(self._merchant, value, since=since, until=given["until"], newest=newest)
+        if found.reached and self._tell:
+            self._tell(found.reached)
+        elif found.reached and self._until_row is None:
+            raise ValidationError({name: [STOPPED.format(when=in_utc(found.reached))]})
+        urls = Webhook.objects.filter(merchant=self._merchant, url__istartswith=value).values_list("pk", flat=True)
+        return rows.filter(Q(public_id=value) | Q(webhook_id__in=list(urls)) | Q(event_id__in=found.keys))
 
     def by_change(self, rows: QuerySet[Delivery], name: str, value: Any) -> QuerySet[Delivery]:
         """Keep those that something happened to."""
         return rows.filter(Q(created_at__gte=value) | Q(last_attempt_at__gte=value) | Q(closed_at__gte=value))
+
+
+def _newest_event(merchant: Merchant, until_row: int) -> int:
+    """Return a key that no event of the merchant's deliveries up to `until_row` (key) is past."""
+    # Keys of both tables grow with time; transactions of the same time may have taken them in another order.
+    last = Delivery.objects.filter(merchant=merchant, pk__lte=until_row).order_by("-pk").values("event_id")
+    newest: int | None = last[:OUT_OF_ORDER_MAX].aggregate(newest=Max("event_id"))["newest"]
+    return newest or 0
 
 
 class CodeFilter(filters.CharFilter):
@@ -103,15 +167,20 @@ class CodeFilter(filters.CharFilter):
 
 NO_ERROR: Final = "none"
 """Word of `error=` for dead letters without one, such as those whose worker died."""
+ERRORS: Final = (*(str(error) for error in ErrorClass), NO_ERROR)
+"""The words of `error=`."""
 
 
 class DeadLetterFilter(FilterSet):
     """Selects dead letters that wait for a person."""
 
-    event = filters.CharFilter("delivery__event_type", help_text="Only events of this name.")
+    event = EventNameFilter("delivery__event_type", help_text="Only events of this name.")
     webhook = filters.CharFilter("webhook__public_id", help_text="A webhook's id.")
-    error = filters.CharFilter(
-        method="by_error", help_text="Only this kind of error, such as response_timeout; `none`: without an error."
+    error = WordFilter(
+        method="by_error",
+        what="error",
+        words=ERRORS,
+        help_text="Only this kind of error, such as response_timeout; `none`: without an error.",
     )
     status_code = CodeFilter(help_text="Only this last HTTP status, such as 503.")
     since = MomentFilter("created_at", "gte", help_text="Given up then or later.")
@@ -132,13 +201,18 @@ IDS_MAX: Final = 1000
 _FILTERS: Final[dict[str, Any]] = {Job.Source.LOG: DeliveryFilter, Job.Source.QUEUE: DeadLetterFilter}
 
 
-def rows(merchant: Merchant, source: str, selection: dict[str, Any]) -> QuerySet[Any]:
-    """Return the merchant's rows that a selection means; see `narrowed`."""
-    model: Any = DeadLetter if source == Job.Source.QUEUE else Delivery
-    return narrowed(model.objects.filter(merchant=merchant), source, selection)
+def rows(merchant: Merchant, source: str, selection: dict[str, Any], *, until_row: int | None = None) -> QuerySet[Any]:
+    """Return the merchant's rows that a selection means; see `narrowed`.
+
+    `until_row` is the last row (key) of a selection that was stored; see `DeliveryFilter`.
+    """
+    if source == Job.Source.QUEUE:
+        return narrowed(DeadLetter.objects.filter(merchant=merchant), source, selection)
+    found = Delivery.objects.filter(merchant=merchant)
+    return narrowed(found, source, selection, merchant=merchant, until_row=until_row)
 
 
-def narrowed(found: QuerySet[Any], source: str, selection: dict[str, Any]) -> QuerySet[Any]:
+def narrowed(found: QuerySet[Any], source: str, selection: dict[str, Any], **whose: Any) -> QuerySet[Any]:
     """Return those of `found` that a selection means.
 
     Args:
@@ -147,6 +221,7 @@ def narrowed(found: QuerySet[Any], source: str, selection: dict[str, Any]) -> Qu
         selection: Filters of DeliveryFilter or DeadLetterFilter by name, and `ids` (at most IDS_MAX); where none is
             given, `all`: True, for all that waits for review. Of the log, without `status` or `ids`, what waits for
             review.
+        whose: What DeliveryFilter must know beside these.
 
     Raises ValidationError naming each member that is wrong or blank, and `all` where nothing is given: what a variable
     that was never set leaves of a request must not mean everything.
@@ -161,7 +236,7 @@ def narrowed(found: QuerySet[Any], source: str, selection: dict[str, Any]) -> Qu
             filters = {"status": Delivery.Status.DEAD.value} | filters
     if "ids" in filters:
         found = found.filter(**{f"{id_field}__in": _ids(filters.pop("ids"))})
-    return selected(_FILTERS[Job.Source(source)], filters, found)
+    return selected(_FILTERS[Job.Source(source)], filters, found, **whose)
 
 
 def _check_all(everything: Any, filters: dict[str, Any]) -> None:

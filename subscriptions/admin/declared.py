@@ -6,7 +6,7 @@ keep the database busy with regular expressions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from django.contrib.admin import FieldListFilter, SimpleListFilter
@@ -20,6 +20,8 @@ VALUE_MAX: Final = 1000
 """Characters of a filter's value."""
 SHOWN_MAX: Final = 60
 """Characters of a wrong name or value that are shown."""
+CHOICES_MAX: Final = 30
+"""Values of a filter that the sentence about a wrong one names."""
 FACETS: Final = "_facets"
 PRESERVED: Final = "_changelist_filters"
 _OURS: Final = frozenset(
@@ -55,23 +57,24 @@ def problems(specs: list[Any]) -> Iterator[str]:
         if hasattr(spec, "problem"):
             told = spec.problem()
         elif isinstance(spec, SimpleListFilter):
-            told = _unknown(spec, [str(key) for key, _label in spec.lookup_choices])
+            told = _unknown(spec, [str(key) for key, _label in spec.lookup_choices if key])
         elif isinstance(spec, ChoicesDropdownFilter):
             told = _unknown(spec, [str(key) for key, _label in spec.field.flatchoices])
         else:
             told = ""
         if told:
-            yield f"{told} Nothing is shown."
+            yield told
 
 
-def no_such(what: str, value: str) -> str:
-    """Return the sentence about a value that a filter doesn't know."""
-    return f"There is no {what} “{value[:SHOWN_MAX]}”."
+def no_such(what: str, value: str, choices: Sequence[str] = ()) -> str:
+    """Return the sentence about a value that a filter doesn't know, with those it does."""
+    there = f" There are: {', '.join(choices[:CHOICES_MAX])}{' …' * (len(choices) > CHOICES_MAX)}." if choices else ""
+    return f"There is no {what} “{value[:SHOWN_MAX]}”.{there}"
 
 
 def _unknown(spec: Any, choices: list[str]) -> str:
     value = spec.value()
-    return no_such(spec.title, value) if value and value not in choices else ""
+    return no_such(spec.title, value, choices) if value and value not in choices else ""
 
 
 def _names(model: Any, entry: Any) -> list[str]:

@@ -173,7 +173,7 @@ class MerchantScoped(ModelAdmin):
         return super().get_changelist_instance(request)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """Say what is wrong with an address: 400 for what can't be asked, a note for values that nothing has."""
+        """Say what is wrong with an address: 400 for what can't be asked, 422 and an empty list for unknown values."""
         try:
             answer = super().changelist_view(request, extra_context)
         except declared.WrongQuery as error:
@@ -181,7 +181,8 @@ class MerchantScoped(ModelAdmin):
         shown = getattr(answer, "context_data", None) or {}
         if "cl" in shown and not shown["cl"].result_list:
             for told in declared.problems(shown["cl"].filter_specs):
-                messages.warning(request, told)
+                messages.warning(request, f"{told} Nothing is shown.")
+                answer.status_code = 422
         return answer
 
     def wrong_query(self, request: HttpRequest, error: declared.WrongQuery) -> TemplateResponse:

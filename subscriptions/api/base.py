@@ -118,11 +118,14 @@ class ApiView(APIView):
         """
         return shape(partial=partial).run_validation(self.request.data)
 
-    def filtered(self, filterset: type[FilterSet], rows: QuerySet[Any]) -> QuerySet[Any]:
-        """Return the rows that the query selects. Raises InvalidQuery (400) naming the wrong parameters."""
-        found = filterset(data=self.request.query_params, queryset=rows, request=self.request)
+    def filtered(self, filterset: type[FilterSet], rows: QuerySet[Any], **whose: Any) -> QuerySet[Any]:
+        """Return the rows that the query selects; `whose` is what the filterset must know beside the query.
+
+        Raises ValidationError (422) naming the parameters whose values make no sense.
+        """
+        found = filterset(data=self.request.query_params, queryset=rows, **whose)
         if not found.is_valid():
-            raise InvalidQuery({name: list(errors) for name, errors in found.errors.items()})
+            raise exceptions.ValidationError({name: list(errors) for name, errors in found.errors.items()})
         return found.qs
 
     # --- what goes out -----------------------------------------------------------------------------------------------

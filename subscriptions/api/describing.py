@@ -117,6 +117,8 @@ def members_of(filterset: type[FilterSet]) -> dict[str, Any]:
             found[name] = serializers.ListField(
                 child=serializers.ChoiceField(choices=list(one.words)), min_length=1, **options
             )
+        elif hasattr(one, "one_of"):
+            found[name] = serializers.ChoiceField(choices=list(one.one_of), **options)
         elif hasattr(one, "pattern"):
             found[name] = serializers.RegexField(one.pattern, **options)
         else:
@@ -132,6 +134,8 @@ def _filter_parameters(filterset: type[FilterSet]) -> list[OpenApiParameter]:
             schema = {"type": "string", "format": "date-time"}
         elif isinstance(one, filters.BooleanFilter):
             schema = {"type": "boolean"}
+        elif hasattr(one, "one_of"):
+            schema = {"type": "string", "enum": list(one.one_of)}
         words = getattr(one, "words", None)
         if words:  # one or several, separated by commas
             schema = {"type": "array", "minItems": 1, "items": {"type": "string", "enum": list(words)}}

@@ -1,7 +1,7 @@
 """One shape for every error: `{"type", "errors": [{"code", "detail", "attr"}]}` (drf-standardized-errors).
 
-400: not JSON, or a query parameter that makes no sense. 422: well-formed, but can't be done as asked; `attr` names the
-field. 404 covers what isn't there and what is somebody else's.
+400: not JSON, or a query parameter that there is not, or that says no page. 422: well-formed, but can't be done as
+asked; `attr` names the field or the filter. 404 covers what isn't there and what is somebody else's.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class TooSlow(exceptions.APIException):
 
 
 class InvalidQuery(exceptions.ValidationError):
-    """A query parameter that makes no sense."""
+    """A query parameter that there is not, or that says no page: no filter."""
 
 
 class Handler(ExceptionHandler):

@@ -44,7 +44,7 @@ _ERROR = {
     },
 }
 _MEANINGS = {
-    "400": "Not JSON, or a query parameter that makes no sense.",
+    "400": "Not JSON, or a query parameter that there is not, or that says no page.",
     "401": "No valid credential.",
     "403": "The credential lacks the scope that is named.",
     "404": "Not there, or somebody else's.",
@@ -55,7 +55,7 @@ _MEANINGS = {
     "412": "Changed since you read it.",
     "413": "Too large for one request.",
     "415": "Only application/json is read.",
-    "422": "Well-formed, but can't be done as asked; `attr` names the field, or the query parameter that is blank.",
+    "422": "Well-formed, but can't be done as asked; `attr` names the field, or the filter that is blank or makes no sense.",
     "429": "Too many requests; Retry-After says when the next may pass.",
 }
 

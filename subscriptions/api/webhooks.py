@@ -12,7 +12,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from subscriptions import services, webhook_rules
+from subscriptions import selectors, services, webhook_rules
 from subscriptions.api import lookups, shaping
 from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe
@@ -23,7 +23,7 @@ from subscriptions.api.webhook_shapes import (
     WebhookSerializer,
     shape_for,
 )
-from subscriptions.filters import FlagFilter, MomentFilter
+from subscriptions.filters import FlagFilter, MomentFilter, no_such_event
 from subscriptions.models import Merchant, Subscription, Webhook
 
 
@@ -40,8 +40,11 @@ class WebhookFilter(FilterSet):
         fields: list[str] = []
 
     def by_event(self, rows: QuerySet[Webhook], name: str, value: str) -> QuerySet[Webhook]:
-        """Keep those that subscribe to exactly this."""
-        return rows.filter(Q(subscriptions__pattern=value, subscriptions__ended_at=None)).distinct()
+        """Keep those that subscribe to exactly this. Raises ValidationError for what nothing can subscribe to."""
+        found = rows.filter(Q(subscriptions__pattern=value, subscriptions__ended_at=None)).distinct()
+        if selectors.patterns_without_events([value]) and not found.exists():
+            raise ValidationError({name: [no_such_event(value)]})
+        return found
 
 
 def webhooks_of(merchant: Merchant) -> QuerySet[Webhook]:

@@ -30,6 +30,7 @@ NOBODY_MEETS = {
     ),
     "how much work is done in one piece": (
         "deliveries.queueing.wakeups.TASKS_MAX", "deliveries.queueing.wakeups.CALL_LIFE_MS",
+        "deliveries.review.selection.OUT_OF_ORDER_MAX",
         "deliveries.queueing.redis_client.BELL_WAIT_MAX", "deliveries.worker.dispatcher.CLAIM_BYTES_MIN",
         "deliveries.api.publisher.CHUNK_BYTES", "deliveries.maintenance.leftovers.WEBHOOKS_MAX",
         "deliveries.notifications.new_dead_letters.GAPS_MAX", "deliveries.notifications.new_dead_letters.GAP_LIFE",
@@ -48,7 +49,8 @@ NOBODY_MEETS = {
         "deliveries.reporting.explanations.PATTERNS_SHOWN", "subscriptions.admin.webhooks.PATTERNS_SHOWN",
         "deliveries.sending.webhook_advice.NAMED_MAX", "deliveries.admin.dashboard.FAILING_SHOWN",
         "deliveries.admin.charts.LABELS_MAX", "webhooks_project.server.serving.PATH_SHOWN",
-        "subscriptions.admin.declared.SHOWN_MAX", "subscriptions.admin.stale_forms.SHOWN_MAX",
+        "subscriptions.admin.declared.SHOWN_MAX", "subscriptions.admin.declared.CHOICES_MAX",
+        "subscriptions.filters.SHOWN_MAX", "subscriptions.admin.stale_forms.SHOWN_MAX",
     ),
     "bounds of columns and generated texts, which the checks named here are below": (
         "deliveries.reasons.CODE_MAX", "subscriptions.validators.settings.DIALECT_MAX",

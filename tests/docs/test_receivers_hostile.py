@@ -11,6 +11,7 @@ import string
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -39,11 +40,13 @@ SECRETS = [
 PLAIN = ("alva", "litestore", "cryptlex", "shopery")
 
 
-def raw(sample: Sample, head: str, body: bytes = b"", *, half_close: bool = False) -> tuple[int, float]:
+def raw(
+    sample: Any, head: str, body: bytes = b"", *, half_close: bool = False, path: str = "/webhooks"
+) -> tuple[int, float]:
     """Send bytes as they are; return the answer's status and the seconds it took."""
     started = time.monotonic()
     with socket.create_connection(("127.0.0.1", sample.port), timeout=10) as connection:
-        connection.sendall(f"POST /webhooks HTTP/1.1\r\nHost: x\r\n{head}\r\n".encode("latin-1") + body)
+        connection.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\n{head}\r\n".encode("latin-1") + body)
         if half_close:
             connection.shutdown(socket.SHUT_WR)
         answer = b""

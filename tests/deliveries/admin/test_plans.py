@@ -13,8 +13,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from bench import log_rows
-from deliveries.admin import keyset_pages, search
+from deliveries.admin import keyset_pages
 from deliveries.models import Delivery, Event
+from deliveries.review import search
 from subscriptions.models import Membership
 from tests.support.desk import sign_in
 from tests.support.factories import make_member, make_merchant, make_user, make_webhook
@@ -35,7 +36,7 @@ PAGES = [
     f"{LOG}?outcome=failed",
     f"{LOG}?within=24h",
     f"{LOG}?q=nowhere",
-    f"{LOG}?event_type=file.created",
+    f"{LOG}?event_type=file.uploaded",
     f"{LOG}?answer=5",
     "/admin/webhooks_deliveries/event/",
     "/admin/webhooks_deliveries/attempt/",

@@ -219,7 +219,7 @@ def test_a_bulk_says_how_many_it_leaves_alone_because_their_webhook_is_off(shop:
 def test_a_viewer_and_a_malformed_request_decide_nothing(shop: Shop, browser: Client) -> None:
     address = reverse("admin:webhooks_deliveries_deadletter_all", args=["discard"])
     assert sign_in(shop.people["viewer"]).post(address).status_code == 403
-    assert browser.post(address, {"webhook": "x"}).status_code == 404
+    assert browser.post(address, {"webhook": "x"}).status_code == 422
     assert browser.get(reverse("admin:webhooks_deliveries_deadletter_all", args=["burn"])).status_code == 404
     assert statuses(shop.dead_letter) == ["dead"]
 

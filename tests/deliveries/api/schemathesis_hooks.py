@@ -105,6 +105,8 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
         return
     if case.meta.phase.name != "stateful" and "{id}" in case.path:
         case.path_parameters["id"] = place(case.path)
+    if (case.query or {}).get("event"):
+        case.query["event"] = chosen(NAMES, str(case.query["event"]))
     if isinstance(case.body, dict):
         settle(case.operation.label, case.body)
 
@@ -122,6 +124,9 @@ def settle(label: str, body: dict[str, Any]) -> None:
             settle_event(event)
     elif label == "POST /api/v1/events":
         settle_event(body)
+    elif label.endswith(("/replay", "/discard")):
+        if "event" in body:
+            body["event"] = chosen(NAMES, body["event"])
     elif "/webhooks" in label:
         if label.startswith(("PATCH", "PUT")):
             settle_change(body)

@@ -48,11 +48,7 @@ def test_each_filter_selects(api: Client, webhook: dict[str, Any], deliveries: l
 @pytest.mark.parametrize(
     "query",
     [
-        "status=lost",
         "stauts=dead",
-        "since=yesterday",
-        "since=2024-01-15T00:00:00",
-        "since=0001-01-01T00:00:00%2B23:59",
         "limit=0",
         "limit=1000",
         "limit=ten",
@@ -68,6 +64,19 @@ def test_a_query_that_makes_no_sense_is_400_and_named(api: Client, deliveries: l
     answer = api.get(f"{LOG}?{query}")
 
     assert answer.status_code == 400, answer.content
+    assert set(attrs(answer)) == {query.split("=", maxsplit=1)[0]}
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["status=lost", "since=yesterday", "since=2024-01-15T00:00:00", "since=0001-01-01T00:00:00%2B23:59"],
+)
+def test_a_filters_value_that_makes_no_sense_is_422_and_named(
+    api: Client, deliveries: list[Delivery], query: str
+) -> None:
+    answer = api.get(f"{LOG}?{query}")
+
+    assert answer.status_code == 422, answer.content
     assert set(attrs(answer)) == {query.split("=", maxsplit=1)[0]}
 
 

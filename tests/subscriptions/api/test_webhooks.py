@@ -175,7 +175,7 @@ def test_filters_select_webhooks(api: Client, webhook: dict[str, Any]) -> None:
     assert len(api.get(f"{PATH}?is_enabled=true").json()["results"]) == 1
     assert len(api.get(f"{PATH}?event=file.*").json()["results"]) == 1
     assert len(api.get(f"{PATH}?updated_at_min=2000-01-01T00:00:00Z").json()["results"]) == 2
-    assert api.get(f"{PATH}?is_enabled=perhaps").status_code == 400
+    assert api.get(f"{PATH}?is_enabled=perhaps").status_code == 422
 
 
 def test_an_etag_spares_the_body_and_guards_a_change(api: Client, webhook: dict[str, Any]) -> None:
