@@ -55,7 +55,7 @@ _MEANINGS = {
     "412": "Changed since you read it.",
     "413": "Too large for one request.",
     "415": "Only application/json is read.",
-    "422": "Well-formed, but can't be done as asked; `attr` names the field, or the filter that is blank or makes no sense.",
+    "422": "Well-formed, but can't be done as asked; `attr` names the field, or the filter that is blank or wrong.",
     "429": "Too many requests; Retry-After says when the next may pass.",
 }
 
