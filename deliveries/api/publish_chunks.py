@@ -16,6 +16,7 @@ from deliveries.api.publish_requests import Answer, Headers, Request
 from deliveries.db.outages import is_outage
 from deliveries.publishing import chunks
 from deliveries.publishing.chunks import Keep, Uncertain
+from deliveries.publishing.readings import is_costly
 from deliveries.publishing.service import Checked, IdTaken, Published
 from subscriptions import limits
 from subscriptions.api import idempotency
@@ -87,6 +88,8 @@ class Chunks:
     def _prepare(self, request: Request, token: str) -> Job | None:
         site_headers = self._site_headers(request)
         credential = None if site_headers is None else self._keys.credential(token)
+        if credential and is_costly(credential.merchant.pk):
+            return None  # its view is where nobody waits behind it
         checked = credential and publish_requests.events_of(request, credential)
         return Job(request, token, site_headers or [], credential, checked) if credential and checked else None
 

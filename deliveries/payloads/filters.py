@@ -120,6 +120,10 @@ class Reading:
         """Return the SHA-256 of the chosen fields in hex; None when the event has none of them."""
         return self._once(tuple(fields), lambda: self._digest(fields))
 
+    def knows(self, question: Any) -> bool:
+        """Tell whether a question (a filter, or a tuple of fields) was answered already."""
+        return question in self._answers
+
     def _once(self, question: Any, ask: Callable[[], T]) -> T:
         if question not in self._answers:
             self._answers[question] = ask()

@@ -10,7 +10,7 @@ from django.db import Error, transaction
 from deliveries.db import outages
 from deliveries.db.engine_session import ensure_session
 from deliveries.publishing import service, storing
-from deliveries.publishing.fanout import Readings
+from deliveries.publishing.readings import Costly, Readings, is_costly
 from deliveries.publishing.service import Checked, Published
 from deliveries.publishing.storing import Stored
 
@@ -38,7 +38,7 @@ def publish_chunk(requests: Sequence[Checked], *, keep: Keep | None = None, kept
         kept: Places of requests that `keep` is called for. These share one transaction.
 
     Returns:
-        A result a request, in their order. Never raises.
+        A result a request, in their order; Costly for one that must be stored elsewhere. Never raises.
     """
     return _Chunk(requests, keep, frozenset(kept)).run()
 
@@ -47,7 +47,7 @@ class _Chunk:
     def __init__(self, requests: Sequence[Checked], keep: Keep | None, kept: frozenset[int]) -> None:
         self._requests, self._keep, self._kept = requests, keep, kept
         self._results: dict[int, Result] = {}
-        self._readings: Readings = {}
+        self._readings = Readings(shared=True)
 
     def run(self) -> list[Result]:
         together, later = self._independent()
@@ -102,6 +102,11 @@ class _Chunk:
         return [place for place, made in zip(places, stored, strict=True) if made is None]
 
     def _in_transaction(self, places: list[int]) -> list[int]:
+        costly = [place for place in places if is_costly(self._requests[place].merchant_id)]
+        self._results |= {place: Costly() for place in costly}
+        places = [place for place in places if place not in costly]
+        if not places:
+            return []
         committing = False
         try:
             with transaction.atomic():

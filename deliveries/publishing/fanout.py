@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from deliveries.models import Delivery
 from deliveries.payloads.filters import Reading
 from deliveries.publishing import debounce
 from deliveries.publishing.debounce import Candidate, Key
+from deliveries.publishing.readings import Costly, Readings
 from deliveries.publishing.signals import StoredEvent
 from deliveries.queueing import ordering
 from deliveries.queueing.ordering import OrderingGroup
@@ -60,10 +62,6 @@ class _Planned:
     reason: Reason | None
 
 
-Readings = dict[tuple[int, str], Reading]
-"""Merchant's key and event's public id → what was read of the event before its transaction."""
-
-
 def foresee(rows: Sequence[tuple[Any, Sequence[int]]], readings: Readings) -> None:
     """Read checked events (`validation.Row`) for these webhooks before the transaction that will store them.
 
@@ -71,22 +69,26 @@ def foresee(rows: Sequence[tuple[Any, Sequence[int]]], readings: Readings) -> No
     """
     webhooks = _webhooks({pk for _row, webhook_ids in rows for pk in webhook_ids})
     for row, webhook_ids in rows:
-        reading = readings[row.merchant_id, row.public_id] = Reading(row.type, row.data)
-        for webhook in (webhooks[pk] for pk in webhook_ids if pk in webhooks):
-            if _reason_to_skip(webhook, reading) is None and webhook.fields:
-                reading.digest(webhook.fields)
+        reading = readings.of(row.merchant_id, row.public_id, row.type, row.data)
+        with suppress(Costly):  # the merchant is known for it now, and its request is put off to elsewhere
+            for webhook in (webhooks[pk] for pk in webhook_ids if pk in webhooks):
+                if _reason_to_skip(row.merchant_id, webhook, reading, readings) is None and webhook.fields:
+                    readings.digest(row.merchant_id, reading, webhook.fields)
 
 
 def decide(events: Sequence[tuple[StoredEvent, Sequence[int]]], readings: Readings) -> Decided:
-    """Store the deliveries of events to these webhooks (keys), inside the transaction that stored the events."""
+    """Store the deliveries of events to these webhooks (keys), inside the transaction that stored the events.
+
+    Raises Costly where the thread is shared and a merchant's filters take too long for that.
+    """
     webhooks = _webhooks({pk for _event, webhook_ids in events for pk in webhook_ids})
     planned = [
-        _Planned(event, reading, webhook, _reason_to_skip(webhook, reading))
+        _Planned(event, reading, webhook, _reason_to_skip(event.merchant_id, webhook, reading, readings))
         for event, webhook_ids in events
-        for reading in (readings.get((event.merchant_id, event.public_id)) or Reading(event.type, event.data),)
+        for reading in (readings.of(event.merchant_id, event.public_id, event.type, event.data),)
         for webhook in (webhooks[pk] for pk in sorted(webhook_ids) if pk in webhooks)
     ]
-    for position in debounce.repeated(_candidates(planned)):
+    for position in debounce.repeated(_candidates(planned, readings)):
         planned[position].reason = Reason(ReasonCode.DEBOUNCED)
     _store(planned)
     sent = [each for each in planned if not each.reason]
@@ -108,10 +110,10 @@ def _parsed(value: Any) -> Any:
     return json.loads(value) if isinstance(value, str) else value
 
 
-def _reason_to_skip(webhook: Any, reading: Reading) -> Reason | None:
+def _reason_to_skip(merchant_id: int, webhook: Any, reading: Reading, readings: Readings) -> Reason | None:
     if not webhook.is_enabled:
         return Reason(ReasonCode.DISABLED_AT_PUBLISH, {"why": webhook.disabled_reason})
-    return reading.refusal(webhook.filter) if webhook.filter else None
+    return readings.refusal(merchant_id, reading, webhook.filter) if webhook.filter else None
 
 
 def _group(each: _Planned) -> OrderingGroup | None:
@@ -119,12 +121,14 @@ def _group(each: _Planned) -> OrderingGroup | None:
     return None if key is None else OrderingGroup(each.match.id, key)
 
 
-def _candidates(planned: Sequence[_Planned]) -> list[Candidate]:
+def _candidates(planned: Sequence[_Planned], readings: Readings) -> list[Candidate]:
     """Return what may repeat the event before it: deliveries to webhooks that chose fields."""
     return [
         Candidate(position, Key(each.match.id, each.event.type, each.event.resource_id), digest)
         for position, each in enumerate(planned)
-        if each.match.fields and not each.reason and (digest := each.reading.digest(each.match.fields))
+        if each.match.fields
+        and not each.reason
+        and (digest := readings.digest(each.event.merchant_id, each.reading, each.match.fields))
     ]
 
 

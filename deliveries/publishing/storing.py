@@ -16,7 +16,7 @@ from deliveries.db.arrays import columns
 from deliveries.db.engine_session import fetch
 from deliveries.db.statements import load
 from deliveries.publishing import fanout
-from deliveries.publishing.fanout import Readings
+from deliveries.publishing.readings import COSTLY_FANOUT, Readings, note_costly
 from deliveries.publishing.signals import StoredEvent, events_published
 from deliveries.publishing.validation import Row
 from deliveries.queueing import ordering, wakeups
@@ -59,7 +59,7 @@ def store(rows: Sequence[Row], entries: Mapping[str, KnownEvent], *, quiet: bool
     Returns:
         For each row what was stored; None where the merchant has published its id before, in this call or earlier.
     """
-    readings: Readings = {}
+    readings = Readings()
     [stored] = store_requests([rows], entries, readings, quiet=quiet)
     if stored is None:
         with transaction.atomic():
@@ -144,6 +144,8 @@ def _store(
         if answer.id is None or results is None:
             stored[request] = None
             continue
+        if len(answer.plain) > COSTLY_FANOUT:
+            note_costly(row.merchant_id)
         results[nth] = made = Stored(answer.id, answer.created_at, len(answer.plain))
         wake.webhooks.update(answer.plain)
         event = StoredEvent(answer.id, row.public_id, row.merchant_id, row.type, row.data, row.resource_id)

@@ -25,7 +25,7 @@ def register(server: Server) -> None:
                 request.asker.answer(request, Answer(answer.status, answer.headers, answer.body))
 
     site_headers = SiteHeaders(*server.address)
-    publisher = Publisher(server.loop.call_soon, deliver, site_headers.of)
-    for path in publish_requests.ROUTES:
+    for path in publish_requests.ROUTES:  # a thread each: lone events don't wait behind batches
+        publisher = Publisher(server.loop.call_soon, deliver, site_headers.of)
         server.direct[("POST", path)] = publisher.offer
-    server.at_the_end.append(publisher.stop)
+        server.at_the_end.append(publisher.stop)
