@@ -1,9 +1,11 @@
-"""What a hostile tenant costs a normal one: 40 events a second over REST, alone and beside 64 hostile connections.
+"""What a hostile tenant costs a normal one: 40 events a second over REST, alone and beside hostile connections in turn.
 
-python -m tests.support.services --postgres --valkey --fsync -- python -m bench.hostile [--seconds 30]
+    python -m tests.support.services --postgres --valkey --fsync -- python -m bench.hostile \
+        [--seconds 10] [--rounds 3] [--attacks slow,monster,test,regex,export,list] [--connections 64]
 
-The hostile tenant, all the while: bodies that are announced and don't come, events through filters that cost what they
-may, test sends to a silent endpoint, regex lookups of the admin, exports of the log. /health/live is asked beside them.
+The hostile tenant, all the while: heads and bodies that don't come, events through filters that cost what they may,
+test sends to a silent endpoint, regex lookups of the admin, exports of the log, its list. /health/live is asked beside
+them. A figure of a round is p99 over all its events, from the moment each was due; shown are the medians of the rounds.
 """
 
 from __future__ import annotations
@@ -15,88 +17,29 @@ import os
 import statistics
 import threading
 import time
-from collections.abc import Callable
 
 from django.contrib.auth import get_user_model
 from django.test import Client
 
-from bench import rig
-from bench.ingest import server
+from bench import clients, rig
+from bench.hostile_tenant import Plan
 from deliveries.models import Attempt
 from subscriptions import services
 from subscriptions.services import NewMerchant
 
-CONNECTIONS = 64
+KINDS = ("slow", "monster", "test", "regex", "export", "list")
 RATE = 40
 """Events a second of the normal tenant."""
+SENDERS = 8
+"""Its connections, each with every eighth event: a late answer delays no other event's request."""
+LOGGED = 5_000
+"""Deliveries in the hostile tenant's log, so that an export has something to read."""
 MONSTERS = (
     "join(to_string(@), [to_string(@),to_string(@),to_string(@),to_string(@)]) == 'x'",
     "sort_by(values(data.order), &to_string(@)) | [?contains(to_string(@), to_string(@))]",
     "data.*.*.*[] | [?to_string(to_array(to_array(@))) == 'x']",
 )
-LOG = "/admin/webhooks_deliveries/delivery/"
-
-
-class Hostile:
-    """The hostile tenant, on as many threads as it has connections."""
-
-    def __init__(self, port: int, shop: NewMerchant, silent: str, cookie: str) -> None:
-        self._port, self._silent, self._cookie = port, silent, cookie
-        self._key = {"Authorization": f"Bearer {shop.api_key}", "Content-Type": "application/json"}
-        self.ends = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._repeat, args=(each,), daemon=True)
-            for each in ([self._slow, self._monster, self._test, self._regex, self._export] * 13)[:CONNECTIONS]
-        ]
-
-    def start(self) -> None:
-        """Begin."""
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> None:
-        """End."""
-        self.ends.set()
-        for thread in self._threads:
-            thread.join(15)
-
-    def _repeat(self, attack: Callable[[http.client.HTTPConnection], None]) -> None:
-        while not self.ends.is_set():
-            connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=12)
-            try:
-                attack(connection)
-            except (OSError, http.client.HTTPException):
-                pass
-            finally:
-                connection.close()
-            self.ends.wait(0.2)
-
-    def _slow(self, connection: http.client.HTTPConnection) -> None:
-        connection.putrequest("POST", "/api/v1/events")
-        for name, value in (self._key | {"Content-Length": "60000"}).items():
-            connection.putheader(name, value)
-        connection.endheaders()
-        for _ in range(10):
-            connection.send(b" ")
-            self.ends.wait(1)
-
-    def _ask(
-        self, connection: http.client.HTTPConnection, method: str, path: str, body: object, **headers: str
-    ) -> None:
-        connection.request(method, path, json.dumps(body) if body is not None else None, headers)
-        connection.getresponse().read()
-
-    def _monster(self, connection: http.client.HTTPConnection) -> None:
-        self._ask(connection, "POST", "/api/v1/events", {"event": rig.EVENT, "data": rig.DATA}, **self._key)
-
-    def _test(self, connection: http.client.HTTPConnection) -> None:
-        self._ask(connection, "POST", f"/api/v1/webhooks/{self._silent}/test", {}, **self._key)
-
-    def _regex(self, connection: http.client.HTTPConnection) -> None:
-        self._ask(connection, "GET", f"{LOG}?event__data__regex=(x%2B)%2By", None, Cookie=self._cookie)
-
-    def _export(self, connection: http.client.HTTPConnection) -> None:
-        self._ask(connection, "GET", f"{LOG}export/csv/", None, Cookie=self._cookie)
+NAMES = ("publish p99", "delivery p99", "worst /health/live")
 
 
 class Health:
@@ -125,19 +68,19 @@ class Health:
 
 def publish(port: int, shop: NewMerchant, seconds: float) -> list[float]:
     """Publish RATE events a second, each when it is due; return how long each took from then on, in seconds."""
+    body = json.dumps({"event": rig.EVENT, "data": rig.DATA}).encode()
+    request = clients.request(clients.SINGLE, body, shop.api_key)
+    began = time.monotonic() + 0.1
     took: list[float] = []
-    began = time.monotonic()
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    headers = {"Authorization": f"Bearer {shop.api_key}", "Content-Type": "application/json"}
-    for number in range(int(seconds * RATE)):
-        due = began + number / RATE
-        time.sleep(max(0.0, due - time.monotonic()))
-        connection.request("POST", "/api/v1/events", json.dumps({"event": rig.EVENT, "data": rig.DATA}), headers)
-        answer = connection.getresponse()
-        answer.read()
-        if answer.status != 201:
-            raise RuntimeError(f"publishing was answered {answer.status}")
-        took.append(time.monotonic() - due)
+
+    def send(client: clients.Client, sender: int) -> None:
+        for number in range(sender, int(seconds * RATE), SENDERS):
+            due = began + number / RATE
+            time.sleep(max(0.0, due - time.monotonic()))
+            client.post(request)
+            took.append(time.monotonic() - due)
+
+    clients.side_by_side(port, SENDERS, send)
     return took
 
 
@@ -161,35 +104,58 @@ def shop_of(name: str) -> NewMerchant:
     return services.create_merchant(name=name, email=f"{name}@shop.example", domain=f"{name}.example")
 
 
+def shares(kinds: list[str], connections: int) -> dict[str, int]:
+    """Return the connections of each kind."""
+    return {kind: connections // len(kinds) + (place < connections % len(kinds)) for place, kind in enumerate(kinds)}
+
+
+def prepare_hostile(shop: NewMerchant, base: str, kinds: list[str]) -> tuple[str, str]:
+    """Give the hostile tenant a log, filters and a silent endpoint; return a page's cookie and that webhook's id."""
+    plain = services.create_webhook(merchant=shop.merchant, url=f"{base}/ok/h", events=[rig.EVENT]).webhook
+    rig.publish_backlog([shop.merchant], LOGGED)
+    services.update_webhook(webhook=plain, events=["order.paid"])
+    for number, monster in enumerate(MONSTERS if "monster" in kinds else ()):
+        services.create_webhook(merchant=shop.merchant, url=f"{base}/ok/m{number}", events=[rig.EVENT], filter=monster)
+    silent = services.create_webhook(merchant=shop.merchant, url=f"{base}/hang/1", events=["order.paid"], timeout=10)
+    browser = Client()
+    browser.force_login(get_user_model().objects.get(pk=shop.user.pk))
+    return "; ".join(f"{name}={morsel.value}" for name, morsel in browser.cookies.items()), silent.webhook.public_id
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--attacks", default=",".join(KINDS))
+    parser.add_argument("--connections", type=int, default=64)
     options = parser.parse_args()
+    kinds = options.attacks.split(",")
     os.environ.update({"WEBHOOKS_API_RATE_HOUR": "0", "WEBHOOKS_API_RATE_MINUTE": "0", "SECURE_SSL_REDIRECT": "false"})
     rig.prepare()
     normal, hostile = shop_of("normal"), shop_of("hostile")
     with rig.receiver() as base:
         services.create_webhook(merchant=normal.merchant, url=f"{base}/ok/1", events=[rig.EVENT])
-        for number, monster in enumerate(MONSTERS):
-            services.create_webhook(
-                merchant=hostile.merchant, url=f"{base}/ok/m{number}", events=[rig.EVENT], filter=monster
-            )
-        silent = services.create_webhook(
-            merchant=hostile.merchant, url=f"{base}/hang/1", events=["order.paid"], timeout=10
-        )
-        browser = Client()
-        browser.force_login(get_user_model().objects.get(pk=hostile.user.pk))
-        cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in browser.cookies.items())
-        with server("webhooks_project.server") as port, rig.workers():
+        cookie, silent = prepare_hostile(hostile, base, kinds)
+        with clients.server("webhooks_project.server") as port, rig.workers():
+            event = {"event": rig.EVENT, "data": rig.DATA}
+            plan = Plan(port, hostile.api_key, cookie, silent, event, shares(kinds, options.connections))
             publish(port, normal, 3)  # warms up
-            alone = measure(port, normal, options.seconds)
-            attack = Hostile(port, hostile, silent.webhook.public_id, cookie)
-            attack.start()
-            time.sleep(2)
-            beside = measure(port, normal, options.seconds)
-            attack.stop()
-    for name, one, other in zip(("publish p99", "delivery p99", "worst /health/live"), alone, beside, strict=True):
-        print(f"{name}: alone {one:.1f} ms, beside {CONNECTIONS} {other:.1f} ms: {other / one:.2f} times")
+            rig.wait_for(lambda: Attempt.objects.count() >= LOGGED, 60)
+            alone, beside = [], []
+            for _ in range(options.rounds):
+                alone.append(measure(port, normal, options.seconds))
+                with rig.process("-m", "bench.hostile_tenant", json.dumps(plan.__dict__)):
+                    time.sleep(2)
+                    beside.append(measure(port, normal, options.seconds))
+                print("  alone {:.1f} {:.1f} {:.1f}  ".format(*alone[-1]), end="")
+                print("beside {:.1f} {:.1f} {:.1f} ms".format(*beside[-1]), flush=True)
+                time.sleep(1)
+    figures = {}
+    for place, name in enumerate(NAMES):
+        one, other = (rig.median([each[place] for each in runs]) for runs in (alone, beside))
+        print(f"{name}: alone {one:.1f} ms, beside {options.connections} {other:.1f} ms: {other / one:.2f} times")
+        figures[name] = {"alone_ms": round(one, 1), "beside_ms": round(other, 1)}
+    rig.report("hostile", figures)
 
 
 if __name__ == "__main__":

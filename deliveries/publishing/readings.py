@@ -75,12 +75,12 @@ class Readings:
 
     def _is_over(self, merchant_id: int, reading: Reading, question: Any) -> bool:
         """Tell whether the time is spent and the answer not known yet. Raises Costly where the thread is shared."""
-        if self._spent[merchant_id] < (SHARED_SECONDS if self._shared else REQUEST_SECONDS):
+        if reading.knows(question) or self._spent[merchant_id] < (SHARED_SECONDS if self._shared else REQUEST_SECONDS):
             return False
         if self._shared:
             note_costly(merchant_id)
             raise Costly
-        return not reading.knows(question)
+        return True
 
     @contextmanager
     def _timed(self, merchant_id: int) -> Iterator[None]:

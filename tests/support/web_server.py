@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,9 @@ from typing import Any
 import uvloop
 
 from webhooks_project.server.messages import Answer, Request
-from webhooks_project.server.processes import listen
+from webhooks_project.server.processes import listen, listen_for_pages
+from webhooks_project.server.relay import Relay
+from webhooks_project.server.relayed import RelayedConnection
 from webhooks_project.server.serving import Server, configured
 
 
@@ -50,20 +53,32 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(*, connections_max: int = 10_000, **limits: Any) -> Iterator[Running]:
-    """Run a server on loopback; `limits` replace those of the settings."""
+def running(*, connections_max: int = 10_000, relayed: bool | str = False, **limits: Any) -> Iterator[Running]:
+    """Run a server on loopback; `limits` replace the settings'. `relayed`: pages come over a socket, of that path."""
+    folder = tempfile.TemporaryDirectory()
     listener = listen("127.0.0.1", 0)
     made: list[Running] = []
     ready, over = threading.Event(), threading.Event()
 
     async def serve() -> None:
-        server = Server(listener, replace(configured(), **limits), connections_max)
+        given = replace(configured(), **limits)
+        relay, makers = None, []
+        if isinstance(relayed, str):
+            relay = Relay(relayed)
+        elif relayed:
+            inner, path = listen_for_pages(folder.name)
+            address = listener.getsockname()[:2]
+            makers.append(Server(inner, given, connections_max, address=address, connection=RelayedConnection))
+            await makers[0].start()
+            relay = Relay(path)
+        server = Server(listener, given, connections_max, relay=relay)
         await server.start()
         made.append(Running(listener.getsockname()[1], server, asyncio.get_running_loop()))
         ready.set()
         await asyncio.to_thread(over.wait)
-        if not server.is_stopping:
-            await server.stop(0.5)
+        for each in (server, *makers):
+            if not each.is_stopping:
+                await each.stop(0.5)
 
     thread = threading.Thread(target=lambda: uvloop.run(serve()))
     thread.start()
@@ -73,6 +88,7 @@ def running(*, connections_max: int = 10_000, **limits: Any) -> Iterator[Running
     finally:
         over.set()
         thread.join(20)
+        folder.cleanup()
 
 
 class Wire:

@@ -42,14 +42,14 @@ def stream(request: HttpRequest) -> StreamingHttpResponse:
 urlpatterns = [path("sleep", sleep), path("stream", stream)]
 
 
-@pytest.fixture
-def web() -> Iterator[Running]:
+@pytest.fixture(params=[False, True], ids=["threads", "page process"])
+def web(request: pytest.FixtureRequest) -> Iterator[Running]:
     done.clear()
     base.limit_statements(2.0)
     connection.close_pool()
     middleware = ["subscriptions.too_slow.TooSlow", "django.middleware.common.CommonMiddleware"]
     try:
-        with override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=middleware), running() as server:
+        with override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=middleware), running(relayed=request.param) as server:
             yield server
     finally:
         base.limit_statements(None)

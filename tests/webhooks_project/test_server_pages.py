@@ -47,10 +47,10 @@ def broken(request: HttpRequest) -> HttpResponse:
 urlpatterns = [path("api/echo", echo), path("cookies", cookies), path("export", export), path("broken", broken)]
 
 
-@pytest.fixture(scope="module")
-def web() -> Iterator[Running]:
+@pytest.fixture(scope="module", params=[False, True], ids=["threads", "page process"])
+def web(request: pytest.FixtureRequest) -> Iterator[Running]:
     middleware = ["django.middleware.common.CommonMiddleware"]
-    with override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=middleware), running() as server:
+    with override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=middleware), running(relayed=request.param) as server:
         yield server
 
 
@@ -128,3 +128,25 @@ def test_every_request_starts_and_finishes_once_for_django(web: Running, target:
         request_started.disconnect(started)
         request_finished.disconnect(ended)
     assert seen == ["started", "finished"]
+
+
+@pytest.mark.parametrize("size", [0, 1, 60_000, 1_000_000])
+def test_a_body_of_any_size_reaches_its_view(web: Running, size: int):
+    headers = ("Authorization: Bearer x", "Content-Type: text/plain", "Connection: close")
+    _, body = exchange(web, post("/api/echo", b"z" * size, *headers))
+    assert json.loads(body)["body"] == "z" * size
+
+
+def test_requests_on_one_connection_are_answered_in_order(web: Running):
+    asked = b"".join(get(f"/api/echo?n={number}") for number in range(20)) + get("/cookies", "Connection: close")
+    with Wire(web.port) as wire:
+        answers = wire.send(asked).rest()
+    places = [answers.index(f'"n": "{number}"'.encode()) for number in range(20)]
+    assert places == sorted(places)
+    assert answers.endswith(b"two")
+
+
+def test_a_head_has_no_body_and_the_connection_goes_on(web: Running):
+    with Wire(web.port) as wire:
+        head = get("/export?rows=50000").replace(b"GET", b"HEAD", 1)
+        assert b"two" in wire.send(head + get("/cookies", "Connection: close")).rest().split(b"\r\n\r\n")[-1]

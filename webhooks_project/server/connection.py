@@ -16,12 +16,12 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from webhooks_project.server import messages
-from webhooks_project.server.leaving import HALF_CLOSED_SECONDS
 from webhooks_project.server.messages import Answer, Request
 from webhooks_project.server.reading import Reader, State
 from webhooks_project.server.streaming import Stream
 
 if TYPE_CHECKING:
+    from webhooks_project.server.relay import Asking
     from webhooks_project.server.serving import Server
 
 LINGER: Final = 2.0
@@ -45,7 +45,7 @@ class Connection(asyncio.Protocol):
         self._current: Request | None = None  # what the site is answering
         self._waiting: deque[Request | Answer] = deque()  # pipelined requests; an Answer, the last, is a refusal
         self._ahead: list[bytes] = []  # read while a request was being answered
-        self._stream: Stream | None = None
+        self._stream: Stream | Asking | None = None
         self._has_ended = False  # the client sends no more
         self._leaves_unread = False  # something that the client sends, or may, was not read
         self._unsent = 0  # bytes that waited for the client at the last look
@@ -80,7 +80,7 @@ class Connection(asyncio.Protocol):
         self._ahead.clear()
         if self._current is None:
             return False  # closes
-        self.server.loop.call_later(HALF_CLOSED_SECONDS, self.server.leaving.has_left, self)
+        self.server.has_ended(self)
         return True
 
     def pause_writing(self) -> None:
@@ -154,10 +154,19 @@ class Connection(asyncio.Protocol):
             if self.is_writable:
                 self._stream.pull()
 
+    def expect_relayed(self, asking: Asking | None) -> None:
+        """Note who brings the answer to the current request, or that nobody does any more."""
+        self._stream = asking
+
+    def relayed(self, data: bytes) -> None:
+        """Send what a page process made of the answer."""
+        self.transport.write(data)
+
     def streamed(self, *, whole: bool) -> None:
         """Note the end of a streamed answer; one that broke off must not look like a whole one."""
         self._stream = None
-        if whole:
+        if whole and self._current is not None:
+            self._current.keeps_alive = self._current.keeps_alive and not self.server.is_stopping
             self._answered()
         else:
             self.transport.abort()

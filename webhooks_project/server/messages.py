@@ -97,6 +97,11 @@ def error(status: int, code: str, detail: str, **headers: str) -> Answer:
     return Answer(status, list((fixed | more).items()), body.encode())
 
 
+def busy() -> Answer:
+    """Return the answer to one request too many."""
+    return error(503, "busy", "Too many requests wait. Try again.", Retry_After="1")
+
+
 def encode(request: Request | None, answer: Answer, *, keep_alive: bool) -> bytes:
     """Return an answer's bytes; of a streamed one the head only. `request` is None when none could be read."""
     lines = [_LINES.get(answer.status) or f"HTTP/1.1 {answer.status} \r\n", _date()]

@@ -11,10 +11,13 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import structlog
+
+if TYPE_CHECKING:
+    from webhooks_project.server.serving import Server
 
 log = structlog.get_logger(__name__)
 
@@ -24,6 +27,10 @@ SPARE_FILES: Final = 256
 """File descriptors left for the database, Redis, logs and static files."""
 RESTART_PAUSE: Final = 1.0
 """Seconds between two starts of processes that died, so that a fault doesn't burn the machine."""
+PAGES_NICE: Final = 5
+"""How far page processes stand back where publishing wants the same core."""
+WEB, PAGES = "web", "pages"
+"""Kinds of processes."""
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -43,32 +50,74 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def serve(listener: socket.socket, grace: float, parent: int | None = None) -> None:
-    """Be one web process until SIGTERM or SIGINT, or until the pipe `parent` ends."""
+def listen_for_pages(folder: str) -> tuple[socket.socket, str]:
+    """Return the Unix socket that page processes listen on, and its path, in a folder that is nobody else's."""
+    path = os.path.join(folder, "pages")
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(path)
+    listener.listen(BACKLOG)
+    listener.setblocking(False)
+    return listener, path
+
+
+def serve(listener: socket.socket, grace: float, parent: int | None = None, *, pages: str = "") -> None:
+    """Be one web process until SIGTERM or SIGINT, or until the pipe `parent` ends.
+
+    Its pages are made by the processes at the Unix socket `pages`; by itself, on threads, where none is named.
+    """
     import uvloop
 
-    uvloop.run(_serve(listener, grace, parent))
+    uvloop.run(_serve(listener, grace, parent, pages))
 
 
-async def _serve(listener: socket.socket, grace: float, parent: int | None) -> None:
+def make_pages(listener: socket.socket, address: tuple[str, int], grace: float, parent: int) -> None:
+    """Be one page process, of the web processes at `address`, until the pipe `parent` ends: when all of them have."""
+    import uvloop
+
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)  # a terminal's Ctrl-C, too: pages asked for are still made
+    os.nice(PAGES_NICE)
+    uvloop.run(_make_pages(listener, address, grace, parent))
+
+
+async def _serve(listener: socket.socket, grace: float, parent: int | None, pages: str) -> None:
+    _set_up()
+    from webhooks_project.server import publishing
+    from webhooks_project.server.relay import Relay
+    from webhooks_project.server.serving import Server, configured
+
+    stop = asyncio.Event()
+    for number in SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    server = Server(listener, configured(), _files() - SPARE_FILES, relay=Relay(pages) if pages else None)
+    publishing.register(server)
+    await _run(server, stop, grace, parent)
+
+
+async def _make_pages(listener: socket.socket, address: tuple[str, int], grace: float, parent: int) -> None:
+    _set_up()
+    from webhooks_project.server.relayed import RelayedConnection
+    from webhooks_project.server.serving import Server, configured
+
+    server = Server(listener, configured(), _files() - SPARE_FILES, address=address, connection=RelayedConnection)
+    await _run(server, asyncio.Event(), grace, parent)
+
+
+def _set_up() -> None:
     import django
 
     django.setup()
     from django.conf import settings
 
     from webhooks_project.postgresql.base import limit_statements
-    from webhooks_project.server import publishing
-    from webhooks_project.server.serving import Server, configured
 
     limit_statements(settings.WEB_STATEMENT_SECONDS)
-    stop = asyncio.Event()
+
+
+async def _run(server: Server, stop: asyncio.Event, grace: float, parent: int | None) -> None:
     loop = asyncio.get_running_loop()
-    for number in SIGNALS:
-        loop.add_signal_handler(number, stop.set)
     if parent is not None:
-        loop.add_reader(parent, stop.set)  # readable at its end only: the parent is gone
-    server = Server(listener, configured(), _files() - SPARE_FILES)
-    publishing.register(server)
+        loop.add_reader(parent, stop.set)  # readable at its end only: who held the other end is gone
     await server.start()
     gc.collect()
     gc.freeze()  # what was loaded stays; collections need not look at it
@@ -90,32 +139,42 @@ def _files() -> int:
 
 
 class Parent:
-    """Keeps `count` children serving. They end with it, however it ends: they hold a pipe's other end."""
+    """Keeps children serving: `web` ones, and as many `pages` ones. They end with it, however it ends.
 
-    def __init__(self, count: int, grace: float, child: Callable[[int], None]) -> None:
-        self._count = count
-        self._grace = grace
-        self._child = child
-        self._children: set[int] = set()
+    Each holds the end of a pipe: web processes that of the parent's, page processes that of the parent's and of all
+    web processes, so that they outlive these.
+
+    Args:
+        counts: How many children of each kind.
+        run: Is the child of a kind, given the pipe's end to read. Returns when it is over.
+    """
+
+    def __init__(self, counts: Mapping[str, int], run: Callable[[str, int], None]) -> None:
+        self._counts = counts
+        self._serve = run
+        self._children: dict[int, str] = {}
         self._is_stopping = False
         self._told = 0
+        self._writes_to_pages = True
 
     def run(self) -> int:
         """Serve until told to stop. Returns the exit code: not 0 where children died as they started."""
-        self._readable, self._writable = os.pipe()
+        self._pipes = {WEB: os.pipe(), PAGES: os.pipe()}
         for number in SIGNALS:
             signal.signal(number, self._stop)
         began = time.monotonic()
         self._fill()
         while self._children:
             pid, status = os.wait()
-            self._children.discard(pid)
+            self._children.pop(pid, None)
             if self._is_stopping:
+                self._let_pages_end()
                 continue
             code = os.waitstatus_to_exitcode(status)
             log.error("web_process_died", pid=pid, code=code)
-            if time.monotonic() - began < RESTART_PAUSE * self._count and code > 0:
+            if time.monotonic() - began < RESTART_PAUSE * sum(self._counts.values()) and code > 0:
                 self._stop(signal.SIGTERM, None)  # it never worked: wrong settings, mostly
+                self._let_pages_end()
                 self._told = code
                 continue
             time.sleep(RESTART_PAUSE)
@@ -123,25 +182,38 @@ class Parent:
         return self._told
 
     def _fill(self) -> None:
-        while len(self._children) < self._count and not self._is_stopping:
-            pid = os.fork()
-            if pid == 0:
-                code = 1
-                try:
-                    for number in SIGNALS:
-                        signal.signal(number, signal.SIG_DFL)
-                    os.close(self._writable)
-                    self._child(self._readable)
-                    code = 0
-                except BaseException:  # noqa: BLE001 - shown, then the process ends: none of the parent's code may run on
-                    sys.excepthook(*sys.exc_info())
-                finally:
-                    sys.stderr.flush()
-                    os._exit(code)
-            self._children.add(pid)
+        for kind, count in self._counts.items():
+            while list(self._children.values()).count(kind) < count and not self._is_stopping:
+                pid = os.fork()
+                if pid == 0:
+                    self._be(kind)
+                self._children[pid] = kind
+
+    def _be(self, kind: str) -> NoReturn:
+        code = 1
+        try:
+            for number in SIGNALS:
+                signal.signal(number, signal.SIG_DFL)
+            os.close(self._pipes[WEB][1])
+            if kind == PAGES:
+                os.close(self._pipes[PAGES][1])
+            self._serve(kind, self._pipes[kind][0])
+            code = 0
+        except BaseException:  # noqa: BLE001 - shown, then the process ends: none of the parent's code may run on
+            sys.excepthook(*sys.exc_info())
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
 
     def _stop(self, _number: int, _frame: object) -> None:
         self._is_stopping = True
-        for pid in self._children:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
+        for pid, kind in self._children.items():
+            if kind == WEB:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
+
+    def _let_pages_end(self) -> None:
+        """Let go of the page processes' pipe: its end comes once the last web process has gone, too."""
+        if self._writes_to_pages:
+            self._writes_to_pages = False
+            os.close(self._pipes[PAGES][1])

@@ -15,10 +15,11 @@ from django.conf import settings
 
 from webhooks_project.server import messages, routes
 from webhooks_project.server.connection import Connection
-from webhooks_project.server.leaving import Leaving
+from webhooks_project.server.leaving import HALF_CLOSED_SECONDS, Leaving
 from webhooks_project.server.messages import Answer, Later, Request
 from webhooks_project.server.pages import Pages
 from webhooks_project.server.reading import State
+from webhooks_project.server.relay import Relay
 from webhooks_project.server.threads import Threads
 
 access = structlog.get_logger("webhooks_project.access")
@@ -68,13 +69,30 @@ def configured() -> Limits:
 class Server:
     """Serves one listening socket on the running loop.
 
+    Args:
+        listener: Where clients come.
+        limits: See Limits.
+        connections_max: Clients at a time.
+        address: What pages take for this server's address; the listener's, unless given.
+        connection: Makes what reads a client's requests.
+        relay: Has pages made in other processes; they are made here, on threads, unless given.
+
     Attributes:
         held: Bytes of all bodies in memory.
         direct: (method, path) → what answers it on the loop.
         at_the_end: Called with the seconds they may take, when all is answered.
     """
 
-    def __init__(self, listener: socket.socket, limits: Limits, connections_max: int) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        limits: Limits,
+        connections_max: int,
+        *,
+        address: tuple[str, int] | None = None,
+        connection: Callable[[Server], Connection] = Connection,
+        relay: Relay | None = None,
+    ) -> None:
         self.loop = asyncio.get_running_loop()
         self.now = self.loop.time
         self.limits = limits
@@ -87,7 +105,9 @@ class Server:
         self._connections: set[Connection] = set()
         self._all_gone = asyncio.Event()
         self.at_the_end: list[Callable[[float], None]] = []
-        self.address: tuple[str, int] = listener.getsockname()[:2]
+        self.address: tuple[str, int] = address or listener.getsockname()[:2]
+        self._connection = connection
+        self._relay = relay
         self._pages = Pages(*self.address)
         self.leaving = Leaving()
         self._threads = Threads("web", settings.WEB_THREADS)
@@ -95,7 +115,9 @@ class Server:
 
     async def start(self) -> None:
         """Accept connections."""
-        self._server = await self.loop.create_server(lambda: Connection(self), sock=self._listener)
+        is_local = self._listener.family == socket.AF_UNIX
+        create = self.loop.create_unix_server if is_local else self.loop.create_server
+        self._server = await create(lambda: self._connection(self), sock=self._listener)
         self._sweep = self.loop.call_later(SWEEP, self._look_at_deadlines)
 
     async def stop(self, grace: float) -> None:
@@ -130,6 +152,13 @@ class Server:
         if self.is_stopping and not self._connections:
             self._all_gone.set()
 
+    def has_ended(self, connection: Connection) -> None:
+        """Note that a client sends no more: most of them have left, so what is read for it ends soon."""
+        if self._relay is not None and (asking := self._relay.of(connection)) is not None:
+            asking.half_close()
+        else:
+            self.loop.call_later(HALF_CLOSED_SECONDS, self.leaving.has_left, connection)
+
     def handle(self, request: Request) -> None:
         """Have a request answered, later, by whoever it is for."""
         direct = self.direct.get((request.method, request.path))
@@ -137,14 +166,15 @@ class Server:
             self.hand_to_django(request)
 
     def hand_to_django(self, request: Request) -> None:
-        """Have Django answer, on a thread."""
+        """Have Django answer, in a page process where there are some, else on a thread."""
         threads = self._threads
         for prefix, own in self._probes.items():
             if request.path.startswith(prefix):
                 threads = own
-        if threads.backlog >= BACKLOG_MAX:
-            busy = messages.error(503, "busy", "Too many requests wait. Try again.", Retry_After="1")
-            self.loop.call_soon(request.asker.answer, request, busy)
+        if self._relay is not None and threads is self._threads:
+            self._relay.ask(request)
+        elif threads.backlog >= BACKLOG_MAX:
+            self.loop.call_soon(request.asker.answer, request, messages.busy())
         else:
             threads.run(partial(self._answer_by_django, request))
 

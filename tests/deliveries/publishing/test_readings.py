@@ -42,9 +42,9 @@ def request_of(merchant: Merchant, count: int = 1) -> service.Checked:
 def test_a_costly_merchant_is_left_to_its_view_and_its_neighbour_is_stored(
     monster: str, is_kept: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readings, "SHARED_SECONDS", 0.0002)
+    monkeypatch.setattr(readings, "SHARED_SECONDS", 0.002)
     hostile, normal = make_merchant(), make_merchant()
-    for number in range(20):
+    for number in range(150):
         make_webhook(hostile, filter=monster.format(number))
     make_webhook(normal, filter="data.order.id == '1'")
     requests = [request_of(hostile), request_of(normal)]
