@@ -41,7 +41,7 @@ def _entries(delivery: Delivery, attempts: list[Attempt], is_for_developers: boo
 
 
 def _entry(attempt: Attempt, body: sent_requests.Body | None, is_for_developers: bool) -> dict[str, Any]:
-    sent = payload_display.pairs(attempt.request_headers)
+    sent = attempt.sent_headers
     headers = [(name, value) for name, value in (sent if is_for_developers else masking.without_custom(sent))]
     return {
         "attempt": attempt,
@@ -49,7 +49,7 @@ def _entry(attempt: Attempt, body: sent_requests.Body | None, is_for_developers:
         "error": labels.error_title(attempt.error) if attempt.error else "",
         "advice": labels.advice(attempt.error, attempt.status_code),
         "request_headers": payload_display.as_lines(headers),
-        "response_headers": payload_display.as_lines(payload_display.pairs(attempt.response_headers)),
+        "response_headers": payload_display.as_lines(attempt.answer_headers),
         "response_body": payload_display.text_of(attempt.response_body),
         "body": payload_display.pretty(body.text) if body else "",
         "body_is_exact": bool(body and body.is_exact),

@@ -55,14 +55,6 @@ def text_of(body: bytes | memoryview | None) -> str:
     return pretty(bytes(body or b"").decode("utf-8", "backslashreplace").replace("\x00", "\\x00"))
 
 
-def pairs(text: str) -> list[tuple[str, str]]:
-    """Return stored headers, a JSON list of pairs; none where they are malformed."""
-    try:
-        return [(str(name), str(value)) for name, value in json.loads(text)]
-    except (ValueError, TypeError):
-        return []
-
-
 def as_lines(headers: Any) -> str:
     """Write headers a line each."""
     return "\n".join(f"{name}: {value}" for name, value in headers)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -72,12 +71,12 @@ class AttemptSerializer(ApiSerializer):
 
     def show_request_headers(self, attempt: Attempt) -> Any:
         """Return the headers as they were sent; custom ones masked for those who may not change the webhook."""
-        pairs = json.loads(attempt.request_headers)
+        pairs = attempt.sent_headers
         return pairs if self.context.get("manages") else without_custom(pairs)
 
     def show_response_headers(self, attempt: Attempt) -> Any:
         """Return the headers that came back."""
-        return json.loads(attempt.response_headers)
+        return attempt.answer_headers
 
     def show_response_body(self, attempt: Attempt) -> str:
         """Return what was kept of the body, as text."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from deliveries import sentences
+from deliveries.models import logged_headers
 from deliveries.models.codes import CodeField
 from deliveries.models.deliveries import Delivery
 from deliveries.reasons import CODE_MAX
@@ -85,6 +86,16 @@ class Attempt(models.Model):
             error=self.error,
             delay=None if waits is None else waits.total_seconds(),
         )
+
+    @property
+    def sent_headers(self) -> list[tuple[str, str]]:
+        """The request's headers, names and values."""
+        return logged_headers.unpack(self.request_headers)
+
+    @property
+    def answer_headers(self) -> list[tuple[str, str]]:
+        """The answer's headers."""
+        return logged_headers.unpack(self.response_headers)
 
     @property
     def what_happened(self) -> str:

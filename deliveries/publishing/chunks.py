@@ -132,7 +132,8 @@ class _Chunk:
     def _store(self, places: Sequence[int]) -> list[list[Stored | None] | None]:
         requests = self._of(places)
         entries = {name: entry for each in requests for name, entry in each.entries.items()}
-        return storing.store_requests([each.rows for each in requests], entries, self._readings)
+        new_ids = not any(each.own_ids for each in requests)
+        return storing.store_requests([each.rows for each in requests], entries, self._readings, new_ids=new_ids)
 
     def _told(self, places: Sequence[int], stored: Sequence[list[Stored | None] | None]) -> dict[int, Result]:
         return {

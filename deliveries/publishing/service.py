@@ -128,7 +128,7 @@ def _publish(items: Sequence[NewEvent], merchant: Merchant) -> Results:
 
 
 def _store(checked: Checked) -> list[storing.Stored | None]:
-    stored = storing.store(checked.rows, checked.entries, quiet=bool(listeners))
+    stored = storing.store(checked.rows, checked.entries, new_ids=not checked.own_ids, quiet=bool(listeners))
     refuse_other_content(checked.rows, stored)
     return stored
 

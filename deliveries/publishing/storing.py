@@ -26,6 +26,9 @@ from subscriptions.matching import KnownEvent
 log = structlog.get_logger(__name__)
 
 _SQL = load(__file__, "publishing.sql")
+_DO_NOTHING = "    ON CONFLICT (merchant_id, public_id) DO NOTHING\n"
+_PUBLISH_NEW = _SQL["publish"].replace(_DO_NOTHING, "")
+"""For events whose ids are ours, and so are new: looking first, and confirming each row, costs 48 bytes of WAL."""
 _COLUMNS = (*Row._fields, "patterns", "request")
 _values = attrgetter(*Row._fields)
 
@@ -48,28 +51,36 @@ class _Wake:
     events: list[StoredEvent] = field(default_factory=list)
 
 
-def store(rows: Sequence[Row], entries: Mapping[str, KnownEvent], *, quiet: bool = False) -> list[Stored | None]:
+def store(
+    rows: Sequence[Row], entries: Mapping[str, KnownEvent], *, new_ids: bool = False, quiet: bool = False
+) -> list[Stored | None]:
     """Store a request's events with their deliveries: all or none, in the caller's transaction where there is one.
 
     Args:
         rows: Checked events in the order they are to have.
         entries: The catalogue's entry of each row's type.
+        new_ids: No id can have been published before, since each was made just now.
         quiet: Wake nobody (see `testing.capture_events`).
 
     Returns:
         For each row what was stored; None where the merchant has published its id before, in this call or earlier.
     """
     readings = Readings()
-    [stored] = store_requests([rows], entries, readings, quiet=quiet)
+    [stored] = store_requests([rows], entries, readings, new_ids=new_ids, quiet=quiet)
     if stored is None:
         with transaction.atomic():
-            [stored] = store_requests([rows], entries, readings, quiet=quiet)
+            [stored] = store_requests([rows], entries, readings, new_ids=new_ids, quiet=quiet)
     assert stored is not None  # in a transaction nothing is put off
     return stored
 
 
 def store_requests(
-    requests: Sequence[Sequence[Row]], entries: Mapping[str, KnownEvent], readings: Readings, *, quiet: bool = False
+    requests: Sequence[Sequence[Row]],
+    entries: Mapping[str, KnownEvent],
+    readings: Readings,
+    *,
+    new_ids: bool = False,
+    quiet: bool = False,
 ) -> list[list[Stored | None] | None]:
     """Store the events of unrelated requests with one statement; without a caller's transaction it is one of its own.
 
@@ -77,6 +88,7 @@ def store_requests(
         requests: Each request's checked events, of one merchant or several.
         entries: The catalogue's entry of each row's type.
         readings: Filled for requests that are put off, so that in the transaction nothing is evaluated.
+        new_ids: See `store`.
         quiet: Wake nobody.
 
     Returns:
@@ -84,7 +96,7 @@ def store_requests(
         was stored: a webhook's filter, fields or order need a second statement, so it needs a transaction.
     """
     wake = _Wake()
-    stored = _store(requests, entries, readings, wake)
+    stored = _store(_PUBLISH_NEW if new_ids else _SQL["publish"], requests, entries, readings, wake)
     if quiet:
         wake.webhooks.clear()
     if not events_published.has_listeners():
@@ -126,7 +138,11 @@ TURN_SPACE = 0x6D78
 
 
 def _store(
-    requests: Sequence[Sequence[Row]], entries: Mapping[str, KnownEvent], readings: Readings, wake: _Wake
+    statement: str,
+    requests: Sequence[Sequence[Row]],
+    entries: Mapping[str, KnownEvent],
+    readings: Readings,
+    wake: _Wake,
 ) -> list[list[Stored | None] | None]:
     stored: list[list[Stored | None] | None] = [[None] * len(rows) for rows in requests]
     asked, seen = [], set()
@@ -136,7 +152,7 @@ def _store(
                 seen.add((row.merchant_id, row.public_id))
                 asked.append((request, nth, row))
     to_decide, put_off = [], []
-    for answer in sorted(fetch(_SQL["publish"], _parameters(asked, entries)), key=attrgetter("position")):
+    for answer in sorted(fetch(statement, _parameters(asked, entries)), key=attrgetter("position")):
         request, nth, row = asked[answer.position]
         results = stored[request]
         if answer.id is None and answer.others:

@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-import orjson
-
 from deliveries import reasons
-from deliveries.models import Attempt
+from deliveries.models import Attempt, logged_headers
 from deliveries.queueing.wakeups import WORKER_ID
 from deliveries.recording.decided_outcomes import DecidedOutcome
 from deliveries.sending.masking import masked
@@ -76,7 +74,7 @@ def row_of(each: DecidedOutcome) -> AttemptRow:
         request_headers=_logged_headers(sent),
         request_size=len(body),
         request_digest=hashlib.sha256(body).hexdigest() if body else "",
-        response_headers=orjson.dumps(outcome.headers).decode(),
+        response_headers=logged_headers.pack(outcome.headers),
         response_body=outcome.body,
         response_size=outcome.body_bytes_read,
         response_truncated=outcome.body_truncated,
@@ -92,7 +90,5 @@ def row_of(each: DecidedOutcome) -> AttemptRow:
 
 
 def _logged_headers(sent: Sent) -> str:
-    """Return the request's headers as JSON pairs, secrets masked."""
-    if sent.request is None:
-        return "[]"
-    return orjson.dumps(masked(sent.request.headers, sent.row.webhook.secrets)).decode()
+    """Return the request's headers as the log keeps them, secrets masked."""
+    return logged_headers.pack(masked(sent.request.headers, sent.row.webhook.secrets) if sent.request else ())

@@ -10,7 +10,7 @@ from django.db import IntegrityError, OperationalError, connection
 
 from deliveries.db import engine_session
 from deliveries.models import Delivery, Event
-from deliveries.publishing import service
+from deliveries.publishing import service, storing
 from deliveries.publishing.chunks import Uncertain, publish_chunk
 from deliveries.publishing.service import Checked, IdTaken, Published
 from deliveries.publishing.validation import NewEvent
@@ -267,3 +267,10 @@ def test_an_id_that_stands_for_another_event_is_refused_and_nothing_else_is(
     assert [isinstance(result, IdTaken) for result in results] == [False, False, True, True, False]
     assert [each.duplicate for each in results[0]] == [True]  # type: ignore[union-attr]
     assert sorted(Event.objects.values_list("public_id", flat=True)) == ["a", "a", "c"]
+
+
+def test_only_ids_of_callers_are_looked_up_before_they_are_stored() -> None:
+    """An id made just now is new: the statement for these has no ON CONFLICT, whose second look and confirmation cost."""
+    assert "ON CONFLICT" in storing._SQL["publish"]
+    assert "ON CONFLICT" not in storing._PUBLISH_NEW
+    assert len(storing._SQL["publish"]) - len(storing._PUBLISH_NEW) == len(storing._DO_NOTHING)
