@@ -270,7 +270,7 @@ def test_an_id_that_stands_for_another_event_is_refused_and_nothing_else_is(
 
 
 def test_only_ids_of_callers_are_looked_up_before_they_are_stored() -> None:
-    """An id made just now is new: the statement for these has no ON CONFLICT, whose second look and confirmation cost."""
+    """An id made just now is new: ON CONFLICT would look for it twice, and confirm the row in the WAL."""
     assert "ON CONFLICT" in storing._SQL["publish"]
     assert "ON CONFLICT" not in storing._PUBLISH_NEW
     assert len(storing._SQL["publish"]) - len(storing._PUBLISH_NEW) == len(storing._DO_NOTHING)
