@@ -15,7 +15,7 @@ from deliveries.admin import delivery_log_filters, labels
 from deliveries.admin.keyset_pages import CursorAdmin
 from deliveries.db.merged_pages import MergedRows
 from deliveries.models import Attempt
-from subscriptions.admin import local_times
+from subscriptions.admin import cells, local_times
 from subscriptions.admin.scoping import OwnRowsFilter, merchants_with
 from subscriptions.models import Webhook
 
@@ -45,8 +45,8 @@ class AttemptAdmin(CursorAdmin):
     """Cryptlex's event log. An attempt's page is its delivery's."""
 
     merchant_path = "webhook__merchant_id"
-    list_display = ["sent", "answered", "event", "address", "http", "took", "outcome", "reason"]
-    list_display_links = ["sent"]
+    list_display = ["outcome", "event", "address", "http", "took", "reason", "sent", "answered"]
+    list_display_links = ["event"]
     list_select_related = ["delivery"]
     list_filter = [ResultFilter, ("webhook", OwnRowsFilter), AttemptErrorFilter]
 
@@ -68,25 +68,25 @@ class AttemptAdmin(CursorAdmin):
         webhooks = Webhook.objects.filter(merchant_id__in=keys).order_by()
         return MergedRows("webhook_id", list(webhooks.values_list("pk", flat=True)))
 
-    @display(description="Sent at")
+    @display(description="Sent at, UTC")
     def sent(self, row: Attempt) -> str:
         """Return when the request left."""
-        return local_times.moment(row.started_at)
+        return cells.brief(row.started_at)
 
-    @display(description="Answered at")
+    @display(description="Answered at, UTC")
     def answered(self, row: Attempt) -> str:
         """Return when the answer was complete, or given up."""
-        return local_times.moment(row.answered_at)
+        return cells.brief(row.answered_at)
 
-    @display(description="Event type")
+    @display(description="Event")
     def event(self, row: Attempt) -> str:
         """Return the event's name and the attempt's number."""
-        return f"{row.delivery.event_type}, attempt {row.number}"
+        return cells.lines(row.delivery.event_type, f"attempt {row.number}")
 
     @display(description="Endpoint URL")
     def address(self, row: Attempt) -> str:
         """Return where it went."""
-        return row.url
+        return cells.webhook("", row.url)
 
     @display(description="HTTP status")
     def http(self, row: Attempt) -> str:

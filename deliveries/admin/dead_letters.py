@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
@@ -17,10 +17,10 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from deliveries.admin import bulk_actions, dead_letter_groups, delivery_log_filters, labels
 from deliveries.admin.keyset_pages import CursorAdmin
-from deliveries.models import DeadLetter
+from deliveries.models import DeadLetter, Event
 from deliveries.review import manual_actions
 from subscriptions import services
-from subscriptions.admin import local_times
+from subscriptions.admin import cells, local_times
 from subscriptions.admin.row_actions import WithRowActions, row_action
 from subscriptions.admin.scoping import DEVELOPER, OwnRowsFilter, name_of
 from subscriptions.admin.service_forms import ServiceForm, ServiceFormMixin
@@ -90,8 +90,8 @@ class DeadLetterAdmin(ServiceFormMixin, WithRowActions, CursorAdmin):
 
     needs = {"change": DEVELOPER}
     newest_first = False
-    list_display = ["when", "event", "address", "died_of", "why", "assignee", "decided", "merchant"]
-    list_display_links = ["when"]
+    list_display = ["died_of", "event", "address", "why", "handled", "when", "merchant"]
+    list_display_links = ["event"]
     list_select_related = ["delivery", "webhook", "assignee", "merchant"]
     list_filter = [WaitingFilter, ("webhook", OwnRowsFilter), DeadLetterErrorFilter, ("merchant", OwnRowsFilter)]
     form = DeadLetterForm
@@ -118,6 +118,10 @@ class DeadLetterAdmin(ServiceFormMixin, WithRowActions, CursorAdmin):
     def has_decide_permission(self, request: HttpRequest) -> bool:
         """Tell whether the person may decide something."""
         return self.may(request, "change")
+
+    def read_along(self, rows: list[Any]) -> None:
+        """Read the events of the page's deliveries in one query, without payloads."""
+        prefetch_related_objects(rows, Prefetch("delivery__event", Event.objects.only("public_id", "resource_id")))
 
     # --- row actions --------------------------------------------------------------------------------------------------
 
@@ -180,15 +184,15 @@ class DeadLetterAdmin(ServiceFormMixin, WithRowActions, CursorAdmin):
 
     # --- columns ------------------------------------------------------------------------------------------------
 
-    @display(description="Since")
+    @display(description="Since, UTC")
     def when(self, row: DeadLetter) -> str:
         """Return when it was given up."""
-        return local_times.moment(row.created_at)
+        return cells.brief(row.created_at)
 
-    @display(description="Event type")
+    @display(description="Event")
     def event(self, row: DeadLetter) -> str:
-        """Return the event's name."""
-        return row.delivery.event_type
+        """Return the event's name, over the id of what it is about."""
+        return cells.lines(row.delivery.event_type, row.delivery.event.resource_id)
 
     @display(description="Event")
     def event_link(self, row: DeadLetter) -> str:
@@ -197,12 +201,12 @@ class DeadLetterAdmin(ServiceFormMixin, WithRowActions, CursorAdmin):
         link = '<a class="desk-link" href="{}">{}: see its attempts</a>'
         return format_html(link, page, row.delivery.event_type)
 
-    @display(description="Endpoint URL")
+    @display(description="Webhook")
     def address(self, row: DeadLetter) -> str:
         """Return where it was to go."""
-        return row.webhook.url
+        return cells.webhook(row.webhook.name, row.webhook.url)
 
-    @display(description="Died of", label="danger")
+    @display(description="Failure", label="danger")
     def died_of(self, row: DeadLetter) -> str:
         """Return the status or the error."""
         return str(row.status_code or labels.error_title(row.error) or local_times.DASH)
@@ -211,6 +215,13 @@ class DeadLetterAdmin(ServiceFormMixin, WithRowActions, CursorAdmin):
     def why(self, row: DeadLetter) -> str:
         """Return the reason in a sentence."""
         return row.reason
+
+    @display(description="Handling")
+    def handled(self, row: DeadLetter) -> str:
+        """Return what was decided and by whom, or who is at it."""
+        if row.resolved_at is not None:
+            return cells.lines(row.get_resolution_display(), row.resolved_by)
+        return cells.lines("Waiting", str(row.assignee) if row.assignee else "nobody assigned")
 
     @display(description="Decision")
     def decided(self, row: DeadLetter) -> str:

@@ -15,11 +15,11 @@ from unfold.sections import TemplateSection
 
 from deliveries.admin import delivery_log_filters, delivery_page, exports, labels, payload_display, search
 from deliveries.admin.keyset_pages import CursorAdmin
-from deliveries.models import Attempt, Delivery
+from deliveries.models import Attempt, Delivery, Event
 from deliveries.models.attempts import DECISION_COLUMNS
 from deliveries.review import manual_actions
 from subscriptions import ids
-from subscriptions.admin import local_times
+from subscriptions.admin import cells, local_times
 from subscriptions.admin.declared import WrongQuery
 from subscriptions.admin.row_actions import WithRowActions, row_action
 from subscriptions.admin.scoping import DEVELOPER, OwnRowsFilter, name_of
@@ -42,11 +42,11 @@ class RowDetails(TemplateSection):
 
 @admin.register(Delivery)
 class DeliveryAdmin(WithRowActions, CursorAdmin):
-    """Alva's columns in the row, Cryptlex's (sent, answered, reason of the retry) below it."""
+    """What became of it first; Alva's other columns in the row, Cryptlex's (sent, answered, reason) below it."""
 
     needs = {"change": DEVELOPER}
-    list_display = ["when", "kind", "endpoint", "outcome", "http", "took", "tried", "merchant"]
-    list_display_links = ["when"]
+    list_display = ["outcome", "kind", "endpoint", "http", "tried", "took", "when", "merchant"]
+    list_display_links = ["kind"]
     list_select_related = ["webhook", "merchant"]
     list_sections = [RowDetails]
     list_filter = [
@@ -60,7 +60,7 @@ class DeliveryAdmin(WithRowActions, CursorAdmin):
         ("merchant", OwnRowsFilter),
     ]
     search_fields = ["public_id"]
-    search_help_text = "An id, the start of a URL, or any text of the payload, such as an order number; in any case"
+    search_help_text = "Order number, id, URL or other text"
     actions = ["send_again"]
     change_list_template = "desk/log.html"
 
@@ -85,7 +85,8 @@ class DeliveryAdmin(WithRowActions, CursorAdmin):
         return queryset.filter(found), False
 
     def read_along(self, rows: list[Any]) -> None:
-        """Read the attempts of the page's deliveries in one query, without bodies and headers."""
+        """Read events and attempts of the page's deliveries, a query each, without payloads, bodies and headers."""
+        prefetch_related_objects(rows, Prefetch("event", Event.objects.only("public_id", "resource_id")))
         columns = ["delivery", "number", "result", "started_at", "total_ms", *DECISION_COLUMNS]
         prefetch_related_objects(rows, Prefetch("attempts", Attempt.objects.only(*columns).order_by("id")))
 
@@ -174,39 +175,39 @@ class DeliveryAdmin(WithRowActions, CursorAdmin):
 
     # --- columns ------------------------------------------------------------------------------------------------
 
-    @display(description="Time")
-    def when(self, row: Delivery) -> str:
-        """Return when the event reached the webhook's webhook."""
-        return local_times.moment(row.created_at)
-
-    @display(description="Event type")
-    def kind(self, row: Delivery) -> str:
-        """Return the event's name."""
-        return row.event_type
-
-    @display(description="Endpoint URL")
-    def endpoint(self, row: Delivery) -> str:
-        """Return where it goes."""
-        return row.webhook.url
-
     @display(description="Outcome", label=labels.TONES)
     def outcome(self, row: Delivery) -> tuple[str, str]:
         """Return where it stands."""
         return row.status, row.get_status_display()
+
+    @display(description="Event")
+    def kind(self, row: Delivery) -> str:
+        """Return the event's name, over the id of what it is about."""
+        return cells.lines(row.event_type, row.event.resource_id)
+
+    @display(description="Webhook")
+    def endpoint(self, row: Delivery) -> str:
+        """Return where it goes."""
+        return cells.webhook(row.webhook.name, row.webhook.url)
 
     @display(description="HTTP status")
     def http(self, row: Delivery) -> str:
         """Return the last answer, or why there was none."""
         if row.last_status_code:
             return str(row.last_status_code)
-        return labels.error_title(row.last_error) if row.last_error else local_times.DASH
+        return cells.lines(labels.error_title(row.last_error)) if row.last_error else local_times.DASH
+
+    @display(description="Attempts")
+    def tried(self, row: Delivery) -> int:
+        """Return how many requests were made."""
+        return row.attempt_count
 
     @display(description="Response time")
     def took(self, row: Delivery) -> str:
         """Return how long the last attempt took."""
         return labels.milliseconds(row.response_ms)
 
-    @display(description="Retries")
-    def tried(self, row: Delivery) -> int:
-        """Return how many attempts followed the first."""
-        return max(0, row.attempt_count - 1)
+    @display(description="Time, UTC")
+    def when(self, row: Delivery) -> str:
+        """Return when the event reached the webhook."""
+        return cells.brief(row.created_at)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from django.contrib import admin
+from django.db import connection
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -12,13 +14,18 @@ from django.urls import path
 from django.urls.resolvers import URLPattern
 from unfold.decorators import display
 
-from deliveries.admin import delivery_log_filters, explanations, expunge, payload_display, search
+from deliveries.admin import delivery_log_filters, explanations, expunge, labels, payload_display, search
 from deliveries.admin.keyset_pages import CursorAdmin
-from deliveries.models import Event
+from deliveries.db.statements import load
+from deliveries.models import Delivery, Event
 from deliveries.models.events import EXPUNGED
-from subscriptions.admin import local_times
+from subscriptions.admin import cells
 from subscriptions.admin.scoping import OWNER, OwnRowsFilter
 from subscriptions.filters import says_nothing
+
+_SQL = load(__file__, "events.sql")
+DELIVERIES_MAX = 1000
+"""Deliveries of an event whose statuses its row tells of."""
 
 
 class TypeFilter(delivery_log_filters.EventTypeFilter):
@@ -32,12 +39,12 @@ class EventAdmin(CursorAdmin):
     """Events are facts: they are published by programs, and read here."""
 
     needs = {"expunge": OWNER}
-    list_display = ["when", "type", "shown_id", "resource_id", "bytes", "merchant"]
-    list_display_links = ["when", "shown_id"]
+    list_display = ["outcome", "kind", "shown_id", "bytes", "when", "merchant"]
+    list_display_links = ["kind", "shown_id"]
     list_select_related = ["merchant"]
     list_filter = [TypeFilter, ("merchant", OwnRowsFilter)]
     search_fields = ["public_id"]
-    search_help_text = "An id, a resource's id, or any text of the payload, such as an order number; in any case"
+    search_help_text = "Order number, id or other text"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Leave payloads where they are, but on the event's page."""
@@ -73,10 +80,35 @@ class EventAdmin(CursorAdmin):
         """Ask for the reason, then take the payload out."""
         return expunge.page(self, request, self.get_object(request, object_id))
 
-    @display(description="Time")
+    def read_along(self, rows: list[Any]) -> None:
+        """Count the deliveries of the page's events by status, in one query."""
+        found: dict[int, Counter[str]] = {row.pk: Counter() for row in rows}
+        with connection.cursor() as cursor:
+            cursor.execute(_SQL["statuses"], {"event_ids": list(found), "most": DELIVERIES_MAX})
+            for event, status, count in cursor.fetchall():
+                found[event][status] = count
+        for row in rows:
+            row.deliveries_by_status = found[row.pk]
+
+    @display(description="Outcome", label=labels.TONES)
+    def outcome(self, row: Event) -> tuple[str, str]:
+        """Return the status that asks for attention first, and how many deliveries have it."""
+        counts = row.deliveries_by_status  # type: ignore[attr-defined]  # by read_along
+        status = next((each for each in labels.URGENT if counts[each]), None)
+        if status is None:
+            return "none", "No webhook"
+        of_all = f" of {counts.total()}" if len(counts) > 1 else ""
+        return status, f"{counts[status]}{of_all} {str(Delivery.Status(status).label).lower()}"
+
+    @display(description="Event")
+    def kind(self, row: Event) -> str:
+        """Return its name, over the id of what it is about."""
+        return cells.lines(row.type, row.resource_id)
+
+    @display(description="Time, UTC")
     def when(self, row: Event) -> str:
         """Return when it was published."""
-        return local_times.moment(row.created_at)
+        return cells.brief(row.created_at)
 
     @display(description="Id")
     def shown_id(self, row: Event) -> str:

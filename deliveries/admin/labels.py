@@ -81,6 +81,9 @@ TONES: dict[str, str] = {
     "cancelled": "default",
 }
 
+URGENT = ("dead", "retrying", "pending", "sending", "cancelled", "discarded", "delivered", "skipped")
+"""Statuses in the order in which they ask for attention."""
+
 
 def error_title(error: str) -> str:
     """Return the error in two or three words."""

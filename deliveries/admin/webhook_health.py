@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import connection
 from django.urls import reverse
 
 from deliveries.admin.labels import error_title, milliseconds
+from deliveries.db.statements import load
 from deliveries.models import Attempt, WebhookState
 from deliveries.reporting import stats
 from subscriptions.admin.local_times import DASH
 from subscriptions.admin.scoping import only
 from subscriptions.models import Webhook
 
+_SQL = load(__file__, "webhook_health.sql")
 STRIP = 50
+WAITING_MAX = 1000
+"""Deliveries that wait for a webhook are counted up to here."""
 _TONES = {"delivered": "good", "failed": "bad", "interrupted": "fair"}
 
 
@@ -42,13 +48,45 @@ def of(webhook: Webhook) -> Health:
     rate = day.success_rate
     return Health(
         strip=[_cell(attempt) for attempt in reversed(attempts)],
-        success=DASH if rate is None else f"{min(rate * 100, 99.9) if rate < 1 else 100:.4g} %",
+        success=_share(rate),
         tone="" if rate is None else "success" if rate >= 0.99 else "warning" if rate >= 0.9 else "danger",
         typical=f"{milliseconds(day.response_ms(0.5))} / {milliseconds(day.response_ms(0.95))}",
         failures=state.failures if state else 0,
         failing_since=state.failing_since if state else None,
         last_success_at=state.last_success_at if state else None,
     )
+
+
+@dataclass
+class Figures:
+    """What a list shows of a webhook. `waiting` is text that may end in a plus."""
+
+    success: str
+    is_failing: bool
+    last_at: datetime | None
+    waiting: str
+
+
+def figures(webhook_ids: Iterable[int]) -> dict[int, Figures]:
+    """Return webhook key → figures of a page of webhooks, in one query."""
+    given = {"webhook_ids": list(webhook_ids), "results": list(stats.ATTEMPTS), "most": WAITING_MAX + 1}
+    with connection.cursor() as cursor:
+        cursor.execute(_SQL["figures"], given)
+        return {key: _figures(*values) for key, *values in cursor.fetchall()}
+
+
+def _figures(delivered: int, attempts: int, failures: int, last_at: datetime | None, waiting: int) -> Figures:
+    return Figures(
+        success=_share(delivered / attempts if attempts else None),
+        is_failing=failures > 0,
+        last_at=last_at,
+        waiting=f"{WAITING_MAX:,}+" if waiting > WAITING_MAX else f"{waiting:,}",
+    )
+
+
+def _share(rate: float | None) -> str:
+    """Return a share in per cent; 100 only where nothing failed."""
+    return DASH if rate is None else f"{min(rate * 100, 99.9) if rate < 1 else 100:.4g} %"
 
 
 def _cell(attempt: Attempt) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.urls.resolvers import URLPattern
+from unfold.decorators import display
 
 from deliveries import dialects
 from deliveries.admin import delivery_page, payload_display, test_send_panel, verification_snippets, webhook_health
@@ -20,6 +21,7 @@ from deliveries.db.sessions import borrowed
 from deliveries.sending import test_sends, webhook_advice
 from deliveries.transport import Outcome
 from subscriptions import patterns
+from subscriptions.admin import cells
 from subscriptions.admin.scoping import DEVELOPER, own_merchants
 from subscriptions.admin.webhooks import WebhookAdmin
 from subscriptions.awaited import AwaitedResponse, is_possible
@@ -36,6 +38,41 @@ class DeskWebhookAdmin(WebhookAdmin):
     """Webhooks with health and test."""
 
     change_form_template = "desk/webhook.html"
+    list_display = ["title", "listens_to", "health", "success", "last", "waiting", "dialect", "merchant"]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Read how the page's webhooks fare, in one query."""
+        answer = super().changelist_view(request, extra_context)
+        if changelist := getattr(answer, "context_data", None) and answer.context_data.get("cl"):
+            rows = list(changelist.result_list)
+            found = webhook_health.figures(row.pk for row in rows)
+            for row in rows:
+                row.figures = found[row.pk]
+            changelist.result_list = rows
+        return answer
+
+    @display(
+        description="State", label={"active": "success", "failing": "danger", "paused": "warning", "off": "default"}
+    )
+    def health(self, row: Any) -> str:
+        """Return active, paused or off; failing where the last attempts failed."""
+        state = self.is_active(row)
+        return "failing" if state == "active" and row.figures.is_failing else state
+
+    @display(description="Success, 24 h")
+    def success(self, row: Any) -> str:
+        """Return the share of a day's attempts that delivered."""
+        return str(row.figures.success)
+
+    @display(description="Last attempt, UTC")
+    def last(self, row: Any) -> str:
+        """Return when the endpoint was last asked, or that it never was."""
+        return cells.brief(row.figures.last_at)
+
+    @display(description="Waiting")
+    def waiting(self, row: Any) -> str:
+        """Return how many deliveries wait for an attempt."""
+        return str(row.figures.waiting)
 
     def get_urls(self) -> list[URLPattern]:
         """Add preview and test, of saved and unsaved webhooks."""

@@ -15,7 +15,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
 from subscriptions import services
-from subscriptions.admin import local_times, shown_once, text_settings
+from subscriptions.admin import cells, local_times, shown_once, text_settings
 from subscriptions.admin.row_actions import WithRowActions, row_action
 from subscriptions.admin.scoping import DEVELOPER, OwnRowsFilter, name_of
 from subscriptions.admin.service_forms import ServiceFormMixin
@@ -51,7 +51,7 @@ class WebhookAdmin(ServiceFormMixin, WithRowActions):
 
     form = WebhookForm
     needs = {"add": DEVELOPER, "change": DEVELOPER, "delete": DEVELOPER}
-    list_display = ["title", "address", "listens_to", "dialect", "is_active", "merchant"]
+    list_display = ["title", "listens_to", "dialect", "is_active", "merchant"]
     list_select_related = ["merchant"]
     list_filter = [StateFilter, ("merchant", OwnRowsFilter)]
     search_fields = ["name", "url", "public_id"]
@@ -188,8 +188,8 @@ class WebhookAdmin(ServiceFormMixin, WithRowActions):
 
     @display(description="Webhook", ordering="name")
     def title(self, row: Webhook) -> str:
-        """Return the name, or that there is none: the address stands beside it."""
-        return row.name or "(no name)"
+        """Return the name over the address."""
+        return cells.webhook(row.name, row.url)
 
     @display(description="URL", ordering="url")
     def address(self, row: Webhook) -> str:
@@ -201,7 +201,7 @@ class WebhookAdmin(ServiceFormMixin, WithRowActions):
         """Return the first patterns and how many more there are."""
         patterns = [subscription.pattern for subscription in row.subscriptions.all() if subscription.ended_at is None]
         rest = len(patterns) - PATTERNS_SHOWN
-        return ", ".join(patterns[:PATTERNS_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+        return cells.lines(", ".join(patterns[:PATTERNS_SHOWN]), f"and {rest} more" if rest > 0 else "")
 
     @display(description="State", label={"active": "success", "paused": "warning", "off": "danger"})
     def is_active(self, row: Webhook) -> str:

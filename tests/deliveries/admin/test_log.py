@@ -157,8 +157,8 @@ def test_a_malformed_cursor_shows_the_first_page(cursor_text: str, long_log: lis
 
 PAGES = [
     (LOG, 12),
-    (LOG + "?outcome=failed&q=aster", 15),
-    ("/admin/webhooks_deliveries/event/", 10),
+    (LOG + "?outcome=failed&q=aster", 16),
+    ("/admin/webhooks_deliveries/event/", 11),
     ("/admin/webhooks_deliveries/deadletter/", 13),
     ("/admin/webhooks_deliveries/attempt/", 10),
     ("/admin/webhooks_subscriptions/webhook/", 12),
