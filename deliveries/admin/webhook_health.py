@@ -69,7 +69,7 @@ class Figures:
 
 def figures(webhook_ids: Iterable[int]) -> dict[int, Figures]:
     """Return webhook key → figures of a page of webhooks, in one query."""
-    given = {"webhook_ids": list(webhook_ids), "results": list(stats.ATTEMPTS), "most": WAITING_MAX + 1}
+    given: dict[str, Any] = {"webhook_ids": list(webhook_ids), "results": list(stats.ATTEMPTS), "most": WAITING_MAX + 1}
     with connection.cursor() as cursor:
         cursor.execute(_SQL["figures"], given)
         return {key: _figures(*values) for key, *values in cursor.fetchall()}

@@ -49,7 +49,8 @@ NOBODY_MEETS = {
         "deliveries.reporting.explanations.PATTERNS_SHOWN", "subscriptions.admin.webhooks.PATTERNS_SHOWN",
         "deliveries.sending.webhook_advice.NAMED_MAX", "deliveries.admin.dashboard.FAILING_SHOWN",
         "deliveries.admin.charts.LABELS_MAX", "webhooks_project.server.serving.PATH_SHOWN",
-        "subscriptions.admin.declared.SHOWN_MAX", "subscriptions.admin.declared.CHOICES_MAX",
+        "subscriptions.admin.declared.SHOWN_MAX", "subscriptions.admin.cells.PATH_SHOWN",
+        "subscriptions.admin.declared.CHOICES_MAX",
         "subscriptions.filters.SHOWN_MAX", "subscriptions.admin.stale_forms.SHOWN_MAX",
     ),
     "bounds of columns and generated texts, which the checks named here are below": (
