@@ -89,12 +89,12 @@ class DeadLetterDetail(ApiView):
 class DeadLetterReplay(ApiView):
     """One dead letter's second chance."""
 
-    @describe("Replay a dead letter", body=NoteSerializer, answer=DeliverySerializer, shown=_REPLAYED)
+    @describe("Replay a dead letter", body=NoteSerializer, answer=DeliverySerializer, etag=True, shown=_REPLAYED)
     def post(self, request: Request, id: str) -> Response:
         """Send a dead letter again: a new chain of attempts on the same delivery, with the same message id.
 
         It leaves the review queue and comes back when all attempts fail again. 404 when it doesn't wait for review, 409
-        when its webhook is disabled or deleted.
+        when its webhook is disabled or deleted, 412 when it isn't as If-Match says.
         """
         return _decide(self, id, manual_actions.replay)
 
@@ -106,13 +106,14 @@ class DeadLetterDiscard(ApiView):
         "Discard a dead letter",
         body=NoteSerializer,
         answer=DeliverySerializer,
+        etag=True,
         sent={"note": "Corrected by hand."},
         shown=_REPLAYED | {"status": "discarded", "next_attempt_at": None, "closed_at": EXAMPLE_LATER},
     )
     def post(self, request: Request, id: str) -> Response:
         """Close a dead letter without sending it; the log keeps it, with who decided and why.
 
-        404 when it doesn't wait for review.
+        404 when it doesn't wait for review, 412 when it isn't as If-Match says.
         """
         return _decide(self, id, manual_actions.discard)
 
@@ -123,5 +124,8 @@ def _dead_letter(merchant: Merchant, public_id: str) -> DeadLetter:
 
 def _decide(view: ApiView, public_id: str, decision: Callable[..., Any]) -> Response:
     note = view.body(NoteSerializer)["note"]
-    decision(delivery=_dead_letter(view.merchant, public_id).delivery, by=view.credential.by, note=note)
+    rows = dead_letters_of(view.merchant)
+    lookup = {"delivery__public_id": public_id}
+    with view.as_read(rows, public_id, lambda row: DeadLetterSerializer(row).data, of="delivery", **lookup) as found:
+        decision(delivery=found.delivery, by=view.credential.by, note=note)
     return Response(DeliverySerializer(lookups.one(deliveries_of(view.merchant), public_id)).data)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from django.db.models import QuerySet
 from rest_framework import serializers
@@ -130,6 +132,17 @@ class DeliveryList(ApiView):
         return response
 
 
+def shown_to(view: ApiView) -> Callable[[Delivery], Any]:
+    """Return what shows a caller one delivery whole."""
+    manages = "manage" in view.credential.scopes
+
+    def show(delivery: Delivery) -> Any:
+        context = {"ahead": ordering.ahead_of(delivery), "manages": manages}
+        return DeliveryDetailSerializer(delivery, context=context).data
+
+    return show
+
+
 class DeliveryDetail(ApiView):
     """One delivery of the log."""
 
@@ -139,24 +152,23 @@ class DeliveryDetail(ApiView):
 
         At most the latest 200 attempts are shown. A delivery that waits in line says which one it waits for.
         """
-        delivery = lookups.one(deliveries_of(self.merchant), id)
-        context = {"ahead": ordering.ahead_of(delivery), "manages": "manage" in self.credential.scopes}
-        return self.answer(DeliveryDetailSerializer(delivery, context=context).data)
+        return self.answer(shown_to(self)(lookups.one(deliveries_of(self.merchant), id)))
 
 
 class DeliveryRetry(ApiView):
     """A retry by hand."""
 
-    @describe("Retry a delivery", answer=DeliverySerializer)
+    @describe("Retry a delivery", answer=DeliverySerializer, etag=True)
     def post(self, request: Request, id: str) -> Response:
         """Send a delivery again now, with the same message id.
 
         One that waits for a retry is sent at once; a closed one starts a new chain of attempts, and is taken out of
         review. 409 while it is pending, being sent or in line behind another, and when its webhook is disabled or
-        deleted.
+        deleted; 412 when it isn't as If-Match says.
         """
         self.body()
-        manual_actions.retry(delivery=lookups.one(deliveries_of(self.merchant), id), by=self.credential.by)
+        with self.as_read(deliveries_of(self.merchant), id, shown_to(self)) as delivery:
+            manual_actions.retry(delivery=delivery, by=self.credential.by)
         return Response(DeliverySerializer(lookups.one(deliveries_of(self.merchant), id)).data)
 
 
@@ -166,6 +178,7 @@ class DeliveryCancel(ApiView):
     @describe(
         "Cancel a delivery",
         answer=DeliverySerializer,
+        etag=True,
         shown={
             "status": "cancelled",
             "reason": "Cancelled by API key ak_live_3hWq9ZpT….",
@@ -176,8 +189,9 @@ class DeliveryCancel(ApiView):
     def post(self, request: Request, id: str) -> Response:
         """Stop trying to send a delivery; the log keeps it, with who cancelled it.
 
-        409 while it is being sent, or when it is closed already.
+        409 while it is being sent, or when it is closed already; 412 when it isn't as If-Match says.
         """
         self.body()
-        manual_actions.cancel(delivery=lookups.one(deliveries_of(self.merchant), id), by=self.credential.by)
+        with self.as_read(deliveries_of(self.merchant), id, shown_to(self)) as delivery:
+            manual_actions.cancel(delivery=delivery, by=self.credential.by)
         return Response(DeliverySerializer(lookups.one(deliveries_of(self.merchant), id)).data)

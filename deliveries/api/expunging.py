@@ -8,9 +8,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from deliveries.api.dead_letters import NoteSerializer
+from deliveries.api.events import EventDetailSerializer
 from deliveries.maintenance import expunging
 from deliveries.models import Event
-from subscriptions.api import lookups
 from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe
 from subscriptions.api.serializers import EXAMPLE_LATER, ApiSerializer, eg
@@ -39,16 +39,17 @@ class EventExpunge(ApiView):
         if not self.credential.may_manage_keys:
             raise PermissionDenied("Only an owner may expunge an event.", code="missing_role")
 
-    @describe("Expunge an event", body=NoteSerializer, answer=ExpunctionSerializer, sent={"note": _NOTE})
+    @describe("Expunge an event", body=NoteSerializer, answer=ExpunctionSerializer, etag=True, sent={"note": _NOTE})
     def post(self, request: Request, id: str) -> Response:
         """Take an event's data out of the log for good, with what its attempts hold of requests and answers.
 
         Type, times, status and sizes stay; so does the trace of who asked, when and why. Deliveries still to be sent
         are cancelled, those in review discarded. Asked again, it takes out what came since. 403 for members who aren't
-        owners; 409 while it is being sent.
+        owners; 409 while it is being sent; 412 when it isn't as If-Match says.
         """
         note = self.body(NoteSerializer)["note"]
-        event = lookups.one(Event.objects.filter(merchant=self.merchant), id)
-        trace = expunging.expunge(event, by=self.credential.by, note=note)
+        rows = Event.objects.filter(merchant=self.merchant)
+        with self.as_read(rows, id, lambda event: EventDetailSerializer(event).data) as event:
+            trace = expunging.expunge(event, by=self.credential.by, note=note)
         trace.refresh_from_db(fields=["created_at"])
         return Response(ExpunctionSerializer(trace).data)

@@ -131,7 +131,7 @@ class Reading:
         return answer
 
     def _refusal(self, expression: str) -> Reason | None:
-        document = self._once(None, lambda: {"event": self._event_type, "data": json.loads(self._data)})
+        document = self._document()
         try:
             result = filter_evaluation.evaluate(_compiled(expression).parsed, document, len(self._data))
         except NotEvaluated as error:
@@ -144,8 +144,11 @@ class Reading:
             return None
         return Reason(ReasonCode.FILTERED, {"filter": expression, "result": json.dumps(result, ensure_ascii=False)})
 
+    def _document(self) -> dict[str, Any]:
+        return self._once(None, lambda: {"event": self._event_type, "data": json.loads(self._data)})
+
     def _digest(self, fields: Sequence[str]) -> str | None:
-        chosen = project(self._data, list(fields))
+        chosen = _projected(self._document()["data"], fields)
         return None if chosen == "{}" else hashlib.sha256(chosen.encode()).hexdigest()
 
 
@@ -156,7 +159,10 @@ def refusal(expression: str, event_type: str, data: str) -> Reason | None:
 
 def project(data: str, fields: list[str]) -> str:
     """Return the canonical text of `data` with only the chosen dotted paths; paths that lead nowhere are left out."""
-    source = json.loads(data)
+    return _projected(json.loads(data), fields)
+
+
+def _projected(source: Any, fields: Sequence[str]) -> str:
     chosen: dict[str, Any] = {}
     for path in fields:
         _copy(source, chosen, path.split("."))

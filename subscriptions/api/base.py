@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any, ClassVar, Final
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import QuerySet
 from django_filters import FilterSet  # type: ignore[import-untyped]
 from rest_framework import exceptions
@@ -15,10 +17,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from subscriptions import limits
-from subscriptions.api import idempotency, pagination, shaping
+from subscriptions.api import idempotency, lookups, pagination, shaping
 from subscriptions.api.authentication import BearerAuthentication
 from subscriptions.api.describing import field_names
 from subscriptions.api.errors import InvalidQuery, LengthRequired, LimitReached, TooLarge
+from subscriptions.api.lookups import M
 from subscriptions.api.permissions import HasScope
 from subscriptions.api.serializers import ApiSerializer, NoBody
 from subscriptions.awaited import AwaitedResponse, is_possible
@@ -141,6 +144,29 @@ class ApiView(APIView):
         return Response(
             shaping.reduce({**data, **(beside or {})}, shaping.chosen_fields(self.request)), headers={"ETag": etag}
         )
+
+    @contextmanager
+    def as_read(
+        self, rows: QuerySet[M], public_id: str, data_of: Callable[[M], Any], *, of: str = "self", **lookup: Any
+    ) -> Iterator[M]:
+        """Yield one of `rows` if it is as the caller's If-Match says; with such a header, locked for the block.
+
+        Args:
+            rows: Where it is looked for.
+            public_id: Its id, as the caller gave it.
+            data_of: Returns what GET shows of it, which its ETag stands for.
+            of: What of the row is locked: itself, or a row that it was selected with.
+            lookup: How it is looked for, unless by its public id.
+
+        Raises NotFound (404) and PreconditionFailed (412).
+        """
+        if not shaping.has_condition(self.request):
+            yield lookups.one(rows, public_id, **lookup)
+            return
+        with transaction.atomic():
+            row = lookups.one(rows.select_for_update(no_key=True, of=(of,)), public_id, **lookup)
+            shaping.check_match(self.request, data_of(row))
+            yield row
 
     def answer_of(self, awaited: Future[Any], data_of: Callable[[Any], Any]) -> Response | AwaitedResponse:
         """Return an answer that is made of what `awaited` will be; no thread waits for it where the server can."""

@@ -52,6 +52,11 @@ def has_it(request: Request, etag: str) -> bool:
     return _names(request.META.get("HTTP_IF_NONE_MATCH", ""), etag)
 
 
+def has_condition(request: Request) -> bool:
+    """Tell whether the caller sent If-Match."""
+    return bool(request.META.get("HTTP_IF_MATCH", ""))
+
+
 def check_match(request: Request, data: Any) -> None:
     """Raise PreconditionFailed (412) when the caller's If-Match names another state than `data`."""
     wanted = request.META.get("HTTP_IF_MATCH", "")

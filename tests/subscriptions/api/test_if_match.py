@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
 from subscriptions import services
+from subscriptions.models import SigningSecret
 from subscriptions.services import NewMerchant
 from tests.support.api import Client
 
@@ -19,6 +21,7 @@ ROUTES = [
     ("DELETE", "/company/webhooks", None),
     ("DELETE", "/api/v1/api-keys", None),
 ]
+ACTIONS = [("pause", {}), ("resume", {}), ("rotate-secret", {}), ("rotate-secret", {"overlap": 0})]
 
 
 @pytest.mark.parametrize("tag", ['"stale"', 'W/"stale"', '"a", "b"', "nonsense"])
@@ -37,3 +40,34 @@ def test_a_stale_tag_changes_nothing_and_the_present_one_does(
     answer = api.request(method, place, body, **{"If-Match": f'"other", {before["ETag"]}'})
     assert answer.status_code in {200, 204}
     assert method == "DELETE" or answer["ETag"] == api.get(place)["ETag"]
+
+
+@pytest.mark.parametrize("tag", ['"stale"', 'W/"stale"', '"a", "b"', "nonsense"])
+@pytest.mark.parametrize(("action", "body"), ACTIONS, ids=str)
+def test_a_stale_tag_keeps_an_action_from_a_webhook_and_the_present_one_does_not(
+    action: str, body: Any, tag: str, api: Client
+) -> None:
+    place = f"/api/v1/webhooks/{api.post('/api/v1/webhooks', HOOK).json()['id']}"
+    if action == "resume":
+        api.post(f"{place}/pause", {})
+    secrets = SigningSecret.objects.count()
+    before = api.get(place)
+    stale = api.post(f"{place}/{action}", body, **{"If-Match": tag})
+    assert (stale.status_code, stale.json()["errors"][0]["code"]) == (412, "precondition_failed")
+    assert (api.get(place).json(), SigningSecret.objects.count()) == (before.json(), secrets)
+    answer = api.post(f"{place}/{action}", body, **{"If-Match": f'"other", {before["ETag"]}'})
+    assert answer.status_code == 200
+    assert action == "rotate-secret" or answer["ETag"] == api.get(place)["ETag"] != before["ETag"]
+
+
+def test_every_changing_route_below_an_address_with_an_etag_documents_if_match(api: Client) -> None:
+    """So that one that is added doesn't go without. `test` changes nothing."""
+    paths = yaml.safe_load(api.get("/api/schema/").content)["paths"]
+    without = {
+        f"{method} {path}"
+        for path, methods in paths.items()
+        for method, shown in methods.items()
+        if "{id}" in path and method in {"post", "put", "patch", "delete"} and not path.endswith("/test")
+        if "If-Match" not in {each["name"] for each in shown.get("parameters", ())}
+    }
+    assert without == set()
