@@ -11,8 +11,9 @@ from deliveries import dialects
 
 _NODE_HMAC = """const crypto = require('node:crypto');
 
-// rawBody: the bytes as they arrived, e.g. express.raw({ type: '*/*' }). Don't parse and write them again first.
+// rawBody: the bytes as they arrived, e.g. express.raw({ type: () => true }). Don't parse and write them again first.
 function verify(headers, rawBody, secret) {
+  if (!Buffer.isBuffer(rawBody)) return false; // no body at all, or one that was parsed already
   const given = Buffer.from(String(headers['HEADER'] || ''));
   const expected = Buffer.from(crypto.createHmac('sha256', secret).update(rawBody).digest('DIGEST'));
   return given.length === expected.length && crypto.timingSafeEqual(given, expected);
@@ -50,11 +51,13 @@ def verify(headers, raw_body, secret):
 
 _NODE_STANDARD = """const crypto = require('node:crypto');
 
-// rawBody: the bytes as they arrived, e.g. express.raw({ type: '*/*' }). Don't parse and write them again first.
+// rawBody: the bytes as they arrived, e.g. express.raw({ type: () => true }). Don't parse and write them again first.
 function verify(headers, rawBody, secret) {
-  const id = headers['webhook-id'], timestamp = headers['webhook-timestamp'];
+  if (!Buffer.isBuffer(rawBody)) return false; // no body at all, or one that was parsed already
+  const id = headers['webhook-id'], timestamp = String(headers['webhook-timestamp']);
+  if (!/^[0-9]{1,12}$/.test(timestamp)) return false;
   if (Math.abs(Date.now() / 1000 - Number(timestamp)) > 300) return false; // an old message, played again
-  const key = Buffer.from(secret.replace('whsec_', ''), 'base64');
+  const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64');
   const mac = crypto.createHmac('sha256', key).update(`${id}.${timestamp}.`).update(rawBody).digest('base64');
   const expected = Buffer.from('v1,' + mac);
   // While a secret is being rotated there are two signatures; one that fits is enough.
@@ -68,19 +71,20 @@ function verify(headers, rawBody, secret) {
 _PYTHON_STANDARD = """import base64
 import hashlib
 import hmac
+import re
 import time
 
 
 def verify(headers, raw_body, secret):
     \"\"\"raw_body: the bytes as they arrived, e.g. request.get_data() in Flask or request.body in Django.\"\"\"
-    message_id, timestamp = headers["webhook-id"], headers["webhook-timestamp"]
-    if abs(time.time() - int(timestamp)) > 300:  # an old message, played again
-        return False
+    message_id, timestamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
+    if not re.fullmatch("[0-9]{1,12}", timestamp) or abs(time.time() - int(timestamp)) > 300:
+        return False  # no time, or an old message, played again
     key = base64.b64decode(secret.removeprefix("whsec_"))
     mac = hmac.new(key, f"{message_id}.{timestamp}.".encode() + raw_body, hashlib.sha256)
     expected = b"v1," + base64.b64encode(mac.digest())
     # While a secret is being rotated there are two signatures; one that fits is enough.
-    return any(hmac.compare_digest(given.encode(), expected) for given in headers["HEADER"].split(" "))
+    return any(hmac.compare_digest(given.encode(), expected) for given in headers.get("HEADER", "").split(" "))
 """
 
 

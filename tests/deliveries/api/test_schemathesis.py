@@ -28,6 +28,12 @@ NO_LIMITS = {
 }
 
 
+LISTS = ("deliveries", "dead-letters", "undelivered", "events", "webhooks")
+BULKS = ("deliveries/replay", "dead-letters/replay", "dead-letters/discard")
+SELECTING = [*(f"GET /api/v1/{one}" for one in LISTS), *(f"POST /api/v1/{one}" for one in BULKS)]
+"""What selects by filters: each must have refused blank or unknown ones, and taken others."""
+
+
 def database_url() -> str:
     one = connection.settings_dict
     return f"postgres://{one['USER']}:{one['PASSWORD']}@{one['HOST']}:{one['PORT']}/{one['NAME']}"
@@ -88,3 +94,4 @@ def test_the_server_keeps_to_the_document(tmp_path: Path, live_server: Any) -> N
     called = {operation: statuses for operation, statuses in met.items() if statuses != {405}}
     assert len(called) >= 47
     assert not [operation for operation, statuses in called.items() if not statuses & {200, 201, 202, 204}]
+    assert not [operation for operation in SELECTING if not {200, 422} <= met[operation]]
