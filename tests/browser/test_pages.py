@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import unescape
 from typing import Any
 
 import pytest
@@ -175,3 +176,33 @@ def test_no_list_scrolls_sideways_with_long_addresses(cedar: Visit, page: str, w
     rows = cedar.page.locator("#result_list")
     expect(rows).to_be_visible()
     assert rows.evaluate("each => each.scrollWidth - each.closest('[data-simplebar]').clientWidth") <= 2
+
+
+def test_a_condition_is_tried_when_it_is_saved_and_the_page_says_what_it_would_do(cedar: Visit) -> None:
+    page = cedar.go("webhooks_subscriptions/webhook/add/")
+    page.fill("#id_url", "http://127.0.0.1:1/filtered")
+    page.locator("input[name=events][value='order.created']").check()
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    page.fill("#id_filter", "data.order.totl > `100`")
+    page.click("button[name=_save]")
+    cedar.go("webhooks_subscriptions/webhook/?q=filtered")
+    page.locator("table#result_list a[href*='/change/']").first.click()
+    expect(page.get_by_text("What “Only if” would do with")).to_be_visible()
+    expect(page.locator("[data-warning]").first).to_be_visible()
+
+
+UNKNOWN = [
+    ("webhooks_deliveries/delivery/?outcome=lost", "There is no outcome “lost”"),
+    ("webhooks_deliveries/deadletter/?error=lost", "There is no error “lost”"),
+    ("webhooks_deliveries/deadletter/all/discard/?error=lost", "There is no error 'lost'"),
+    ("webhooks_deliveries/deadletter/all/replay/?error=%20", "names error without a value"),
+    ("webhooks_deliveries/delivery/export/json/?outcome=lost", "Nothing was exported"),
+    ("webhooks_deliveries/delivery/export/csv/?q=%E2%80%83", "names q without a value"),
+]
+
+
+@pytest.mark.parametrize(("address", "told"), UNKNOWN)
+def test_what_a_filter_does_not_know_or_lacks_is_refused_in_words(cedar: Visit, address: str, told: str) -> None:
+    answer = cedar.page.request.get(f"{cedar.house.url}/admin/{address}")  # by this browser's session
+    assert answer.status == 422
+    assert told in unescape(answer.text())
