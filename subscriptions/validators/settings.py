@@ -126,7 +126,10 @@ def _clean_ordering(value: Any) -> str:
 
 
 def _clean_filter(value: Any) -> str:
-    expression = "" if value is None else limited(value, FILTER_MAX, "A filter").strip()
+    expression = "" if value is None else limited(value, FILTER_MAX, "A filter")
+    if expression and not expression.strip():  # of a variable that was never set, which must not mean every event
+        raise ValueError("The filter is blank. Give a condition; none at all (null or empty) lets every event through.")
+    expression = expression.strip()
     if expression:
         webhook_rules.rules().check_filter(expression)
     return expression
