@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any, Self, TypeVar
 
+import psycopg
 import redis
 from django.db import connection
 from django.db.models import Count, F
@@ -16,6 +18,7 @@ from tests.faults.publisher import Publisher, Receipt
 from tests.support import processes
 from tests.support.factories import make_merchant, make_webhook
 from tests.support.processes import Process, Web
+from tests.support.proxies import Proxy
 from tests.support.receiver import TestReceiver
 from webhooks_project.embedded import EmbeddedValkey
 from webhooks_project.embedded.postgres import EmbeddedPostgres
@@ -111,6 +114,33 @@ class Stage:
         self._publisher.replay(delivery)
 
     # --- what is broken ---
+
+    def behind_proxies(self) -> dict[str, Proxy]:
+        """Send every process started from now on to both servers by proxies, which end with the test."""
+        proxies = {}
+        for name, variable, server in (
+            ("postgresql", "DATABASE_URL", self.postgres),
+            ("redis", "REDIS_URL", self.valkey),
+        ):
+            proxies[name] = self._ends.enter_context(Proxy(server.port))
+            self.elsewhere[variable] = server.url.replace(f":{server.port}/", f":{proxies[name].port}/")
+        return proxies
+
+    @contextlib.contextmanager
+    def read_only(self) -> Iterator[None]:
+        """Let PostgreSQL read only: sessions that stand as well as new ones, as on a standby one was sent to."""
+        with psycopg.connect(self.postgres.url, autocommit=True) as session:
+
+            def turn(value: str) -> None:
+                session.execute("SET default_transaction_read_only = off")
+                session.execute(f"ALTER SYSTEM SET default_transaction_read_only = {value}")
+                session.execute("SELECT pg_reload_conf()")
+
+            turn("on")
+            try:
+                yield
+            finally:
+                turn("off")
 
     def flush(self) -> None:
         """Lose all that Redis holds."""

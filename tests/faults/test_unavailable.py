@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import psycopg
 import pytest
 
 from tests.faults.stage import Stage, came, doubled
@@ -42,23 +41,6 @@ def away(stage: Stage) -> Iterator[None]:
         stage.postgres.resume()
 
 
-@contextlib.contextmanager
-def read_only(stage: Stage) -> Iterator[None]:
-    """Let it read only: sessions that stand as well as new ones, as on a standby that one was sent to."""
-    with psycopg.connect(stage.postgres.url, autocommit=True) as session:
-
-        def turn(value: str) -> None:
-            session.execute("SET default_transaction_read_only = off")
-            session.execute(f"ALTER SYSTEM SET default_transaction_read_only = {value}")
-            session.execute("SELECT pg_reload_conf()")
-
-        turn("on")
-        try:
-            yield
-        finally:
-            turn("off")
-
-
 def test_every_route_answers_503_with_retry_after_while_the_database_is_away(stage: Stage):
     web = stage.web()
     key = {"Authorization": f"Bearer {make_api_key(stage.merchant).text}"}
@@ -90,7 +72,7 @@ def test_what_would_write_is_answered_503_while_the_database_reads_only_and_read
     key = {"Authorization": f"Bearer {make_api_key(stage.merchant).text}"}
     event: dict[str, Any] = {"event": "order.created", "data": {"n": 1}, "id": "e1"}
     hook = {"url": "http://127.0.0.1:9/", "events": ["order.created"]}
-    with read_only(stage):
+    with stage.read_only():
         for path, body in (
             ("/api/v1/events", event),
             ("/api/v1/events", event | {"data": {"n": "x" * 300_000}}),
@@ -111,7 +93,7 @@ def test_a_database_that_reads_only_for_a_while_costs_no_outcome_and_no_duplicat
         workers = [stage.worker(), stage.worker()]
         stage.publish(60)
         receiver.wait_for(60)
-        with read_only(stage):
+        with stage.read_only():
             time.sleep(READS_ONLY)
         healed = time.monotonic()
         before = stage.statuses().get("delivered", 0)

@@ -16,6 +16,7 @@ from deliveries.models import DeadLetter, Delivery, Event
 from deliveries.models.events import EXPUNGED
 from deliveries.recording import outcomes
 from deliveries.review import bulk_jobs, manual_actions
+from deliveries.worker import scheduler
 from subscriptions import services
 from subscriptions.models import Webhook
 from tests.support.api import Client
@@ -186,3 +187,41 @@ def test_of_two_hundred_random_pairs_each_row_has_one_winner(size: int) -> None:
         assert dead_letters_of(dead).filter(resolved_at=None).count() == 0
         assert sum(each.replays for each in map(reread, dead)) <= size
         Delivery.objects.filter(webhook=webhook).update(status="discarded", due_at=None, claim_token=None)
+
+
+@pytest.mark.slow
+def test_of_two_hundred_random_replays_that_meet_an_expunge_or_a_deletion_none_sends_what_is_gone() -> None:
+    """Whichever is first: what was expunged is never sent, and who is told of a replay finds it on its way."""
+    merchant, draw = make_webhook(retry_policy={"delays": []}).merchant, random.Random(3)
+    for _ in range(200):
+        webhook = make_webhook(merchant, retry_policy={"delays": []})
+        dead, name, what = dead_ones(3, webhook), draw.choice([*REPLAYS]), draw.choice(["expunge", "delete", "disable"])
+        start, pauses = threading.Barrier(2), [draw.choice([0, 0, 0.001, 0.003]) for _ in range(2)]
+
+        def replay(name: str = name, dead: Any = dead, start: Any = start, pause: float = pauses[0]) -> int:
+            mine = [reread(row) for row in dead]
+            start.wait(60)
+            threading.Event().wait(pause)
+            return ALL[name](mine)
+
+        def end(what: str = what, dead: Any = dead, start: Any = start, pause: float = pauses[1]) -> None:
+            mine = Webhook.objects.get(pk=dead[0].webhook_id)
+            start.wait(60)
+            threading.Event().wait(pause)
+            if what == "expunge":
+                for each in dead:
+                    expunging.expunge(Event.objects.get(pk=each.event_id), by="Ann")
+            else:
+                getattr(services, f"{what}_webhook" if what == "delete" else what)(webhook=mine)
+
+        besides = [Beside(replay), Beside(end)]
+        done = besides[0].join()
+        besides[1].join()
+        assert claim(webhook).rows == [], (name, what)
+        scheduler.sweep()  # closes what a replay made due while the webhook was being switched off
+        now = [reread(each) for each in dead]
+        assert sum(each.replays for each in now) == done, (name, what)
+        assert not any(each.due_at for each in now), (name, what, [each.status for each in now])
+        assert dead_letters_of(dead).filter(resolved_at=None).count() == sum(each.status == S.DEAD for each in now)
+        if what == "expunge":
+            assert {each.event.data for each in now} == {EXPUNGED}

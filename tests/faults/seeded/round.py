@@ -19,6 +19,7 @@ from tests.faults.seeded.schedule import Occurrence
 from tests.faults.stage import Key, Stage
 from tests.support.factories import make_api_key
 from tests.support.processes import Process, halted
+from tests.support.refusals import REFUSALS
 
 WEBHOOKS = 12
 """So many that no webhook's few places (one while its receiver gives no answer) hold the round up."""
@@ -28,6 +29,8 @@ ORDERED_EVERY = 4
 """Every so many publications are such as they hear."""
 DELAYS = [0.5, 0.5, 0.5, 1, 1]
 TIMEOUT = 1.0
+UNHEARD = 0.2
+"""Seconds within which what was on its way at a silence is done."""
 DRAIN = 90.0
 """Seconds after the last occurrence within which nothing may be open any more; generous, for machines that are busy."""
 
@@ -48,7 +51,9 @@ class Round:
         self._phase_began = time.monotonic()
         self.stage = stage
         self.receiver = receiver
+        # Not by a proxy: code that publishes in a transaction of its own waits as long as its own sessions do.
         self.publisher = stage.publisher(wait=False)
+        self._proxies = stage.behind_proxies()
         self.fleet = Fleet(stage, skews)
         self.webhooks = [
             stage.webhook(f"{receiver.base}/{number}", timeout=TIMEOUT, retry_policy={"delays": DELAYS})
@@ -124,6 +129,19 @@ class Round:
             case ["stall", "redis"]:
                 with halted(self.stage.valkey.pid):
                     time.sleep(occurrence.size)
+            case ["let", "redis", "refuse", says]:
+                with REFUSALS[says](self.stage.valkey):
+                    time.sleep(occurrence.size)
+            case ["let", "postgresql", "read", "only"]:
+                self._expose()
+                with self.stage.read_only():
+                    time.sleep(occurrence.size)
+                    self._expose()
+            case ["silence", server]:  # packets of what is open are dropped, as by a host that died and was replaced
+                self._proxies[server].silence()
+                self._expose()
+                time.sleep(UNHEARD)
+                self._expose()  # a claim may be committed whose answer nobody heard
             case ["restart", "postgresql", mode]:
                 self._expose()
                 self.stage.postgres.restart(mode)  # type: ignore[arg-type]

@@ -37,6 +37,11 @@ KINDS = {
     "restart postgresql kill": 1,
     "cut connections": 2,
     "hold a lock": 1,
+    "let redis refuse OOM": 1,
+    "let redis refuse READONLY": 1,
+    "let postgresql read only": 1,
+    "silence redis": 1,
+    "silence postgresql": 1,
 }
 """Name → weight."""
 
