@@ -81,6 +81,12 @@ ERRORS: Final[Mapping[str, str]] = {
     "response_timeout": "The endpoint did not answer in time",
     "connection_reset": "The endpoint closed the connection without an answer",
     "invalid_response": "The endpoint's answer was not valid HTTP",
+    "destination_missing": "There is no such bus, queue or topic",
+    "access_denied": "The destination denied access",
+    "throttled": "The destination takes no more messages at the moment",
+    "too_large": "The message is larger than the destination takes",
+    "destination_refused": "The destination refused the message",
+    "destination_failed": "The destination failed to take the message",
     "interrupted": "The attempt was interrupted and may have been sent",
     "internal": "The attempt failed on our side",
 }

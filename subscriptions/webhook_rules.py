@@ -5,15 +5,77 @@ The dependency points the other way (deliveries → subscriptions), so the rules
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from subscriptions.models import Webhook
 
 
+HTTPS: Final = "https"
+"""The kind of webhook that calls an endpoint of the merchant's."""
+PUBLIC_SETTINGS: Final = frozenset({"source"})
+"""Settings of a destination that don't say where it is: they change without its credentials."""
+
+
+@dataclass(frozen=True, slots=True)
+class KindField:
+    """A setting or a credential of a kind of webhook; `length_max` in characters. `is_long`: may hold line breaks."""
+
+    name: str
+    label: str
+    help_text: str
+    is_required: bool = True
+    length_max: int = 2048
+    is_long: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedDestination:
+    """What is stored of a destination: the address that is called, what may be shown, and what may not.
+
+    `credentials` are None where none were given and the present ones stay.
+    """
+
+    url: str
+    settings: dict[str, str]
+    credentials: dict[str, str] | None = field(repr=False)
+
+
+class Kind(Protocol):
+    """A kind of webhook, as forms and the API's document need it."""
+
+    @property
+    def name(self) -> str:
+        """What a webhook stores."""
+
+    @property
+    def label(self) -> str:
+        """What people read."""
+
+    @property
+    def settings(self) -> Sequence[KindField]:
+        """What may be shown."""
+
+    @property
+    def credentials(self) -> Sequence[KindField]:
+        """What may not."""
+
+
 class WireRules(Protocol):
     """The rules of dialects, addresses and retry policies. Each check raises ValueError with the fix."""
+
+    def kinds(self) -> Sequence[Kind]:
+        """Return the kinds of webhooks there are, HTTPS first."""
+
+    def check_destination(
+        self, kind: str, settings: Mapping[str, Any], credentials: Mapping[str, Any] | None
+    ) -> CheckedDestination:
+        """Return what is stored of a destination. Raises ValidationError, as `destination.region`."""
+
+    def describe_destination(self, kind: str, settings: Mapping[str, Any]) -> str:
+        """Return where a destination is, in words; empty for HTTPS, whose URL says it. Never an error."""
 
     def dialects(self) -> list[tuple[str, str]]:
         """Return (name, label) of every dialect."""

@@ -45,6 +45,21 @@ ERRORS: dict[str, tuple[str, str]] = {
     ),
     ErrorClass.REDIRECT: ("Redirect", "We don't follow redirects. Put the final address into the URL."),
     ErrorClass.HTTP_ERROR: ("Error status", "Your server answered, but not with 2xx. Its error log says why."),
+    ErrorClass.DESTINATION_MISSING: (
+        "No such bus, queue or topic",
+        "Create it, or make a webhook for the one you mean; then replay what is in review.",
+    ),
+    ErrorClass.ACCESS_DENIED: (
+        "Access denied",
+        "Check that the credentials are active and may send there, or give new ones; then replay what is in review.",
+    ),
+    ErrorClass.THROTTLED: ("Throttled", "Set “Requests a second” on the webhook, or have the cloud raise its quota."),
+    ErrorClass.TOO_LARGE: ("Message too large", "Send only some fields of the event."),
+    ErrorClass.DESTINATION_REFUSED: (
+        "Message refused",
+        "The answer below says why. Often a setting of the bus, queue or topic doesn't fit.",
+    ),
+    ErrorClass.DESTINATION_FAILED: ("Destination failed", "It often passes by itself. The answer below says more."),
     ErrorClass.INTERRUPTED: (
         "Interrupted on our side",
         "Our worker stopped in the middle; the message may have arrived, and be sent again: drop duplicates by id.",

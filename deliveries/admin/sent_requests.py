@@ -35,6 +35,7 @@ def bodies(delivery: Delivery, attempts: Sequence[Attempt]) -> dict[int, Body]:
         data=event.data,
         attempt=1,
         sent_at=event.occurred_at,
+        resource_id=event.resource_id,
     )
     found = {}
     for attempt in attempts:

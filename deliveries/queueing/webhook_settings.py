@@ -19,6 +19,7 @@ from deliveries.db.statements import load
 from deliveries.dialects import BodyStyle
 from subscriptions import encryption
 from subscriptions.models import Webhook
+from subscriptions.webhook_rules import HTTPS
 
 UNKNOWN_TIMEOUT = 10.0
 """Seconds; what a claim assumes of a dialect it doesn't know."""
@@ -34,6 +35,7 @@ class WebhookSettings:
 
     `sealed`: its secrets, encrypted, oldest first, each with the time until which it signs (None: for ever).
     `rotated_at`: when its newest secret was made, if it isn't its first.
+    `sealed_credentials`: what opens its destination, encrypted; empty for an endpoint.
     """
 
     webhook_id: int
@@ -52,6 +54,11 @@ class WebhookSettings:
     fields: list[str]
     sealed: list[tuple[str, datetime | None]]
     rotated_at: datetime | None = None
+    kind: str = HTTPS
+    destination: dict[str, str] = field(default_factory=dict)
+    sealed_credentials: str = field(default="", repr=False)
+    ordering: str = ""
+    _credentials: dict[str, str] = field(default_factory=dict, repr=False)
     _opened: list[tuple[str, datetime | None]] = field(default_factory=list)
     _lasting: list[str] | None = None
 
@@ -67,6 +74,18 @@ class WebhookSettings:
             return self._lasting
         now = clock.at(time.monotonic())
         return [value for value, until in self._opened if until is None or until > now]
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """What opens its destination; empty for an endpoint. Raises UndecryptableSecret."""
+        if self.sealed_credentials and not self._credentials:
+            self._credentials = json.loads(encryption.decrypt(self.sealed_credentials))
+        return self._credentials
+
+    @property
+    def hidden(self) -> list[str]:
+        """What nobody may read in a log or on a page: secrets and credentials. Raises UndecryptableSecret."""
+        return [*self.secrets, *self.credentials.values()] if self.sealed_credentials else self.secrets
 
 
 _known: dict[int, tuple[str, WebhookSettings]] = {}
@@ -107,6 +126,10 @@ def _settings(row: Any) -> WebhookSettings:
         fields=_parsed(row.fields) or [],
         sealed=list(zip(row.sealed, row.expires_at, strict=True)),
         rotated_at=row.rotated_at,
+        kind=row.kind,
+        destination=_parsed(row.destination),
+        sealed_credentials=row.credentials,
+        ordering=row.ordering,
     )
 
 
@@ -128,6 +151,10 @@ def settings_of(webhook: Webhook, secrets: Iterable[str]) -> WebhookSettings:
         cap=webhook.in_flight_cap,
         fields=webhook.fields,
         sealed=[(encryption.encrypt(secret), None) for secret in secrets],
+        kind=webhook.kind,
+        destination=webhook.destination,
+        sealed_credentials=webhook.credentials,
+        ordering=webhook.ordering,
     )
 
 

@@ -91,4 +91,4 @@ def row_of(each: DecidedOutcome) -> AttemptRow:
 
 def _logged_headers(sent: Sent) -> str:
     """Return the request's headers as the log keeps them, secrets masked."""
-    return logged_headers.pack(masked(sent.request.headers, sent.row.webhook.secrets) if sent.request else ())
+    return logged_headers.pack(masked(sent.request.headers, sent.row.webhook.hidden) if sent.request else ())

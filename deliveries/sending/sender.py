@@ -14,7 +14,8 @@ from django.conf import settings
 
 from deliveries.db.sessions import clock
 from deliveries.queueing.claims import Claimed
-from deliveries.sending import resolvers
+from deliveries.sending import destinations, resolvers
+from deliveries.sending.destinations import TooLarge
 from deliveries.sending.masking import without_echo
 from deliveries.sending.process_transport import transport
 from deliveries.sending.rendering import render
@@ -121,7 +122,8 @@ class Sender:
 
         def done(outcome: Outcome) -> None:
             try:
-                shown = without_echo(outcome, request, row.webhook.secrets)
+                outcome = destinations.get(row.webhook.kind).outcome(outcome, row.webhook)
+                shown = without_echo(outcome, request, row.webhook.hidden)
                 self._sent(Sent(row, request, shown, started, time.monotonic()))
             except Exception:  # on the transport's thread, which must go on; the claim runs out as a dead worker's does
                 log.exception("send_failed", delivery=row.public_id)
@@ -148,6 +150,8 @@ class Sender:
         started = time.monotonic()
         try:
             request = render(row, resolvers.freshest(row), clock.at(started))
+        except TooLarge as error:
+            return _unmade(row, str(error), started, ErrorClass.TOO_LARGE, permanent=True)
         except ValueError as error:
             return _unmade(row, f"The request could not be made: {error}", started, permanent=True)
         except Exception as error:
@@ -161,6 +165,8 @@ class Sender:
         return request
 
 
-def _unmade(row: Claimed, detail: str, started: float, *, permanent: bool = False) -> Sent:
-    outcome = Outcome(error=ErrorClass.INTERNAL, detail=detail, total_ms=0.0, permanent=permanent)
+def _unmade(
+    row: Claimed, detail: str, started: float, error: ErrorClass = ErrorClass.INTERNAL, *, permanent: bool = False
+) -> Sent:
+    outcome = Outcome(error=error, detail=detail, total_ms=0.0, permanent=permanent)
     return Sent(row, None, outcome, started, time.monotonic())

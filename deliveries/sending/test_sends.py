@@ -19,6 +19,8 @@ from typing import Final
 from django.core.exceptions import ValidationError
 
 from deliveries.queueing.webhook_settings import WebhookSettings
+from deliveries.sending import destinations
+from deliveries.sending.destinations import TooLarge
 from deliveries.sending.masking import masked, without_echo
 from deliveries.sending.process_transport import transport
 from deliveries.sending.rendering import message_of, request_of
@@ -47,7 +49,7 @@ class PreparedSend:
     @property
     def headers(self) -> list[tuple[str, str]]:
         """The request's headers for eyes: secrets are masked."""
-        return list(masked(self.request.headers, self.webhook.secrets))
+        return list(masked(self.request.headers, self.webhook.hidden))
 
 
 class _Open:
@@ -94,6 +96,8 @@ def prepare(entry: EventType, webhook: WebhookSettings) -> PreparedSend:
     )
     try:
         return PreparedSend(entry, webhook, request_of(message, webhook))
+    except TooLarge as error:
+        raise ValidationError({"event": [str(error)]}) from error
     except ValueError as error:
         raise ValidationError({"secret": [f"The message can't be signed: {error}"]}) from error
 
@@ -120,5 +124,6 @@ def begin(prepared: PreparedSend) -> Future[Outcome]:
 
 
 def shown(prepared: PreparedSend, outcome: Outcome) -> Outcome:
-    """Return an outcome for eyes: an answer that repeats our secrets doesn't show them."""
-    return without_echo(outcome, prepared.request, prepared.webhook.secrets)
+    """Return an outcome for eyes, as the destination means it: an answer that repeats our secrets doesn't show them."""
+    webhook = prepared.webhook
+    return without_echo(destinations.get(webhook.kind).outcome(outcome, webhook), prepared.request, webhook.hidden)

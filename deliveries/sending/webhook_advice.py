@@ -15,11 +15,14 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 
 from deliveries import sentences
+from deliveries.dialects.base import data_size
 from deliveries.models import Event
 from deliveries.models.events import EXPUNGED
 from deliveries.payloads import filters
 from deliveries.publishing import body_sizes
+from deliveries.publishing.validation import ENVELOPE_MAX
 from deliveries.reasons import ReasonCode
+from deliveries.sending import destinations
 from subscriptions import patterns, selectors
 from subscriptions.models import EventType, Webhook
 
@@ -139,6 +142,18 @@ def _of_sizes(webhook: Webhook, samples: Sequence[Sample]) -> Iterator[str]:
             yield (
                 f"{_capital(sample)} takes {size} bytes in this webhook's body style; at most "
                 f"{body_sizes.longest()} are sent. Such an event is refused when it is published."
+            )
+            return
+    kind = destinations.KINDS.get(webhook.kind)
+    if kind is None or kind.size_max is None:
+        return
+    for sample in samples:
+        data = filters.project(sample.data, webhook.fields) if webhook.fields else sample.data
+        size = data_size(data, "compact") + ENVELOPE_MAX
+        if size > kind.size_max:
+            yield (
+                f"{_capital(sample)} takes {size} bytes; {kind.label} takes at most {kind.size_max}. Such an event is "
+                "not sent and goes to review. Choose fields to make it smaller."
             )
             return
 

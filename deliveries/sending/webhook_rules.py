@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deliveries import dialects
 from deliveries.payloads import filters
 from deliveries.retries.policy import RetryPolicy
-from deliveries.sending import webhook_advice
+from deliveries.sending import destinations, webhook_advice
 from deliveries.sending.process_transport import address_policy
 from deliveries.transport import check_url
 from subscriptions import webhook_rules
 from subscriptions.models import Webhook
+from subscriptions.webhook_rules import CheckedDestination, Kind
 
 
 class Rules:
     """Implements `subscriptions.webhook_rules.WireRules`; each check raises ValueError with the fix."""
+
+    def kinds(self) -> Sequence[Kind]:
+        """Return the kinds of webhooks there are, HTTPS first."""
+        return list(destinations.KINDS.values())
+
+    def check_destination(
+        self, kind: str, settings: Mapping[str, Any], credentials: Mapping[str, Any] | None
+    ) -> CheckedDestination:
+        """Return what is stored of a destination. Raises ValidationError, as `destination.region`."""
+        return destinations.get(kind).check(settings, credentials)
+
+    def describe_destination(self, kind: str, settings: Mapping[str, Any]) -> str:
+        """Return where a destination is, in words; one of a kind that this release doesn't know has its name only."""
+        return destinations.get(kind).describe(settings) if kind in destinations.KINDS else kind
 
     def dialects(self) -> list[tuple[str, str]]:
         """Return (name, label) of every dialect."""

@@ -53,6 +53,13 @@ class ErrorClass(StrEnum):
     INVALID_RESPONSE = "invalid_response"
     REDIRECT = "redirect"
     HTTP_ERROR = "http_error"
+    # What a queue says of a message, told apart by `deliveries.sending.destinations`, never by the transport
+    DESTINATION_MISSING = "destination_missing"
+    ACCESS_DENIED = "access_denied"
+    THROTTLED = "throttled"
+    TOO_LARGE = "too_large"
+    DESTINATION_REFUSED = "destination_refused"
+    DESTINATION_FAILED = "destination_failed"
     INTERRUPTED = "interrupted"  # set by the engine when a worker died in mid-send, never by the transport
     INTERNAL = "internal"
 
@@ -129,7 +136,7 @@ class Outcome:
 
     Attributes:
         status_code: The answer's status; None when no complete response head arrived.
-        error: None exactly when the answer was a 2xx.
+        error: None exactly when the answer was a 2xx; a destination may find a failure in one (`sending.destinations`).
         detail: One sentence for the merchant; never holds receiver-made text or control characters.
         headers: The answer's first `KEEP_HEADERS` headers, control characters written as escapes.
         body: The first `KEEP_BYTES` bytes of the body, raw: content codings and charsets are not undone.
@@ -164,8 +171,8 @@ class Outcome:
 
     @property
     def delivered(self) -> bool:
-        """Whether the receiver answered with a 2xx."""
-        return self.status_code is not None and 200 <= self.status_code < 300
+        """Whether the receiver answered with a 2xx that holds no failure."""
+        return self.error is None and self.status_code is not None and 200 <= self.status_code < 300
 
 
 class Fault(Exception):

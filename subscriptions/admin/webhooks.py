@@ -194,7 +194,7 @@ class WebhookAdmin(ServiceFormMixin, WithRowActions):
     @display(description="URL", ordering="url")
     def address(self, row: Webhook) -> str:
         """Return the address."""
-        return row.url
+        return row.place
 
     @display(description="Listens to")
     def listens_to(self, row: Webhook) -> str:

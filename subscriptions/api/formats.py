@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from drf_spectacular.utils import extend_schema_field
@@ -81,6 +82,44 @@ class Address(serializers.RegexField):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(r"^\s*[Hh][Tt][Tt][Pp][Ss]?://[^\x00-\x20\x7f@]+\s*$", max_length=2048, **options)
+
+
+class Kind(serializers.ChoiceField):
+    """The name of a kind of webhook."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(choices=[kind.name for kind in webhook_rules.rules().kinds()], **options)
+
+
+def _members(kind: webhook_rules.Kind, fields: Sequence[webhook_rules.KindField], *, is_open: bool) -> dict[str, Any]:
+    """Return the schema of a kind's settings or credentials. `is_open`: further members are left out, not refused."""
+    return {
+        "type": "object",
+        "title": kind.name,
+        "properties": {
+            field.name: {"type": "string", "maxLength": field.length_max, "description": field.help_text}
+            for field in fields
+        },
+        "required": [field.name for field in fields if field.is_required],
+        "additionalProperties": is_open,
+    }
+
+
+def _queues() -> list[webhook_rules.Kind]:
+    return [kind for kind in webhook_rules.rules().kinds() if kind.name != webhook_rules.HTTPS]
+
+
+_NOTHING: Final = {"type": "object", "title": webhook_rules.HTTPS, "additionalProperties": False}
+
+
+@extend_schema_field({"anyOf": [*(_members(kind, kind.settings, is_open=False) for kind in _queues()), _NOTHING]})
+class Destination(serializers.DictField):
+    """Where a queue is, as its kind wants it; empty for an endpoint."""
+
+
+@extend_schema_field({"anyOf": [*(_members(kind, kind.credentials, is_open=True) for kind in _queues()), _NOTHING]})
+class Credentials(serializers.DictField):
+    """What opens a queue, as its kind wants it."""
 
 
 class Secret(serializers.RegexField):

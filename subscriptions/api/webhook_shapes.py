@@ -20,7 +20,20 @@ class WebhookSerializer(ApiSerializer):
     """A webhook: where a merchant's events are sent, which ones, and how."""
 
     null_means_empty = frozenset(
-        {"name", "headers", "filter", "fields", "ordering", "body_style", "api_version", "secret"}
+        {
+            "name",
+            "headers",
+            "filter",
+            "fields",
+            "ordering",
+            "body_style",
+            "api_version",
+            "secret",
+            "kind",
+            "url",
+            "destination",
+            "credentials",
+        }
     )
 
     id = eg(serializers.CharField(source="public_id", read_only=True), "wbh_01HA4XCG60CT4G3EWF4CKYM1MF")
@@ -35,8 +48,25 @@ class WebhookSerializer(ApiSerializer):
     )
     name = eg(formats.Line(max_length=200, allow_blank=True, required=False), "Accounting")
     url = eg(
-        formats.Address(help_text="https, and not inside a private network."),
+        formats.Address(
+            required=False,
+            help_text="https, and not inside a private network. Needed for an endpoint; a queue's is made from its "
+            "`destination`.",
+        ),
         "https://accounting.example.com/hooks/orders",
+    )
+    kind = eg(
+        formats.Kind(
+            required=False,
+            help_text="Where events go: `https`, an endpoint, or a queue. It can't be changed afterwards.",
+        ),
+        webhook_rules.HTTPS,
+    )
+    destination = eg(
+        formats.Destination(
+            required=False, help_text="Where the queue is; empty for an endpoint. Replaced as a whole by a change."
+        ),
+        {},
     )
     dialect = eg(formats.Dialect(required=False), "alva")
     is_enabled = eg(
@@ -116,6 +146,12 @@ class WebhookSerializer(ApiSerializer):
         "resource",
     )
 
+    credentials = formats.Credentials(
+        required=False,
+        write_only=True,
+        help_text="What opens the queue: kept encrypted, shown never. Needed again where `destination` names another "
+        "place.",
+    )
     secret = formats.Secret(
         required=False,
         write_only=True,

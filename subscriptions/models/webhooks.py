@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from subscriptions import ids
+from subscriptions import ids, webhook_rules
 from subscriptions.models.fields import EncryptedTextField, PublicIdField
 from subscriptions.models.merchants import Merchant
 
@@ -27,7 +27,10 @@ class WebhookQuerySet(models.QuerySet["Webhook"]):
 
 
 class Webhook(models.Model):
-    """An endpoint of a merchant: where to send, in which dialect, under which policy.
+    """Where a merchant's events are sent: an endpoint or a queue, in which dialect, under which policy.
+
+    `url` is the address that is called; that of a queue is made from `destination`, which holds what may be
+    shown of it. `credentials` are JSON, encrypted (`subscriptions.encryption`): never shown, read only by who sends.
 
     Empty settings (null) mean the dialect's own. `is_enabled=False` skips events; `paused_at` holds deliveries until
     resumed; `deleted_at` marks a row kept for the log.
@@ -46,7 +49,10 @@ class Webhook(models.Model):
     public_id = PublicIdField(prefix=ids.WEBHOOK, unique=True)
     merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="webhooks")
     name = models.CharField(max_length=200, blank=True)
+    kind = models.CharField(max_length=20, default=webhook_rules.HTTPS, db_default=webhook_rules.HTTPS)
     url = models.TextField()
+    destination = models.JSONField(default=dict, db_default={}, blank=True)
+    credentials = models.TextField(default="", db_default="", blank=True, editable=False)
     dialect = models.CharField(max_length=20, default="standard")
     body_style = models.CharField(max_length=10, choices=BodyStyle, default=BodyStyle.COMPACT)
     api_version = models.CharField(
@@ -101,7 +107,14 @@ class Webhook(models.Model):
         indexes = [models.Index(fields=["merchant", "-id"], name="webhook_of_merchant")]
 
     def __str__(self) -> str:
-        return self.name or self.url
+        return self.name or self.place
+
+    @property
+    def place(self) -> str:
+        """Where it sends, in words: its URL, or the bus, queue or topic."""
+        if self.kind == webhook_rules.HTTPS:
+            return self.url
+        return webhook_rules.rules().describe_destination(self.kind, self.destination)
 
     @property
     def in_flight_cap(self) -> int:

@@ -32,8 +32,8 @@ class NewWebhook:
 def create_webhook(
     *,
     merchant: Merchant,
-    url: str,
     events: list[str],
+    url: str = "",
     name: str = "",
     dialect: str = "standard",
     secret: str | None = None,
@@ -43,7 +43,8 @@ def create_webhook(
 
     `others` are headers, retry_policy, timeout (seconds), max_in_flight, rate_limit (requests a second), ordering
     (none, resource, webhook: what is published from now on), expire_after (seconds), filter, fields, is_enabled,
-    body_style, api_version; empty ones mean the dialect's or the platform's own.
+    body_style, api_version; empty ones mean the dialect's or the platform's own. `kind` says where events go: https, or
+    a queue, which has `destination` and `credentials` in place of a URL (docs/destinations.md).
 
     Raises ValidationError naming every wrong field, for an inactive merchant, and for one webhook too many.
     """
@@ -69,14 +70,19 @@ def update_webhook(*, webhook: Webhook, **changes: Any) -> Webhook:
     `events` are the whole new list: what is missing from it ends, and stays as history. `secret` replaces all present
     ones at once (`rotate_secret` lets them overlap); empty, it changes nothing. Another dialect needs a secret that
     fits it; a change after which requests would carry the secret itself to another URL than before needs it, too, so
-    that only who knows a secret can have it sent somewhere. `is_enabled` enables or disables.
+    that only who knows a secret can have it sent somewhere; likewise a destination at another place needs its
+    credentials. A kind never changes. `is_enabled` enables or disables.
 
     Raises ValidationError naming every wrong field, and for a deleted webhook.
     """
     lock_webhook(webhook)
     known = selectors.patterns_of(webhook)
     cleaned = validators.clean_webhook(
-        changes, dialect=webhook.dialect, known=known, present_secrets=_present_secrets(webhook, changes)
+        changes,
+        dialect=webhook.dialect,
+        known=known,
+        present_secrets=_present_secrets(webhook, changes),
+        present=webhook,
     )
     _keep_secret_home(webhook, cleaned)
     changed = _assign(webhook, _columns(cleaned))

@@ -7,11 +7,13 @@ The rules of the wire (addresses, dialects, secrets, policies, headers, filters)
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 
 from subscriptions import webhook_rules
+from subscriptions.models import Webhook
+from subscriptions.validators.destinations import clean_destination
 from subscriptions.validators.events import clean_events
 from subscriptions.validators.settings import CLEANERS
 from subscriptions.validators.text import sentence, single_line
@@ -20,13 +22,19 @@ __all__ = ["check_secret", "clean_webhook", "sentence", "single_line"]
 
 
 def clean_webhook(
-    values: Mapping[str, Any], *, dialect: str, known: Collection[str] = (), present_secrets: Collection[str] = ()
+    values: Mapping[str, Any],
+    *,
+    dialect: str,
+    known: Collection[str] = (),
+    present_secrets: Collection[str] = (),
+    present: Webhook | None = None,
 ) -> dict[str, Any]:
     """Return `values` in the form they are stored in.
 
     `dialect` is the one in force unless `values` names another; `known` are patterns subscribed to already, which may
     stay although the catalogue dropped them; `present_secrets` must fit when the dialect changes and no new secret
-    comes along. An empty secret means that none is given, and is left out.
+    comes along. An empty secret means that none is given, and is left out. `present` is the webhook that changes; None
+    for one to be made. What is stored of a destination is `url`, `destination` and `credentials` (encrypted).
 
     Raises ValidationError with every wrong field.
     """
@@ -37,6 +45,8 @@ def clean_webhook(
             cleaned[field], wrong = clean_events(value, known)
             problems.update({field: wrong} if wrong else {})
             continue
+        if field in {"destination", "credentials"}:
+            continue
         try:
             cleaned[field] = _cleaner(field)(value)
         except ValueError as error:
@@ -45,6 +55,7 @@ def clean_webhook(
         cleaned.pop("secret", None)
     if not problems.keys() & {"dialect", "secret"}:
         problems.update(_unfit_secret(cleaned, dialect, present_secrets))
+    cleaned |= clean_destination(values, cleaned, present, problems)
     if problems:
         raise ValidationError(problems)
     return cleaned
@@ -55,9 +66,13 @@ def check_secret(dialect: str, secret: str) -> None:
     clean_webhook({"secret": secret}, dialect=dialect)
 
 
+_TOGETHER: Final = ("credentials", "destination", "events")
+"""Settings that can't be decided by themselves."""
+
+
 def _cleaner(field: str) -> Any:
     if field not in CLEANERS:
-        raise ValueError(f"A webhook has no such setting. Use one of {', '.join(sorted([*CLEANERS, 'events']))}.")
+        raise ValueError(f"A webhook has no such setting. Use one of {', '.join(sorted([*CLEANERS, *_TOGETHER]))}.")
     return CLEANERS[field]
 
 

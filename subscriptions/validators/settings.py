@@ -12,6 +12,7 @@ from subscriptions.validators.text import kind, limited, single_line
 NAME_MAX: Final = 200
 URL_MAX: Final = 2048
 DIALECT_MAX: Final = 20
+KIND_MAX: Final = 20
 BODY_STYLE_MAX: Final = 10
 SECRET_MAX: Final = 256
 API_VERSION_MAX: Final = 20
@@ -38,11 +39,20 @@ def _clean_name(value: Any) -> str:
 
 
 def _clean_url(value: Any) -> str:
-    url = single_line(value, URL_MAX, "A URL")
-    if not url:
-        raise ValueError("A webhook needs a URL. Give the https address that receives its events.")
-    webhook_rules.rules().check_url(url)
-    return url
+    url = "" if value is None else single_line(value, URL_MAX, "A URL")
+    if url:
+        webhook_rules.rules().check_url(url)
+    return url  # whether one is needed, the kind decides
+
+
+def _clean_kind(value: Any) -> str:
+    if value is None:
+        return webhook_rules.HTTPS
+    limited(value, KIND_MAX, "A kind")
+    names = [kind.name for kind in webhook_rules.rules().kinds()]
+    if value not in names:
+        raise ValueError(f"{value!r} is not a kind of webhook. Use one of {', '.join(names)}.")
+    return value
 
 
 def _clean_dialect(value: Any) -> str:
@@ -155,6 +165,7 @@ def _clean_is_enabled(value: Any) -> bool:
 
 CLEANERS: Final[dict[str, Callable[[Any], Any]]] = {
     "name": _clean_name,
+    "kind": _clean_kind,
     "url": _clean_url,
     "dialect": _clean_dialect,
     "secret": _clean_secret,

@@ -17,6 +17,7 @@ from deliveries.transport import ErrorClass
 from subscriptions.models import Webhook
 from tests.support import api as rest
 from tests.support import sentences
+from tests.support.clouds import eventbridge_settings
 from tests.support.desk import Shop, make_shop, sign_in
 from tests.support.factories import make_api_key, make_merchant, make_webhook
 from tests.support.hostile import HostileServer
@@ -53,6 +54,9 @@ def advice(settings: dict[str, Any], *, with_event: bool = False) -> list[str]:
 
 def test_every_sentence_of_the_advice_is_said_by_some_settings(settings: Any) -> None:
     said = [text for values in SETTINGS for text in advice(values, with_event=True)]
+    webhook = make_webhook(events=["order.created"], **eventbridge_settings("http://127.0.0.1:9"))
+    publish("order.created", {"order": {"text": "x" * 256 * 1024}}, merchant=webhook.merchant)
+    said += webhook_advice.warnings(webhook)
     settings.WEBHOOKS_BODY_MAX = body_sizes.ENVELOPE_MAX + 100
     said += advice({"dialect": "alva", "body_style": "python"})
 

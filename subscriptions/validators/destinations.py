@@ -1,0 +1,107 @@
+"""Where a webhook leads: the URL of an endpoint, or a destination with its credentials. Decided together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from django.core.exceptions import ValidationError
+
+from subscriptions import encryption, webhook_rules
+from subscriptions.models import Webhook
+from subscriptions.validators.text import kind as json_kind
+
+SECRET_NEEDED: Final = "secret_needed"  # noqa: S105 - an error's code
+STANDARD: Final = "standard"
+"""The dialect of queues' messages."""
+Problems = dict[str, Any]
+
+
+def clean_destination(
+    values: Mapping[str, Any], cleaned: Mapping[str, Any], present: Webhook | None, problems: Problems
+) -> dict[str, Any]:
+    """Return what is stored of where a webhook leads: `url`, `destination` and `credentials`, as far as they change.
+
+    Args:
+        values: The settings as they were given.
+        cleaned: Those that are decided already.
+        present: The webhook that changes; None for one to be made.
+        problems: Takes what is wrong, by field.
+    """
+    if "kind" in problems:
+        return {}
+    kind = cleaned.get("kind", present.kind if present else webhook_rules.HTTPS)
+    if present and kind != present.kind:
+        problems["kind"] = [f"This is a webhook of the kind {present.kind}, which stays. Make another webhook instead."]
+        return {}
+    if kind == webhook_rules.HTTPS:
+        return _endpoint(values, cleaned, problems)
+    return _queue(kind, values, cleaned, present, problems)
+
+
+def _endpoint(values: Mapping[str, Any], cleaned: Mapping[str, Any], problems: Problems) -> dict[str, Any]:
+    if cleaned.get("url") == "":
+        problems["url"] = ["A webhook needs a URL. Give the https address that receives its events."]
+    try:
+        webhook_rules.rules().check_destination(
+            webhook_rules.HTTPS, values.get("destination") or {}, values.get("credentials") or {}
+        )
+    except ValidationError as error:
+        problems.update(error.error_dict)
+    return {}
+
+
+def _queue(
+    kind: str, values: Mapping[str, Any], cleaned: Mapping[str, Any], present: Webhook | None, problems: Problems
+) -> dict[str, Any]:
+    problems.update(_unfit(kind, cleaned, present))
+    settings, credentials = values.get("destination"), values.get("credentials") or None
+    found: dict[str, Any] = {}
+    if present is None or "url" in cleaned:
+        found["url"] = present.url if present else ""
+    if present and settings is None and credentials is None:
+        return found
+    if present is None:
+        settings, credentials = settings or {}, credentials or {}
+    elif settings is None:
+        settings = present.destination
+    try:
+        place = webhook_rules.rules().check_destination(kind, settings, _object(credentials))
+        webhook_rules.rules().check_url(place.url)
+    except ValidationError as error:
+        problems.update(error.error_dict)
+        return found
+    except ValueError as error:
+        problems["destination.endpoint"] = [str(error)]
+        return found
+    if place.credentials is None and present and is_elsewhere(present.destination, place.settings):
+        problem = "This change would use the credentials at a new place. Give them along with it."
+        problems["credentials"] = [ValidationError(problem, SECRET_NEEDED)]
+    found |= {"url": place.url, "destination": place.settings}
+    if place.credentials is not None:
+        found["credentials"] = encryption.encrypt(json.dumps(place.credentials))
+    return found
+
+
+def is_elsewhere(present: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Tell whether the settings of a destination lead to another place."""
+    return any(present.get(name) != new.get(name) for name in {*present, *new} - webhook_rules.PUBLIC_SETTINGS)
+
+
+def _object(credentials: Any) -> Mapping[str, Any] | None:
+    if credentials is None or isinstance(credentials, Mapping):
+        return credentials
+    raise ValidationError({"credentials": [f"Credentials must be an object, not {json_kind(credentials)}."]})
+
+
+def _unfit(kind: str, cleaned: Mapping[str, Any], present: Webhook | None) -> dict[str, list[str]]:
+    """Return what speaks of HTTP, and so has no meaning for a queue."""
+    unfit = {}
+    if cleaned.get("url") and not (present and cleaned["url"] == present.url):
+        unfit["url"] = [f"The address of a webhook of the kind {kind} is made from its destination. Leave it out."]
+    if cleaned.get("dialect", STANDARD) != STANDARD:
+        unfit["dialect"] = [f"Messages of the kind {kind} are always in the dialect {STANDARD}. Leave it out."]
+    if cleaned.get("headers"):
+        unfit["headers"] = [f"A webhook of the kind {kind} has no custom headers. Leave them out."]
+    return unfit
