@@ -204,7 +204,7 @@ class DeadLetterAdmin(ServiceFormMixin, WithRowActions, CursorAdmin):
     @display(description="Webhook")
     def address(self, row: DeadLetter) -> str:
         """Return where it was to go."""
-        return cells.webhook(row.webhook.name, row.webhook.url)
+        return cells.webhook(row.webhook.name, row.webhook.place)
 
     @display(description="Failure", label="danger")
     def died_of(self, row: DeadLetter) -> str:

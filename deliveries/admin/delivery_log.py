@@ -188,7 +188,7 @@ class DeliveryAdmin(WithRowActions, CursorAdmin):
     @display(description="Webhook")
     def endpoint(self, row: Delivery) -> str:
         """Return where it goes."""
-        return cells.webhook(row.webhook.name, row.webhook.url)
+        return cells.webhook(row.webhook.name, row.webhook.place)
 
     @display(description="HTTP status")
     def http(self, row: Delivery) -> str:

@@ -18,7 +18,7 @@ from deliveries.recording.decisions import RetryPolicy
 from deliveries.sending import test_sends
 from deliveries.transport import ErrorClass, Outcome
 from subscriptions import validators, webhook_rules
-from subscriptions.admin import text_settings
+from subscriptions.admin import destination_fields, text_settings
 from subscriptions.models import Merchant, Webhook
 from subscriptions.selectors import event_type_named, signing_secrets
 from subscriptions.services import secrets
@@ -101,6 +101,9 @@ def _draft(form: QueryDict, webhook: Webhook | None, merchant: Merchant | None) 
     owner = webhook.merchant if webhook else merchant
     if owner is None:
         raise ValidationError({"merchant": ["Choose the merchant first."]})
+    kind = webhook.kind if webhook else form.get("kind") or webhook_rules.HTTPS
+    if kind != webhook_rules.HTTPS:
+        return _queue(form, webhook, owner, kind)
     values: dict[str, Any] = {
         "url": form.get("url", ""),
         "dialect": form.get("dialect", "standard"),
@@ -113,6 +116,24 @@ def _draft(form: QueryDict, webhook: Webhook | None, merchant: Merchant | None) 
     }
     cleaned = validators.clean_webhook(values, dialect=values["dialect"])
     return Webhook(merchant=owner, public_id=webhook.public_id if webhook else "", **cleaned)
+
+
+def _queue(form: QueryDict, webhook: Webhook | None, owner: Merchant, kind: str) -> Webhook:
+    """Return an unsaved queue: the saved one's credentials serve only where the form leads to the same place."""
+    place = _read(
+        destination_fields.KEY_FILE, lambda _name: destination_fields.values_of(kind, form.dict(), webhook), kind
+    )
+    values: dict[str, Any] = {
+        "kind": kind,
+        **place,
+        "fields": text_settings.words_of(form.get("chosen_fields", "")),
+        "ordering": form.get("ordering") or None,
+        "retry_policy": _read("retry_policy", text_settings.policy_of, form.get("retry_policy", "")),
+        "timeout": _read("timeout", lambda text: float(text) if text else None, form.get("timeout", "")),
+    }
+    cleaned = validators.clean_webhook(values, dialect="standard", present=webhook)
+    kept = {"credentials": webhook.credentials} if webhook else {}
+    return Webhook(merchant=owner, public_id=webhook.public_id if webhook else "", **kept | cleaned)
 
 
 def _read(field: str, parse: Any, text: str) -> Any:

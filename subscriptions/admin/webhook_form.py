@@ -15,7 +15,8 @@ from unfold.widgets import (
 )
 
 from subscriptions import selectors, services, webhook_rules
-from subscriptions.admin import shown_once, text_settings
+from subscriptions.admin import destination_fields, shown_once, text_settings
+from subscriptions.admin.destination_fields import DestinationFields
 from subscriptions.admin.event_picker import EventsField, on_offer
 from subscriptions.admin.service_forms import ServiceForm
 from subscriptions.models import Webhook
@@ -27,19 +28,29 @@ KEEPING_IT = (
 _AREA = UnfoldAdminExpandableTextareaWidget
 
 
-class WebhookForm(ServiceForm):
+class WebhookForm(ServiceForm, DestinationFields):
     """Name, address, dialect and events first; everything else has a default that works."""
 
-    shown_as = {"fields": "chosen_fields"}  # a form's `fields` are its own
+    shown_as = {"fields": "chosen_fields", **destination_fields.SHOWN_AS}  # a form's `fields` are its own
+
+    kind = forms.ChoiceField(
+        label="Where to",
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        initial=webhook_rules.HTTPS,
+        help_text="An HTTPS endpoint is an address on your server. It can't be changed once the webhook exists.",
+    )
 
     url = forms.CharField(
         label="URL",
         widget=UnfoldAdminTextInputWidget(
             attrs={"placeholder": "https://shop.example.com/webhooks", "inputmode": "url"}
         ),
+        required=False,
         help_text="The address on your server that receives the events. It must start with https://.",
     )
     dialect = forms.ChoiceField(
+        required=False,
         widget=UnfoldAdminSelectWidget,
         initial="standard",
         help_text="How the message looks and is signed. Keep Standard Webhooks unless your receiver was written "
@@ -129,11 +140,13 @@ class WebhookForm(ServiceForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "dialect" not in self.fields:
+        if "events" not in self.fields:
             return  # a viewer's page: nothing to edit
-        dialect = self.fields["dialect"]
-        assert isinstance(dialect, forms.ChoiceField)
-        dialect.choices = webhook_rules.rules().dialects()
+        rules = webhook_rules.rules()
+        kinds = [(kind.name, kind.label) for kind in rules.kinds()]
+        for name, choices in (("dialect", rules.dialects()), ("kind", kinds)):
+            if isinstance(field := self.fields.get(name), forms.ChoiceField):
+                field.choices = choices
         if self.instance.pk:
             self.fields["secret"].help_text = KEEPING_IT
             self._fill(self.instance)
@@ -148,6 +161,7 @@ class WebhookForm(ServiceForm):
             "headers": text_settings.headers_text(webhook.headers),
             "expire_after": text_settings.wait_text(webhook.expire_after) if webhook.expire_after else "",
             "chosen_fields": text_settings.words_text(webhook.fields),
+            **destination_fields.initial(webhook),
             **{name: getattr(webhook, name) for name in ("url", "dialect", "filter", "is_enabled")},
         }
 
@@ -178,12 +192,30 @@ class WebhookForm(ServiceForm):
     def serve(self, data: dict[str, Any]) -> Webhook:
         """Create the webhook and keep its secret for the page that shows it, or change it."""
         data["fields"] = data.pop("chosen_fields")
-        if self.instance.pk:
-            stored = Webhook.objects.get(pk=self.instance.pk)
+        stored = Webhook.objects.get(pk=self.instance.pk) if self.instance.pk else None
+        chosen = data.pop("kind", "") or webhook_rules.HTTPS
+        kind = stored.kind if stored else chosen
+        data |= self._destination(kind, data, stored)
+        for name in destination_fields.NAMES:
+            data.pop(name, None)
+        if stored:
             return services.update_webhook(webhook=stored, **data)
-        made = services.create_webhook(**data)
+        made = services.create_webhook(kind=kind, **data)
         shown_once.keep(self.request, {"Signing secret": made.secret})
         return made.webhook
+
+    def _destination(self, kind: str, data: dict[str, Any], stored: Webhook | None) -> dict[str, Any]:
+        """Read what the kind asks for, and drop what the browser sent of other kinds."""
+        if kind == webhook_rules.HTTPS:
+            data["dialect"] = data.get("dialect") or "standard"
+            return {}
+        for name in ("url", "dialect", "headers"):
+            data.pop(name, None)
+        self.shown_as = {**self.shown_as, "credentials": destination_fields.of_kind(kind)[-1]}  # type: ignore[misc]
+        try:
+            return destination_fields.values_of(kind, data, stored)
+        except ValueError as error:
+            raise forms.ValidationError({destination_fields.KEY_FILE: [str(error)]}) from error
 
 
 def _read(parse: Callable[[str], Any], text: str) -> Any:

@@ -15,12 +15,13 @@ from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
 from subscriptions import services
-from subscriptions.admin import cells, local_times, shown_once, text_settings
+from subscriptions.admin import cells, destination_fields, local_times, shown_once, text_settings
 from subscriptions.admin.row_actions import WithRowActions, row_action
 from subscriptions.admin.scoping import DEVELOPER, OwnRowsFilter, name_of
 from subscriptions.admin.service_forms import ServiceFormMixin
 from subscriptions.admin.webhook_form import WebhookForm
 from subscriptions.models import Subscription, Webhook
+from subscriptions.webhook_rules import HTTPS
 
 PATTERNS_SHOWN = 3
 
@@ -59,7 +60,21 @@ class WebhookAdmin(ServiceFormMixin, WithRowActions):
     change_form_template = "subscriptions/webhook_form.html"
     readonly_fields = ["address", "is_active", "listens_to", "secrets_text"]
     fieldsets = [
-        (None, {"fields": ["merchant", "name", "url", "dialect", "secret", "is_enabled"]}),
+        (
+            None,
+            {
+                "fields": [
+                    "merchant",
+                    "name",
+                    "kind",
+                    "url",
+                    *destination_fields.NAMES,
+                    "dialect",
+                    "secret",
+                    "is_enabled",
+                ]
+            },
+        ),
         ("Events", {"fields": ["events", "patterns"]}),
         ("Retries", {"classes": ["collapse"], "fields": ["retry_policy", "timeout", "ordering", "expire_after"]}),
         (
@@ -80,8 +95,17 @@ class WebhookAdmin(ServiceFormMixin, WithRowActions):
             return self.fieldsets
         if not self.has_change_permission(request, obj):
             return self.viewer_fieldsets
-        first = [name for name in self.fieldsets[0][1]["fields"] if name != "merchant"]
-        return [(None, {"fields": [*first, "secrets_text"]}), *self.fieldsets[1:]]
+        if obj.kind == HTTPS:
+            left_out = {"merchant", "kind", *destination_fields.NAMES}
+        else:
+            others = set(destination_fields.NAMES) - set(destination_fields.of_kind(obj.kind))
+            left_out = {"merchant", "kind", "url", "dialect", "headers", "body_style", "api_version"} | others
+        kept = [
+            (title, options | {"fields": [name for name in options["fields"] if name not in left_out]})
+            for title, options in self.fieldsets
+        ]
+        kept[0][1]["fields"] += ["secrets_text"]
+        return kept
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Leave out the deleted, and read along what each listens to."""
@@ -189,9 +213,9 @@ class WebhookAdmin(ServiceFormMixin, WithRowActions):
     @display(description="Webhook", ordering="name")
     def title(self, row: Webhook) -> str:
         """Return the name over the address."""
-        return cells.webhook(row.name, row.url)
+        return cells.webhook(row.name, row.place)
 
-    @display(description="URL", ordering="url")
+    @display(description="Where to", ordering="url")
     def address(self, row: Webhook) -> str:
         """Return the address."""
         return row.place

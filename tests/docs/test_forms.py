@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any
 
 import pytest
 
 from deliveries.retries.policy import RetryPolicy
-from subscriptions import validators
+from subscriptions import validators, webhook_rules
 from subscriptions.admin import text_settings
 from subscriptions.admin.webhook_form import WebhookForm
 from subscriptions.validators import settings
@@ -24,6 +25,18 @@ def after(text: str) -> str:
     return text.rpartition("such as ")[2]
 
 
+PLACES: dict[str, dict[str, str]] = {
+    "sqs": {"queue_url": "https://sqs.eu-central-1.amazonaws.com/123456789012/q"},
+    "eventbridge": {"region": "eu-west-1", "bus": "b", "source": "s"},
+    "pubsub": {"project": "a-project-1", "topic": "a-topic"},
+}
+
+
+def destination(kind: str, name: str, text: str) -> Any:
+    place = webhook_rules.rules().check_destination(kind, PLACES[kind] | {name: text}, None)
+    return place.settings[name] == text
+
+
 CHECKS: dict[str, Any] = {
     "url": lambda text: validators.clean_webhook({"url": text}, dialect="standard"),
     "patterns": lambda text: validators.clean_webhook({"events": text_settings.words_of(text)}, dialect="standard"),
@@ -34,6 +47,7 @@ CHECKS: dict[str, Any] = {
     "chosen_fields": lambda text: validators.clean_webhook(
         {"fields": text_settings.words_of(text)}, dialect="standard"
     ),
+    **{name: partial(destination, kind, name) for kind, place in PLACES.items() for name in place},
 }
 
 

@@ -91,7 +91,7 @@ def test_no_page_of_the_webhook_shows_its_secret(browser: Client, shop: Shop) ->
     ("field", "value", "told"),
     [
         ("url", "not a url", "url"),
-        ("url", "", "required"),
+        ("url", "", "needs a URL"),
         ("events", [], "at least one event"),
         ("retry_policy", "5 parsecs", "is not a wait"),
         ("retry_policy", '{"delays": [5', "not JSON"),
