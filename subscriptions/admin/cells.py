@@ -28,7 +28,7 @@ def lines(first: str, second: str = "") -> SafeString:
 
 
 def webhook(name: str, url: str) -> SafeString:
-    """Return a webhook's name over its address; the address alone where it has no name."""
+    """Return a webhook's name over its address, or a queue's words; they alone where it has no name."""
     cell = '<span class="desk-two"><span title="{}">{}</span><small title="{}">{}</small></span>'
     host, rest = _parts(url)
     return format_html(cell, name or url, name or host, url, shortened(url) if name else rest)
@@ -57,6 +57,8 @@ def _parts(url: str) -> tuple[str, str]:
     try:
         parts = urlsplit(url)
     except ValueError:  # what was stored before a rule refused it
+        return url, ""
+    if not parts.netloc:  # a queue in words
         return url, ""
     host = parts.netloc.rpartition("@")[2]
     rest = parts.path.rstrip("/") + (f"?{parts.query}" if parts.query else "")

@@ -65,7 +65,7 @@ def test_a_queue_is_made_shown_in_words_and_changed_without_its_credentials(
         assert f'name="{name}"' in page
     for name in {*destination_fields.NAMES, "url", "kind", "dialect"} - set(destination_fields.of_kind(kind)):
         assert f'name="{name}"' not in page
-    assert webhook.place in browser.get(url("changelist")).content.decode()
+    assert f">{webhook.place}<" in browser.get(url("changelist")).content.decode()
     for secret in SECRETS:
         assert secret not in page
 
