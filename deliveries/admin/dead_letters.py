@@ -24,6 +24,7 @@ from subscriptions.admin import cells, local_times
 from subscriptions.admin.row_actions import WithRowActions, row_action
 from subscriptions.admin.scoping import DEVELOPER, OwnRowsFilter, name_of
 from subscriptions.admin.service_forms import ServiceForm, ServiceFormMixin
+from subscriptions.webhook_rules import HTTPS
 
 
 class WaitingFilter(DropdownFilter):
@@ -73,6 +74,9 @@ class DeadLetterForm(ServiceForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial["url"] = self.instance.webhook.url
+        if self.instance.webhook.kind != HTTPS:  # the address of a queue is made from its settings
+            self.fields["url"].disabled = True
+            self.fields["url"].help_text = f"{self.instance.webhook.place}: change it on the webhook's page."
 
     def serve(self, data: dict[str, Any]) -> DeadLetter:
         """Save assignee and note, and the webhook if its address changed."""

@@ -16,6 +16,7 @@ from subscriptions import services
 from subscriptions.models import Webhook
 from tests.flows.rows import attempts
 from tests.flows.secrecy import Caller, Planted, database, redis_holds
+from tests.support.clouds import GOOGLE_KEYS, eventbridge_settings, pubsub_settings, sqs_settings
 from tests.support.factories import make_member
 from tests.support.processes import Process, Web, beat, environment, wait_for, web, worker
 from tests.support.receiver import TestReceiver
@@ -68,6 +69,7 @@ def run(caller: Caller, merchant: Any, echo: Echo, planted: Planted) -> list[Web
         made = caller.api("POST", "/api/v1/webhooks", body, key=key, tell=False, **{"Idempotency-Key": dialect})
         assert made.status_code == 201, made.text
         hooks.append(Webhook.objects.get(public_id=made.json()["id"]))
+    hooks += queues(caller, key, echo.url.removesuffix("/hooks"), planted)
     made = caller.api("POST", "/api/v1/webhooks", {"url": echo.url, "events": ["*"]}, key=key, tell=False).json()
     planted.add("a secret we made up", made["secret"])
     for hook in hooks[-1:]:
@@ -84,6 +86,31 @@ def run(caller: Caller, merchant: Any, echo: Echo, planted: Planted) -> list[Web
         assert caller.api("GET", f"/api/v1/{path}", key=key).status_code == 200
     for attempt in Attempt.objects.filter(webhook__in=hooks):
         caller.api("GET", f"/api/v1/deliveries/{attempt.delivery.public_id}", key=key)
+    return hooks
+
+
+def queues(caller: Caller, key: str, endpoint: str, planted: Planted) -> list[Webhook]:
+    """Make a queue of each kind, all of which echo what they get."""
+    aws = {"access_key_id": "AKIAPLANTED7EXAMPLE0", "secret_access_key": "a/secret+access/key-of-9d2f",
+           "session_token": "a-session-token-of-9d2f=="}  # fmt: skip
+    for name, secret in aws.items():
+        planted.add(f"the {name}", secret)
+    planted.add("the key's id", GOOGLE_KEYS["private_key_id"])
+    planted.add("a line of the private key", GOOGLE_KEYS["private_key"].splitlines()[5])
+    hooks = []
+    for settings in (
+        eventbridge_settings(endpoint) | {"credentials": aws},
+        sqs_settings(f"{endpoint}/123456789012/orders") | {"credentials": aws},
+        pubsub_settings(endpoint),
+    ):
+        body = {**settings, "events": ["*"], "retry_policy": {"delays": [0]}}
+        del body["url"]
+        made = caller.api("POST", "/api/v1/webhooks", body, key=key, tell=False, **{"Idempotency-Key": body["kind"]})
+        assert made.status_code == 201, made.text
+        planted.add(f"the secret of {body['kind']}", made.json()["secret"])
+        hooks.append(Webhook.objects.get(public_id=made.json()["id"]))
+        wrong = body | {"destination": {**body["destination"], "endpoint": "https://10.0.0.7"}}
+        assert caller.api("POST", "/api/v1/webhooks", wrong, key=key).status_code == 422
     return hooks
 
 
@@ -150,6 +177,11 @@ def test_a_full_run_at_debug_level_writes_no_secret_anywhere(
         people(caller, merchant, hooks, planted)
     sent = {value for received in echo.requests for _, value in received.headers.items()}
     assert {SECRETS["shopery"], f"Bearer {CREDENTIAL}"} <= sent, "they were sent, and echoed"
+    assert any(planted.known["the access_key_id"] in value for value in sent)
+    tokens = [value.removeprefix("Bearer ") for value in sent if value.startswith("Bearer eyJ")]
+    for number, token in enumerate(tokens):
+        planted.add(f"token {number} for Pub/Sub", token)
+    assert tokens
     assert caller.api("GET", "/metrics", key=planted.known["the metrics' token"]).status_code == 200
 
     logs = {process.name: process.log for process in processes}

@@ -14,10 +14,10 @@ from django.db.models.functions import Cast
 
 from deliveries.management.doctor.findings import NOTE, OK, PROBLEM, Finding, Status, first_line
 from subscriptions import encryption
-from subscriptions.models import SigningSecret
+from subscriptions.models import SigningSecret, Webhook
 
 SAMPLE = 200
-"""Stored secrets that are decrypted: the oldest and the newest this many."""
+"""Stored secrets, and credentials of queues, that are decrypted: the oldest and the newest this many of each."""
 
 
 def encryption_keys() -> Iterator[Finding]:
@@ -36,20 +36,24 @@ def encryption_keys() -> Iterator[Finding]:
         yield Finding("encryption keys", NOTE, f"{count} in use; stored secrets can't be read without the database.")
         return
     if unreadable:
-        text = f"{unreadable} of {looked_at} stored secrets can't be decrypted; their webhooks can't be signed for."
-        fix = "Put the key they were written with back at the end of WEBHOOKS_ENCRYPTION_KEYS, or rotate the secrets."
+        text = f"{unreadable} of {looked_at} stored secrets can't be decrypted; nothing can be sent to their webhooks."
+        fix = (
+            "Put the key they were written with back at the end of WEBHOOKS_ENCRYPTION_KEYS, or rotate the secrets and "
+            "give queues their credentials anew."
+        )
         yield Finding("encryption keys", PROBLEM, text, fix)
         return
     yield Finding("encryption keys", OK, f"{count} in use; {looked_at} stored secrets were decrypted with them.")
 
 
 def _unreadable() -> tuple[int, int]:
-    """Return how many of the looked at secrets can't be decrypted, and how many were looked at."""
-    secrets = SigningSecret.objects.annotate(token=Cast("value", TextField()))
-    ends = (secrets.order_by("id")[:SAMPLE], secrets.order_by("-id")[:SAMPLE])
-    tokens = {pk: token for rows in ends for pk, token in rows.values_list("pk", "token")}
+    """Return how many of the looked at secrets and credentials can't be decrypted, and how many were looked at."""
+    secrets = SigningSecret.objects.annotate(token=Cast("value", TextField())).values_list("token", flat=True)
+    queues = Webhook.objects.alive().exclude(credentials="").values_list("credentials", flat=True)
+    ends = [rows.order_by(order)[:SAMPLE] for rows in (secrets, queues) for order in ("id", "-id")]
+    tokens = {token for rows in ends for token in rows}
     unreadable = 0
-    for token in tokens.values():
+    for token in tokens:
         try:
             encryption.decrypt(token)
         except encryption.UndecryptableSecret:

@@ -25,6 +25,7 @@ from deliveries.models import MaintenanceTask
 from deliveries.queueing import wakeups
 from subscriptions.catalogue import load_event_types
 from subscriptions.models import EventType
+from tests.support.clouds import pubsub_settings
 from tests.support.factories import make_webhook
 from tests.support.refusals import REFUSALS, own_redis
 
@@ -142,6 +143,13 @@ def test_secrets_of_a_lost_key_are_counted(settings):
     finding = found("encryption keys")
     assert finding.status == PROBLEM
     assert finding.text.startswith("1 of 1 stored secrets can't be decrypted")
+
+
+def test_credentials_of_queues_count_as_secrets(settings):
+    make_webhook(**pubsub_settings("http://127.0.0.1:9"))
+    assert found("encryption keys").text.startswith("1 in use; 2 stored secrets")
+    settings.WEBHOOKS_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    assert found("encryption keys").text.startswith("2 of 2 stored secrets can't be decrypted")
 
 
 def test_a_key_that_is_none_is_told(settings):

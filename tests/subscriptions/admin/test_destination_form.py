@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from deliveries.models import DeadLetter
 from subscriptions import encryption, services
 from subscriptions.admin import destination_fields
 from subscriptions.models import Webhook
@@ -16,6 +17,7 @@ from tests.support import clouds
 from tests.support.clouds import AWS_KEYS, GOOGLE_KEYS
 from tests.support.desk import Shop, make_shop, sign_in
 from tests.support.factories import make_member, make_webhook
+from tests.support.one_attempt import attempt
 
 pytestmark = pytest.mark.django_db
 
@@ -154,3 +156,17 @@ def test_who_may_only_read_sees_where_it_leads(shop: Shop) -> None:
     assert webhook.place in page
     assert encryption.decrypt(webhook.credentials) not in page
     assert GOOGLE_KEYS["private_key_id"] not in page
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_dead_letter_of_a_queue_leaves_its_address_to_the_webhooks_page(browser: Client, shop: Shop) -> None:
+    with clouds.pubsub() as cloud:
+        webhook = make_webhook(shop.merchant, **clouds.pubsub_settings(cloud.url, "invoices"))
+        delivery, _attempt = attempt(webhook)
+    dead_letter = DeadLetter.objects.get(delivery=delivery)
+    page = reverse("admin:webhooks_deliveries_deadletter_change", args=[dead_letter.pk])
+    assert "change it on the webhook" in browser.get(page).content.decode()
+    browser.post(page, {"url": "https://elsewhere.example.com/", "note": "Asked them."})
+    webhook.refresh_from_db()
+    dead_letter.refresh_from_db()
+    assert (webhook.url, dead_letter.note) == (delivery.webhook.url, "Asked them.")
