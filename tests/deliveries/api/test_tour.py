@@ -98,28 +98,39 @@ def test_the_receivers_guides_commands_work_as_they_are_printed(live_server: Any
         assert (code, json.loads(body)["dry_run"]) == ("200", True), body
 
 
-def test_the_receivers_guides_flask_receiver_answers_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Flask isn't among our tools: its two names that the page uses stand in for it, the rest is the page's."""
-    [code] = re.findall(r"^```python\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
-    flask, request, queued = types.ModuleType("flask"), types.SimpleNamespace(headers={}), []
+FLASK_SENT = [
+    # body, what is done to its signature's header, answer
+    (b'{"n":1}', str, 200),
+    (b'{"n":1}', str.upper, 401),
+    (b'{"n":1}', lambda _signature: "0" * 64, 401),
+    (b'{"n":1}', lambda _signature: "", 401),
+    (b'{"n":1}', lambda _signature: None, 401),
+    (b'{"n":1}', lambda signature: signature[:-1], 401),
+    (b'{"n":1}', lambda signature: signature + "0", 401),
+    (b'{"n": 1}', str, 200),
+    (b'{"n":"\xc3\xa4\xe2\x82\xac"}', str, 200),
+    (b"", lambda _signature: "", 401),
+]
 
-    class App:
-        def __init__(self, _name: str) -> None:
-            self.post = lambda _path: lambda view: view
 
-    flask.Flask, flask.request = App, request  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "flask", flask)
+@pytest.mark.parametrize(("body", "forge", "code"), FLASK_SENT)
+def test_the_receivers_guides_flask_receiver_answers_as_it_says(
+    body: bytes, forge: Any, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page's code, in Flask itself."""
+    [page] = re.findall(r"^```python\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
+    queued: list[tuple[str, Any]] = []
     monkeypatch.syspath_prepend(PAGE.parent / "receivers" / "python")
     monkeypatch.setenv("WEBHOOK_SECRET", PLAIN_SECRET)
     names: dict[str, Any] = {"__name__": "page", "queue": types.SimpleNamespace(add=lambda *one: queued.append(one))}
-    exec(compile(code, "receivers.md", "exec"), names)
-    body = b'{"n":1}'
-    request.get_data, request.get_json = lambda: body, lambda: json.loads(body)
-    signature = hmac.new(PLAIN_SECRET.encode(), body, hashlib.sha256).hexdigest()
-    for signed, answer in ((signature, ("", 200)), ("0" * 64, ("", 401)), ("", ("", 401))):
-        request.headers = {"X-Litestore-Signature": signed, "webhook-id": "evt_1"}
-        assert names["receive"]() == answer
-    assert queued == [("evt_1", {"n": 1})]
+    exec(compile(page, "receivers.md", "exec"), names)
+    signature = forge(hmac.new(PLAIN_SECRET.encode(), body, hashlib.sha256).hexdigest())
+    headers = {"webhook-id": "evt_1", "Content-Type": "application/json"}
+    if signature is not None:
+        headers["X-Litestore-Signature"] = signature
+    answer = names["app"].test_client().post("/webhooks", data=body, headers=headers)
+    assert answer.status_code == code
+    assert queued == ([("evt_1", json.loads(body))] if code == 200 else [])
     sys.modules.pop("litestore", None)
 
 
