@@ -45,7 +45,7 @@ def _endpoint(values: Mapping[str, Any], cleaned: Mapping[str, Any], problems: P
         problems["url"] = ["A webhook needs a URL. Give the https address that receives its events."]
     try:
         webhook_rules.rules().check_destination(
-            webhook_rules.HTTPS, values.get("destination") or {}, values.get("credentials") or {}
+            webhook_rules.HTTPS, _given(values, "destination"), _given(values, "credentials")
         )
     except ValidationError as error:
         problems.update(error.error_dict)
@@ -56,14 +56,15 @@ def _queue(
     kind: str, values: Mapping[str, Any], cleaned: Mapping[str, Any], present: Webhook | None, problems: Problems
 ) -> dict[str, Any]:
     problems.update(_unfit(kind, cleaned, present))
-    settings, credentials = values.get("destination"), values.get("credentials") or None
+    settings, credentials = values.get("destination"), _given(values, "credentials")
+    credentials = None if credentials == {} else credentials
     found: dict[str, Any] = {}
     if present is None or "url" in cleaned:
         found["url"] = present.url if present else ""
     if present and settings is None and credentials is None:
         return found
     if present is None:
-        settings, credentials = settings or {}, credentials or {}
+        settings, credentials = _given(values, "destination"), _given(values, "credentials")
     elif settings is None:
         settings = present.destination
     try:
@@ -87,6 +88,12 @@ def _queue(
 def is_elsewhere(present: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     """Tell whether the settings of a destination lead to another place."""
     return any(present.get(name) != new.get(name) for name in {*present, *new} - webhook_rules.PUBLIC_SETTINGS)
+
+
+def _given(values: Mapping[str, Any], name: str) -> Any:
+    """Return what was given; nothing for null."""
+    value = values.get(name)
+    return {} if value is None else value
 
 
 def _object(credentials: Any) -> Mapping[str, Any] | None:

@@ -148,6 +148,22 @@ def test_wrong_credentials_are_named_and_never_repeated(kind: str, wrong: Any, f
         ({"kind": "https", "url": "https://shop.example.com/"}, "destination"),
         ({"kind": "https", "url": "https://shop.example.com/", "destination": {}}, "credentials"),
         ({"kind": "https", "destination": {}, "credentials": {}}, "url"),
+        *(
+            (
+                {"kind": "https", "url": "https://shop.example.com/", "destination": wrong, "credentials": {}},
+                "destination",
+            )
+            for wrong in (False, 0, "", [])
+        ),
+        *(
+            (
+                {"kind": "https", "url": "https://shop.example.com/", "destination": {}, "credentials": wrong},
+                "credentials",
+            )
+            for wrong in (False, 0, "", [])
+        ),
+        *(({"destination": wrong}, "destination") for wrong in (False, 0, "", [])),
+        *(({"credentials": wrong}, "credentials") for wrong in (False, 0, "", [])),
     ],
     ids=str,
 )

@@ -18,7 +18,7 @@ from subscriptions.webhook_rules import HTTPS, CheckedDestination
 
 def check(settings: Mapping[str, Any], credentials: Mapping[str, Any] | None) -> CheckedDestination:
     """Refuse settings: an endpoint has a URL, and no others."""
-    wrong = [name for name, value in (("destination", settings), ("credentials", credentials)) if value]
+    wrong = [name for name, value in (("destination", settings), ("credentials", credentials)) if value != {}]
     if wrong:
         raise ValidationError({name: ["A webhook of the kind https has none. Leave it out."] for name in wrong})
     return CheckedDestination("", {}, {})
