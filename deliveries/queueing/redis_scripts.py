@@ -41,15 +41,17 @@ WAKE = f"""{_NOW}{_ADD}{_AWAKE}
 -- Marks webhooks ready, then looks who is on duty: a dispatcher that leaves looks in the other order. The bell is for
 -- those that wait: it is silent while one is awake, which takes what is ready with its next TAKE.
 -- Returns how many Celery tasks to enqueue: none while a dispatcher is on duty; else one for each webhook that was not
--- ready before (its task is on its way), and at least one where no task is known to be on its way.
+-- ready before (its task is on its way) while no more than tasks_max are on their way, and at least one where none is:
+-- whoever comes on duty takes all that is ready, and a backlog of thousands needs no message each.
 local new = add(KEYS[1], ARGV, 6)
 if redis.call('ZCOUNT', KEYS[3], now - tonumber(ARGV[1]), '+inf') > 0 then
   if awake(KEYS[5], ARGV[5]) == 0 then ring(KEYS[2]) end
   return 0
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now - tonumber(ARGV[2]))
-local n = math.min(new, tonumber(ARGV[4]))
-if n == 0 and redis.call('ZCARD', KEYS[4]) == 0 then n = 1 end
+local called = redis.call('ZCARD', KEYS[4])
+local n = math.max(0, math.min(new, tonumber(ARGV[4]) - called))
+if n == 0 and called == 0 then n = 1 end
 for i = 1, n do redis.call('ZADD', KEYS[4], now, ARGV[3] .. ':' .. i) end
 return n
 """

@@ -34,7 +34,7 @@ for. One that is late (busy, frozen or dead) is awake no more, and the next wake
 CALL_LIFE_MS = 2000
 """Milliseconds for which an enqueued task counts as a dispatcher to come."""
 TASKS_MAX = 100
-"""Celery tasks enqueued by one wake-up at most; further webhooks share them."""
+"""Celery tasks on their way to call a dispatcher, at most; further webhooks share them."""
 RECORDER = "recorder"
 """The name of the recorder's thread."""
 WAKE_CHUNK = 5000
@@ -68,7 +68,7 @@ def wake(webhook_ids: Iterable[int]) -> None:
     """Mark webhooks ready and see that a dispatcher looks at them.
 
     A dispatcher on duty hears the bell, unless one is awake, which looks anyway. Where none is on duty, a Celery task
-    is enqueued for each webhook that was not ready yet, TASKS_MAX at most.
+    is enqueued for each webhook that was not ready yet, while fewer than TASKS_MAX are on their way.
     """
     every = list(dict.fromkeys(webhook_ids))
     for first in range(0, len(every), WAKE_CHUNK):

@@ -58,6 +58,26 @@ def test_very_many_webhooks_share_a_bounded_number_of_tasks(empty_redis: redis.R
     assert sorted(pk for message in messages for pk in message) == list(range(1000))
 
 
+@pytest.mark.parametrize("at_once", [1, 7, 40, 100, 1000])
+def test_a_backlog_published_bit_by_bit_enqueues_a_bounded_number_of_tasks(
+    at_once: int, empty_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wakeups, "CALL_LIFE_MS", 60_000)
+    for first in range(0, 1000, at_once):
+        wakeups.wake(range(first, min(first + at_once, 1000)))
+    assert len(_messages(empty_redis)) == wakeups.TASKS_MAX
+    assert _ready(empty_redis) == set(range(1000)), "whoever comes takes them all"
+
+
+def test_tasks_that_arrive_make_room_for_others(empty_redis: redis.Redis) -> None:
+    wakeups.wake(range(1000))
+    for _ in range(30):
+        wakeups.arrive("one", [])
+    wakeups.leave("one")
+    wakeups.wake(range(2000, 3000))
+    assert len(_messages(empty_redis)) == wakeups.TASKS_MAX + 30
+
+
 def test_a_dispatcher_on_duty_is_rung_for_and_no_task_is_enqueued(empty_redis: redis.Redis) -> None:
     wakeups.arrive("one", [])
     for pk in range(1, 51):
