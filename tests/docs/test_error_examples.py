@@ -20,7 +20,7 @@ from deliveries.retries.policy import RetryPolicy
 from deliveries.transport import AddressPolicy, ErrorClass
 from deliveries.transport.urls import read_url
 from examples.storefront.models import File
-from subscriptions import patterns, services, validators
+from subscriptions import patterns, services, validators, webhook_rules
 from subscriptions.admin import text_settings
 from subscriptions.services.accounts import clean_email
 from tests.support.api import Client
@@ -64,6 +64,15 @@ def webhook(**settings: Any) -> Any:
 def api(address: str) -> None:
     answer = Client(make_api_key().text).get(address)
     assert answer.status_code == 200, answer.content
+
+
+def queue(kind: str, **settings: str) -> None:
+    places = {
+        "eventbridge": {"region": "eu-central-1", "bus": "orders"},
+        "sqs": {"queue_url": "https://sqs.eu-central-1.amazonaws.com/1/orders"},
+        "pubsub": {"project": "shop-123456", "topic": "orders"},
+    }
+    webhook_rules.rules().check_destination(kind, places[kind] | settings, None)
 
 
 def lists(text: str) -> None:
@@ -144,6 +153,11 @@ CHECKS: dict[str, Check] = {
     "2024-01-15": datetime.fromisoformat,
     "customer@example.com": clean_email,
     "2024-01-31 15:30:00": datetime.fromisoformat,
+    "eu-central-1": lambda text: queue("eventbridge", region=text),
+    "default": lambda text: queue("eventbridge", bus=text),
+    "https://vpce-1a2b.events.eu-central-1.vpce.amazonaws.com": lambda text: queue("eventbridge", endpoint=text),
+    "my-shop-123456": lambda text: queue("pubsub", project=text),
+    "https://sqs.eu-central-1.amazonaws.com/123456789012/orders": lambda text: queue("sqs", queue_url=text),
 }  # fmt: skip
 
 

@@ -42,6 +42,7 @@ def test_an_interruption_costs_none_of_the_policys_attempts() -> None:
 
 def test_just_after_an_outage_claims_that_ran_out_are_left_to_whoever_holds_their_outcomes(monkeypatch) -> None:  # type: ignore[no-untyped-def]
     """Every worker waited it out: the one that is first must not send again what the others are about to record."""
+    monkeypatch.setattr(orphans, "AFTER_OUTAGE", 60.0)
     webhook = make_webhook(max_in_flight=2)
     widen(webhook)
     [first, second] = due(webhook, 2)
