@@ -16,13 +16,13 @@ SIZES = {
     "a cap of two": Rules(webhooks=(0, 0), workers=2, cap=2),
     "two webhooks, one worker": Rules(webhooks=(0, 1)),
     "two webhooks, two workers": Rules(webhooks=(0, 1), workers=2),
-    "two webhooks taken one at a time": Rules(webhooks=(0, 1), workers=2, take=1),
     "two webhooks, one slot for sending": Rules(webhooks=(0, 1), slots=1),
     "a retry": Rules(webhooks=(0,), workers=2, failing=frozenset({0})),
-    "a retry beside another webhook": Rules(webhooks=(0, 1), failing=frozenset({0})),
     "a late heartbeat or a stray wake-up": Rules(webhooks=(0, 0), spurious=1),
 }
 LARGE = {
+    "two webhooks taken one at a time": Rules(webhooks=(0, 1), workers=2, take=1),
+    "a retry beside another webhook": Rules(webhooks=(0, 1), failing=frozenset({0})),
     "one webhook, three events": Rules(webhooks=(0, 0, 0)),
     "three events, a cap of two": Rules(webhooks=(0, 0, 0), cap=2),
     "a retry and a new event": Rules(webhooks=(0, 0), failing=frozenset({0})),
