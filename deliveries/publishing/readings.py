@@ -28,7 +28,7 @@ class Costly(Exception):
 
 
 def is_costly(merchant_id: int) -> bool:
-    """Tell whether a merchant's events took so much lately that they are stored where nobody waits behind them."""
+    """Tell whether a merchant's events took so much in the last minute that they are stored apart from others'."""
     return _costly.get(merchant_id, 0.0) > time.monotonic()
 
 
