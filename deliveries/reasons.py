@@ -35,6 +35,7 @@ class ReasonCode(StrEnum):
     FINAL_STATUS = "final_status"
     ENDPOINT_GONE = "endpoint_gone"
     PERMANENT_FAILURE = "permanent_failure"
+    ACKNOWLEDGED = "acknowledged"  # by: who fetched it from the feed
     DELIVERED_LATE = "delivered_late"  # the claim it was sent under had ended, and the log called it interrupted
     SUPERSEDED = "superseded"  # the claim it was sent under had ended
 
@@ -57,6 +58,7 @@ class ReasonCode(StrEnum):
 
     # What only explanations say, from the rows as they are now; never stored
     ANSWERED_WITH_SUCCESS = "answered_with_success"
+    FETCHED = "fetched"
     PAUSED = "paused"  # since: ISO 8601; by: may be empty
     PAUSED_BY_ITSELF = "paused_by_itself"  # since, by: as above
     NEXT_IN_ORDER = "next_in_order"
@@ -65,6 +67,8 @@ class ReasonCode(StrEnum):
     AWAITS_RETRY = "awaits_retry"  # attempt: number of the failed one
     AWAITS_AFTER_INTERRUPTION = "awaits_after_interruption"  # attempt: number of the interrupted one
     AWAITS_REPLAY = "awaits_replay"
+    AWAITS_FETCH = "awaits_fetch"
+    AWAITS_ACKNOWLEDGEMENT = "awaits_acknowledgement"
     BEING_SENT = "being_sent"
     FILTER_ASKED_FOR = "filter_asked_for"  # found: what the filter compared
     WEBHOOK_NEWER = "webhook_newer"

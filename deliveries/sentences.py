@@ -23,6 +23,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     ReasonCode.PERMANENT_FAILURE: (
         "{happened}. Trying again cannot help until the webhook is changed; it waits for review."
     ),
+    ReasonCode.ACKNOWLEDGED: "It was fetched from the feed and acknowledged by {by}.",
     ReasonCode.DELIVERED_LATE: (
         "{happened}. This was recorded after the attempt had counted as interrupted, so it may have been sent again."
     ),
@@ -46,6 +47,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     ReasonCode.DISCARDED: "Discarded by {by}.{note}",
     ReasonCode.EXPUNGED: "The event's payload was expunged by {by}.",
     ReasonCode.ANSWERED_WITH_SUCCESS: "Delivered; your server answered {status}.",
+    ReasonCode.FETCHED: "Delivered; it was fetched from the feed and acknowledged.",
     ReasonCode.PAUSED: "The webhook was paused on {since}{actor}; the event is sent when somebody resumes it.",
     ReasonCode.PAUSED_BY_ITSELF: (
         "The webhook was paused on {since}{actor}; from time to time a delivery is tried, and the event is sent as "
@@ -59,6 +61,10 @@ SENTENCES: Final[Mapping[str, str]] = {
         "Attempt {attempt} was interrupted and may have been sent; it is sent again under the same message id."
     ),
     ReasonCode.AWAITS_REPLAY: "It was asked for again and is sent in a moment.",
+    ReasonCode.AWAITS_FETCH: "It waits in the feed to be fetched.",
+    ReasonCode.AWAITS_ACKNOWLEDGEMENT: (
+        "It was fetched from the feed; the next request with a cursor behind it acknowledges it."
+    ),
     ReasonCode.BEING_SENT: "It is being sent right now.",
     ReasonCode.FILTER_ASKED_FOR: "Filtered: {found}.",
     ReasonCode.WEBHOOK_NEWER: "The webhook was made after the event.",

@@ -1,12 +1,17 @@
-"""Answers that wait for somebody outside, such as a merchant's endpoint, without a thread that waits with them."""
+"""Answers that wait, for a merchant's endpoint or the next event, without a thread that waits with them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from django.http import HttpRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+
+if TYPE_CHECKING:
+    from subscriptions.limits import Quota
 
 WAITS: Final = "webhooks.waits"
 """In META of requests whose server can wait for `AwaitedResponse.awaited`."""
@@ -35,3 +40,30 @@ class AwaitedResponse(StreamingHttpResponse):
 def is_possible(request: HttpRequest) -> bool:
     """Tell whether the request's server can wait without a thread, as ours can (webhooks_project.server.pages)."""
     return WAITS in request.META
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What an answer may wait for: news of a webhook's feed.
+
+    Attributes:
+        webhook_id: Its key.
+        merchant_id: Whose waits are counted together.
+        seconds: How long somebody waits at most.
+        quota: Where the credential stands; a request that is put to its view again is counted once.
+    """
+
+    webhook_id: int
+    merchant_id: int
+    seconds: float
+    quota: Quota | None = None
+
+
+def put_off(response: HttpResponseBase, wait: Wait) -> None:
+    """Let the server give this answer when the wait is over; when there are news, it asks the view anew instead."""
+    response.wait = wait  # type: ignore[attr-defined]
+
+
+def wait_of(response: HttpResponseBase) -> Wait | None:
+    """Return what the answer may wait for; None where it is ready."""
+    return getattr(response, "wait", None)

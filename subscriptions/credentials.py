@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 SCOPES_OF_ROLE: Final[dict[str, frozenset[str]]] = {
     Membership.Role.VIEWER: frozenset({"read"}),
-    Membership.Role.DEVELOPER: frozenset({"publish", "read", "manage"}),
-    Membership.Role.OWNER: frozenset({"publish", "read", "manage"}),
+    Membership.Role.DEVELOPER: frozenset({"publish", "read", "manage", "receive"}),
+    Membership.Role.OWNER: frozenset({"publish", "read", "manage", "receive"}),
 }
 """What a person with a token may do over the API, by their role at the tenant they name."""
 

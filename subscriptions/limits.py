@@ -259,9 +259,9 @@ _remembered: dict[int, tuple[float, ApiRates | None]] = {}
 
 
 def rates_of(merchant: Merchant, kind: str) -> Rates | None:
-    """Return the limits of `kind` (`api` or `publish`) in force for a merchant; None for no limit at all."""
+    """Return the limits of `kind` (`api`, `publish`, `feed`) in force for a merchant; None for no limit at all."""
     own = _own_rates(merchant.pk)
-    prefix = "publish_" if kind == "publish" else ""
+    prefix = "" if kind == "api" else f"{kind}_"
     values = []
     for window in ("hour", "minute"):
         value = getattr(own, f"{prefix}per_{window}", None)

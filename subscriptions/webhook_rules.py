@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 HTTPS: Final = "https"
 """The kind of webhook that calls an endpoint of the merchant's."""
+PULL: Final = "pull"
+"""The kind that calls nobody: a program of the merchant's fetches its events from its feed."""
 PUBLIC_SETTINGS: Final = frozenset({"source"})
 """Settings of a destination that don't say where it is: they change without its credentials."""
 

@@ -86,7 +86,7 @@ class AttemptAdmin(CursorAdmin):
     @display(description="Endpoint URL")
     def address(self, row: Attempt) -> str:
         """Return where it went."""
-        return cells.webhook("", row.url)
+        return cells.webhook("", row.url or "its feed")
 
     @display(description="HTTP status")
     def http(self, row: Attempt) -> str:

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from deliveries.models import DeadLetter, Delivery
 from subscriptions.models import Webhook
+from subscriptions.webhook_rules import PULL
 
 COUNTED_MAX = 10_000
 """Counting stops here; with more, the page says "10,000+"."""
@@ -41,6 +42,7 @@ def waiting(webhooks: QuerySet[Webhook], merchants: list[int] | None) -> Waiting
         open_rows = open_rows.filter(webhook__in=webhooks.order_by().values("pk"))
         dead_letters = dead_letters.filter(merchant_id__in=merchants)
     due = Delivery.objects.filter(webhook=OuterRef("pk"), due_at__isnull=False).order_by("due_at")
+    running = running.exclude(kind=PULL)  # whoever fetches takes its time
     oldest = running.annotate(due=Subquery(due.values("due_at")[:1]))[:WEBHOOKS_MAX].values_list("due", flat=True)
     overdue = [moment for moment in oldest if moment is not None and moment <= timezone.now()]
     paused = webhooks.filter(is_enabled=True, paused_at__isnull=False).count()

@@ -74,7 +74,7 @@ class DeadLetterForm(ServiceForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial["url"] = self.instance.webhook.url
-        if self.instance.webhook.kind != HTTPS:  # the address of a queue is made from its settings
+        if self.instance.webhook.kind != HTTPS:  # a queue's address is made from its settings, a feed has none
             self.fields["url"].disabled = True
             self.fields["url"].help_text = f"{self.instance.webhook.place}: change it on the webhook's page."
 

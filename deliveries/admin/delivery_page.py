@@ -53,10 +53,10 @@ def _entry(attempt: Attempt, body: sent_requests.Body | None, is_for_developers:
         "response_body": payload_display.text_of(attempt.response_body),
         "body": payload_display.pretty(body.text) if body else "",
         "body_is_exact": bool(body and body.is_exact),
-        "curl": curl.command(attempt.url, headers, body.text) if body else "",
+        "curl": curl.command(attempt.url, headers, body.text) if body and attempt.url else "",
         "took": labels.milliseconds(attempt.total_ms),
         "late": labels.milliseconds(attempt.lateness_ms),
-        "bars": bars(attempt),
+        "bars": bars(attempt) if attempt.url else [],
     }
 
 

@@ -153,7 +153,7 @@ def _values(rows: Iterable[Delivery]) -> Iterator[tuple[Any, ...]]:
             row.event.resource_id,
             row.webhook.public_id,
             row.webhook.name,
-            row.webhook.url,
+            row.webhook.place,
             row.status,
             row.get_status_display(),
             row.reason,

@@ -15,7 +15,7 @@ from deliveries import dialects
 from deliveries.admin import labels, payload_display
 from deliveries.queueing.webhook_settings import settings_of
 from deliveries.recording.decisions import RetryPolicy
-from deliveries.sending import test_sends
+from deliveries.sending import destinations, test_sends
 from deliveries.transport import ErrorClass, Outcome
 from subscriptions import validators, webhook_rules
 from subscriptions.admin import destination_fields, text_settings
@@ -48,6 +48,8 @@ class Draft:
     def policy(self) -> str:
         """Return the retry policy in words."""
         webhook = self.prepared.webhook
+        if webhook.kind == webhook_rules.PULL:
+            return "Nothing is sent: it waits in the feed until your program has fetched and acknowledged it."
         own = webhook.retry_policy
         policy = RetryPolicy.from_dict(own) if own else dialects.get(webhook.dialect).default_policy
         text = policy.describe()
@@ -68,12 +70,16 @@ def prepare(form: QueryDict, *, webhook: Webhook | None, merchant: Merchant | No
     return Draft(test_sends.prepare(entry, settings_of(draft, signs)), secret_is_own=bool(known))
 
 
-def diagnosis(outcome: Outcome) -> tuple[str, str]:
-    """Return a tone and what the answer means, in plain words."""
+def diagnosis(outcome: Outcome, kind: str = webhook_rules.HTTPS) -> tuple[str, str]:
+    """Return a tone and what the answer means, in plain words; `kind` is the webhook's."""
+    if kind == webhook_rules.PULL:
+        return ("danger" if outcome.error else "success"), outcome.detail
     took = labels.milliseconds(outcome.total_ms)
     if not outcome.delivered:
         what = labels.advice(str(outcome.error or ErrorClass.HTTP_ERROR), outcome.status_code)
         return "danger", f"{outcome.detail} {what}".strip()
+    if kind != webhook_rules.HTTPS:
+        return "success", f"It works: {destinations.get(kind).label} took the message, in {took}."
     if (outcome.total_ms or 0) > SLOW_MS:
         return "warning", (
             f"It works, but your server took {took}. Answer first and do the work afterwards: an answer that comes "
@@ -102,6 +108,8 @@ def _draft(form: QueryDict, webhook: Webhook | None, merchant: Merchant | None) 
     if owner is None:
         raise ValidationError({"merchant": ["Choose the merchant first."]})
     kind = webhook.kind if webhook else form.get("kind") or webhook_rules.HTTPS
+    if kind == webhook_rules.PULL:
+        return _feed(form, webhook, owner)
     if kind != webhook_rules.HTTPS:
         return _queue(form, webhook, owner, kind)
     values: dict[str, Any] = {
@@ -116,6 +124,21 @@ def _draft(form: QueryDict, webhook: Webhook | None, merchant: Merchant | None) 
     }
     cleaned = validators.clean_webhook(values, dialect=values["dialect"])
     return Webhook(merchant=owner, public_id=webhook.public_id if webhook else "", **cleaned)
+
+
+def _feed(form: QueryDict, webhook: Webhook | None, owner: Merchant) -> Webhook:
+    """Return an unsaved feed; a test goes to the saved one, if there is one."""
+    values: dict[str, Any] = {
+        "kind": webhook_rules.PULL,
+        "dialect": form.get("dialect") or "standard",
+        "body_style": form.get("body_style") or Webhook.BodyStyle.COMPACT.value,
+        "api_version": form.get("api_version") or "2024-01",
+        "headers": _read("headers", text_settings.headers_of, form.get("headers", "")),
+        "fields": text_settings.words_of(form.get("chosen_fields", "")),
+    }
+    cleaned = validators.clean_webhook(values, dialect=values["dialect"], present=webhook)
+    saved = {"pk": webhook.pk, "public_id": webhook.public_id} if webhook else {}
+    return Webhook(merchant=owner, **saved, **cleaned)
 
 
 def _queue(form: QueryDict, webhook: Webhook | None, owner: Merchant, kind: str) -> Webhook:

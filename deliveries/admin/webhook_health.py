@@ -13,7 +13,8 @@ from django.urls import reverse
 from deliveries.admin.labels import error_title, milliseconds
 from deliveries.db.statements import load
 from deliveries.models import Attempt, WebhookState
-from deliveries.reporting import stats
+from deliveries.reporting import feed_lag, stats
+from deliveries.reporting.feed_lag import Lag
 from subscriptions.admin.local_times import DASH
 from subscriptions.admin.scoping import only
 from subscriptions.models import Webhook
@@ -36,6 +37,7 @@ class Health:
     failures: int
     failing_since: datetime | None
     last_success_at: datetime | None
+    lag: Lag | None = None
 
 
 def of(webhook: Webhook) -> Health:
@@ -54,6 +56,7 @@ def of(webhook: Webhook) -> Health:
         failures=state.failures if state else 0,
         failing_since=state.failing_since if state else None,
         last_success_at=state.last_success_at if state else None,
+        lag=feed_lag.of(webhook),
     )
 
 

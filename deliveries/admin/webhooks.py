@@ -132,7 +132,7 @@ class DeskWebhookAdmin(WebhookAdmin):
             return TemplateResponse(request, "desk/too_many.html", {"told": error}, status=429)
 
         def make(outcome: Outcome) -> bytes:
-            told = context | _told(test_sends.shown(tried.prepared, outcome))
+            told = context | _told(test_sends.shown(tried.prepared, outcome), tried.prepared.webhook.kind)
             return render_to_string(template, told, request).encode()
 
         return AwaitedResponse(awaited, make) if is_possible(request) else HttpResponse(make(awaited.result()))
@@ -143,8 +143,8 @@ class DeskWebhookAdmin(WebhookAdmin):
         return mine.filter(pk=int(key)).first() if key.isascii() and key.isdigit() and len(key) < 19 else None
 
 
-def _told(outcome: Outcome) -> dict[str, Any]:
-    tone, text = test_send_panel.diagnosis(outcome)
+def _told(outcome: Outcome, kind: str) -> dict[str, Any]:
+    tone, text = test_send_panel.diagnosis(outcome, kind)
     return {
         "outcome": outcome,
         "tone": tone,

@@ -12,12 +12,12 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from deliveries.reporting import stats
+from deliveries.reporting import feed_lag, stats
 from subscriptions.api import lookups
 from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe
 from subscriptions.api.errors import InvalidQuery
-from subscriptions.api.serializers import ApiSerializer, eg
+from subscriptions.api.serializers import EXAMPLE_LATER, EXAMPLE_MOMENT, ApiSerializer, eg
 
 _WINDOW: Final = re.compile(r"([1-9][0-9]{0,3})(m)|([1-9][0-9]{0,2})(h)|([1-9][0-9]?)(d)")
 _UNITS: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
@@ -104,6 +104,26 @@ class StatsSerializer(_Window, FiguresSerializer):
     series = PointSerializer(many=True)
 
 
+class LagSerializer(ApiSerializer):
+    """What waits in a feed to be fetched and acknowledged."""
+
+    unacknowledged = eg(serializers.IntegerField(help_text=f"{feed_lag.COUNTED_MAX:,} at most."), 12)
+    oldest_at = eg(
+        serializers.DateTimeField(allow_null=True, help_text="Since when the oldest waits; null: nothing does."),
+        EXAMPLE_MOMENT,
+    )
+    asked_at = eg(
+        serializers.DateTimeField(allow_null=True, help_text="When the feed was asked last; null: never."),
+        EXAMPLE_LATER,
+    )
+
+
+class WebhookStatsSerializer(StatsSerializer):
+    """A window ending now, of one webhook."""
+
+    feed = LagSerializer(allow_null=True, help_text="How far the feed's consumer is behind; null: it has no feed.")
+
+
 class Stats(ApiView):
     """All webhooks together."""
 
@@ -124,12 +144,14 @@ class WebhookStats(ApiView):
 
     query = ("window",)
 
-    @describe("Read a webhook's statistics", answer=StatsSerializer, parameters=[WINDOW])
+    @describe("Read a webhook's statistics", answer=WebhookStatsSerializer, parameters=[WINDOW])
     def get(self, request: Request, id: str) -> Response:
         """Return how one webhook's deliveries went in a window ending now, summed and as a time series."""
         window, text = window_of(request)
         webhook = lookups.one(self.merchant.webhooks.alive(), id)
-        return self.answer(_figures(window, text, webhook=webhook))
+        lag = feed_lag.of(webhook)
+        data = LagSerializer(lag).data if lag else None
+        return self.answer({**_figures(window, text, webhook=webhook), "feed": data})
 
 
 def window_of(request: Request) -> tuple[timedelta, str]:

@@ -8,6 +8,7 @@ from deliveries.api import (
     deliveries,
     events,
     expunging,
+    feed,
     jobs,
     reference,
     stats,
@@ -36,6 +37,7 @@ urlpatterns = [
     path("undelivered", undelivered.Undelivered.as_view()),
     path("source-ips", reference.SourceIps.as_view()),
     path("stats", stats.Stats.as_view()),
+    path("webhooks/<str:id>/feed", feed.Feed.as_view()),
     path("webhooks/<str:id>/test", testing.WebhookTest.as_view()),
     path("webhooks/<str:id>/stats", stats.WebhookStats.as_view()),
 ]

@@ -29,6 +29,9 @@ The `.sql` files write it as '9999-01-01 00:00:00+00'.
 IN_GROUP = Q(ordering_group__isnull=False) & (Q(due_at__isnull=False) | Q(status="dead"))
 """What stands in a line: waiting, being sent, or blocking it from the review queue."""
 
+IN_FEED = Q(feed_position__isnull=False) & (Q(feed_position__gt=0) | Q(due_at__isnull=False))
+"""What a feed gives, or gave. `feeds.sql` says the same."""
+
 
 class Delivery(models.Model):
     """One event to one webhook, with where it stands.
@@ -38,6 +41,8 @@ class Delivery(models.Model):
 
     Deliveries of one webhook with the same `ordering_group` stand in line, in the order of their ids (docs/adr/0012):
     one of them is active, the others are open but HELD.
+
+    One with a `feed_position` is never sent: it is open until whoever fetched it acknowledges it (docs/adr/0029).
     """
 
     class Status(models.TextChoices):
@@ -95,6 +100,9 @@ class Delivery(models.Model):
     last_error = models.CharField(max_length=30, blank=True, db_default="")
     last_attempt_at = models.DateTimeField(null=True)
     response_ms = models.FloatField(null=True, help_text="Of the last attempt, in milliseconds.")
+    feed_position = models.BigIntegerField(
+        null=True, editable=False, help_text="Its place in the webhook's feed; 0: not given yet. Null: it is sent."
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     closed_at = models.DateTimeField(null=True)
 
@@ -114,6 +122,8 @@ class Delivery(models.Model):
             models.Index(fields=["merchant", "-id"], condition=_UNSENT_ROWS, name="delivery_unsent_of_merchant"),
             # The head of a line is its first entry here; deliveries without a line never enter.
             models.Index(fields=["webhook", "ordering_group", "id"], condition=IN_GROUP, name="delivery_in_group"),
+            # Feeds: what was given by its place, before it what waits by its key. What is sent never enters.
+            models.Index(fields=["webhook", "feed_position", "id"], condition=IN_FEED, name="delivery_in_feed"),
         ]
         constraints = [
             # Two deliveries of a line are never on their way at once: the database itself refuses it.

@@ -19,6 +19,9 @@ class WebhookState(models.Model):
     failing_since = models.DateTimeField(null=True)
     last_success_at = models.DateTimeField(null=True)
     last_failure_at = models.DateTimeField(null=True)
+    feed_position = models.BigIntegerField(db_default=0, help_text="The last place that its feed gave.")
+    feed_acknowledged = models.BigIntegerField(db_default=0, help_text="Up to which place it was acknowledged.")
+    feed_asked_at = models.DateTimeField(null=True, help_text="When its feed was asked last.")
 
     def __str__(self) -> str:
         return f"state of webhook {self.webhook_id}"

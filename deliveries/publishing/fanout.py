@@ -26,6 +26,7 @@ from deliveries.publishing.signals import StoredEvent
 from deliveries.queueing import ordering
 from deliveries.queueing.ordering import OrderingGroup
 from deliveries.reasons import Reason, ReasonCode
+from subscriptions.webhook_rules import PULL
 
 _SQL = load(__file__, "publishing.sql")
 _COLUMNS = (
@@ -37,6 +38,7 @@ _COLUMNS = (
     "status",
     "reason_code",
     "reason_values",
+    "feed_position",
 )
 
 INSERT_CHUNK = 10_000
@@ -45,10 +47,11 @@ INSERT_CHUNK = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What was decided: for each event how many deliveries are sent, the webhooks that get some, and their groups."""
+    """What was decided: how many deliveries of each event go out, the webhooks and feeds of these, their groups."""
 
     sent: list[int]
     webhooks: set[int]
+    feeds: set[int]
     groups: set[OrderingGroup]
 
 
@@ -95,7 +98,8 @@ def decide(events: Sequence[tuple[StoredEvent, Sequence[int]]], readings: Readin
     counts = Counter(each.event.pk for each in sent)
     return Decided(
         [counts[event.pk] for event, _webhook_ids in events],
-        {each.match.id for each in sent},
+        {each.match.id for each in sent if each.match.kind != PULL},
+        {each.match.id for each in sent if each.match.kind == PULL},
         {group for each in sent if (group := _group(each))},
     )
 
@@ -142,6 +146,7 @@ def _store(planned: Sequence[_Planned]) -> None:
             ordering.key_of(each.match.ordering, each.event.resource_id),
             (Delivery.Status.SKIPPED if each.reason else Delivery.Status.PENDING).value,
             *reasons.columns(each.reason),
+            0 if each.match.kind == PULL else None,
         )
         for each in planned
     ]

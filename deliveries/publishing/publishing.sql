@@ -15,7 +15,7 @@ WITH input AS MATERIALIZED (
     ) WITH ORDINALITY AS i(public_id, merchant_id, type, data, size, resource_id, occurred_at, patterns, request, nth)
 ), matched AS MATERIALIZED (
     SELECT DISTINCT i.nth, i.request, i.id AS event_id, i.merchant_id, i.type, w.id AS webhook_id,
-        w.is_enabled AND w.filter = '' AND w.fields = '[]' AND w.ordering = '' AS is_plain
+        w.is_enabled AND w.filter = '' AND w.fields = '[]' AND w.ordering = '' AS is_plain, w.kind = 'pull' AS is_feed
     FROM input i
     JOIN webhooks_subscriptions_subscription s ON s.merchant_id = i.merchant_id AND s.ended_at IS NULL
         AND s.pattern = ANY (string_to_array(i.patterns, ' '))
@@ -31,19 +31,21 @@ WITH input AS MATERIALIZED (
     RETURNING id
 ), delivery AS (
     INSERT INTO webhooks_deliveries_delivery
-        (merchant_id, webhook_id, event_id, event_type, status, reason_code, due_at, created_at)
-    SELECT merchant_id, webhook_id, event_id, type, 'pending', '', now(), now()
+        (merchant_id, webhook_id, event_id, event_type, status, reason_code, due_at, created_at, feed_position)
+    SELECT merchant_id, webhook_id, event_id, type, 'pending', '', now(), now(), CASE WHEN is_feed THEN 0 END
     FROM matched WHERE is_plain AND (event_id IN (SELECT id FROM stored)) IS TRUE
     ORDER BY event_id, webhook_id
 ), told AS (
     SELECT nth, CASE WHEN (id IN (SELECT id FROM stored)) IS TRUE THEN id END AS id,
-        (request IN (SELECT request FROM put_off)) IS TRUE AS is_put_off, NULL::bigint AS webhook_id, NULL AS is_plain
+        (request IN (SELECT request FROM put_off)) IS TRUE AS is_put_off, NULL::bigint AS webhook_id, NULL AS is_plain,
+        NULL AS is_feed
     FROM input
-    UNION ALL SELECT nth, NULL, NULL, webhook_id, is_plain FROM matched
+    UNION ALL SELECT nth, NULL, NULL, webhook_id, is_plain, is_feed FROM matched
 )
 SELECT nth - 1 AS position, max(id) AS id, now() AS created_at,
     COALESCE(array_agg(webhook_id) FILTER (WHERE is_plain), '{}') AS plain,
-    COALESCE(array_agg(webhook_id) FILTER (WHERE NOT is_plain), '{}') AS others
+    COALESCE(array_agg(webhook_id) FILTER (WHERE NOT is_plain), '{}') AS others,
+    COALESCE(array_agg(webhook_id) FILTER (WHERE is_plain AND is_feed), '{}') AS feeds
 FROM told GROUP BY nth HAVING max(id) IS NOT NULL OR bool_or(is_put_off)
 
 -- name: published
@@ -59,13 +61,13 @@ SELECT pg_advisory_xact_lock(%(space)s, mod(%(merchant_id)s::bigint, 2147483647)
 
 -- name: webhooks
 -- What decides whether webhooks get an event.
-SELECT id, is_enabled, disabled_reason, filter, fields, ordering FROM webhooks_subscriptions_webhook
+SELECT id, kind, is_enabled, disabled_reason, filter, fields, ordering FROM webhooks_subscriptions_webhook
 WHERE id = ANY (%(ids)s::bigint[])
 
 -- name: decided
 -- Stores deliveries that Python decided about: skipped ones with their reason, others due, or held in their group.
 INSERT INTO webhooks_deliveries_delivery
-    (merchant_id, webhook_id, event_id, event_type, ordering_group, status, reason_code, reason_values,
+    (merchant_id, webhook_id, event_id, event_type, ordering_group, status, reason_code, reason_values, feed_position,
      due_at, closed_at, created_at)
 SELECT r.*,
     CASE WHEN r.status = 'pending'
@@ -73,5 +75,6 @@ SELECT r.*,
     CASE WHEN r.status <> 'pending' THEN now() END, now()
 FROM unnest(
     %(merchant_id)s::bigint[], %(webhook_id)s::bigint[], %(event_id)s::bigint[], %(event_type)s::text[],
-    %(ordering_group)s::text[], %(status)s::text[], %(reason_code)s::text[], %(reason_values)s::jsonb[]
-) AS r(merchant_id, webhook_id, event_id, event_type, ordering_group, status, reason_code, reason_values)
+    %(ordering_group)s::text[], %(status)s::text[], %(reason_code)s::text[], %(reason_values)s::jsonb[],
+    %(feed_position)s::bigint[]
+) AS r(merchant_id, webhook_id, event_id, event_type, ordering_group, status, reason_code, reason_values, feed_position)

@@ -19,7 +19,7 @@ from deliveries.publishing import fanout
 from deliveries.publishing.readings import COSTLY_FANOUT, Readings, note_costly
 from deliveries.publishing.signals import StoredEvent, events_published
 from deliveries.publishing.validation import Row
-from deliveries.queueing import ordering, wakeups
+from deliveries.queueing import feed_news, ordering, wakeups
 from deliveries.queueing.ordering import OrderingGroup
 from subscriptions.matching import KnownEvent
 
@@ -44,9 +44,10 @@ class Stored:
 
 @dataclass(slots=True)
 class _Wake:
-    """What is to be done once the rows are committed: groups to advance, then webhooks to wake."""
+    """What is to be done once the rows are committed: groups to advance, then webhooks to wake, feeds with news."""
 
     webhooks: set[int] = field(default_factory=set)
+    feeds: set[int] = field(default_factory=set)
     groups: set[OrderingGroup] = field(default_factory=set)
     events: list[StoredEvent] = field(default_factory=list)
 
@@ -99,9 +100,10 @@ def store_requests(
     stored = _store(_PUBLISH_NEW if new_ids else _SQL["publish"], requests, entries, readings, wake)
     if quiet:
         wake.webhooks.clear()
+        wake.feeds.clear()
     if not events_published.has_listeners():
         wake.events.clear()
-    if wake.webhooks or wake.groups or wake.events:
+    if wake.webhooks or wake.feeds or wake.groups or wake.events:
         if connection.in_atomic_block:
             transaction.on_commit(lambda: _after_commit(wake), robust=True)
         else:
@@ -163,7 +165,8 @@ def _store(
         if len(answer.plain) > COSTLY_FANOUT:
             note_costly(row.merchant_id)
         results[nth] = made = Stored(answer.id, answer.created_at, len(answer.plain))
-        wake.webhooks.update(answer.plain)
+        wake.webhooks.update(set(answer.plain).difference(answer.feeds) if answer.feeds else answer.plain)
+        wake.feeds.update(answer.feeds)
         event = StoredEvent(answer.id, row.public_id, row.merchant_id, row.type, row.data, row.resource_id)
         wake.events.append(event)
         if answer.others:
@@ -175,6 +178,7 @@ def _store(
         for (made, _event, _webhook_ids), sent in zip(to_decide, counts.sent, strict=True):
             made.deliveries += sent
         wake.webhooks |= counts.webhooks
+        wake.feeds |= counts.feeds
         wake.groups |= counts.groups
     return stored
 
@@ -190,5 +194,7 @@ def _after_commit(wake: _Wake) -> None:
         ordering.move_on(wake.groups, wake=False)  # before the wake-up, so that the dispatcher finds what was let go
     if wake.webhooks:
         wakeups.wake(sorted(wake.webhooks))
+    if wake.feeds:
+        feed_news.announce(wake.feeds)
     if wake.events:
         events_published.send_robust(sender=StoredEvent, events=wake.events)

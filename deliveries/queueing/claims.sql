@@ -10,7 +10,7 @@ FROM (
 -- name: claim
 -- Makes due deliveries this process' to send, under a token that is the fence; oldest first, each webhook as many as it
 -- has free places (window, cap, rate limit), `limit` and about `bytes` of event data in all. Locked rows are skipped.
--- Disabled and deleted webhooks give nothing, nor do paused ones but for a probe. The rate limit is the generic cell
+-- Disabled and deleted webhooks give nothing, nor do paused ones but for a probe, nor feeds. The rate limit is the generic cell
 -- rate algorithm (ITU-T I.371) with a bucket of one second's worth, kept as a time. What is too old, and claims that
 -- ran out (still `sending`), are counted and left to expiry and orphans. A row for each claimed delivery; a webhook
 -- without one has a row with id null. Served by delivery_due and delivery_in_flight.
@@ -30,7 +30,7 @@ WITH webhook AS MATERIALIZED (
     JOIN webhooks_subscriptions_webhook w ON w.id = u.id
     JOIN webhooks_subscriptions_merchant m ON m.id = w.merchant_id
     LEFT JOIN webhooks_deliveries_webhookstate l ON l.webhook_id = w.id
-    WHERE w.is_enabled AND w.deleted_at IS NULL AND (w.paused_at IS NULL OR %(probe)s)
+    WHERE w.is_enabled AND w.deleted_at IS NULL AND w.kind <> 'pull' AND (w.paused_at IS NULL OR %(probe)s)
       AND (l.blocked_until IS NULL OR l.blocked_until <= now())
 ), found AS MATERIALIZED (
     SELECT webhook.id AS webhook_id, webhook.seconds, d.id, d.event_id, d.was_due,
@@ -86,7 +86,8 @@ FROM unnest(%(id)s::bigint[], %(token)s::bigint[], %(due_at)s::timestamptz[]) AS
 WHERE d.id = r.id AND d.claim_token = r.token
 
 -- name: due_webhooks
--- The webhooks with something due: those that may send, and those that are off, whose open rows are to be closed. One
+-- The webhooks with something due: those that may send, and those that are off, whose open rows are to be closed; no
+-- feeds, which send nothing. One
 -- index probe a webhook, however many rows are open: DISTINCT would read them all, and so would an EXISTS beside an OR.
 -- What is held behind a delivery in review never gets due: where the webhook is off, it is closed, too.
 WITH RECURSIVE open(webhook_id) AS (
@@ -101,7 +102,7 @@ FROM open
 JOIN webhooks_subscriptions_webhook w ON w.id = open.webhook_id
 LEFT JOIN webhooks_deliveries_webhookstate l ON l.webhook_id = w.id
 WHERE (NOT w.is_enabled OR w.deleted_at IS NOT NULL
-       OR (w.paused_at IS NULL AND (l.blocked_until IS NULL OR l.blocked_until <= now())))
+       OR (w.kind <> 'pull' AND w.paused_at IS NULL AND (l.blocked_until IS NULL OR l.blocked_until <= now())))
   AND ((SELECT min(d.due_at) FROM webhooks_deliveries_delivery d
         WHERE d.webhook_id = open.webhook_id AND d.due_at IS NOT NULL) <= now()
        OR ((NOT w.is_enabled OR w.deleted_at IS NOT NULL) AND (

@@ -19,10 +19,11 @@ from deliveries.db import counters
 from deliveries.db.counters import Count
 from deliveries.models import DeadLetter, Delivery
 from deliveries.models.debounce import LastSent
-from deliveries.queueing import orphans, wakeups
+from deliveries.queueing import feed_news, orphans, wakeups
 from deliveries.reasons import Reason, ReasonCode
 from subscriptions.models import Webhook
 from subscriptions.signals import webhook_changed
+from subscriptions.webhook_rules import PULL
 
 CHUNK = 2_000
 """Deliveries closed by one statement, which is also what the transaction of the change closes itself."""
@@ -41,7 +42,8 @@ def on_webhook_changed(webhook: Webhook, action: str, **_kwargs: Any) -> None:
     elif action in {"resumed", "enabled", "updated"}:
         if action == "enabled":
             LastSent.objects.forget([webhook.pk])  # whatever close_open had to pass over
-        transaction.on_commit(lambda: wakeups.wake([webhook.pk]), robust=True)
+        news = feed_news.announce if webhook.kind == PULL else wakeups.wake
+        transaction.on_commit(lambda: news([webhook.pk]), robust=True)
 
 
 def close_open(webhook_id: int) -> int:

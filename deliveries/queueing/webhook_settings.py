@@ -108,6 +108,18 @@ def current(versions: Mapping[int, str]) -> dict[int, WebhookSettings]:
     return found
 
 
+def read(webhook_id: int) -> WebhookSettings:
+    """Return a webhook's settings as they are now. Raises LookupError where its row is gone."""
+    rows = fetch(_SQL["settings"], {"ids": literal([webhook_id])})
+    if not rows:
+        raise LookupError(webhook_id)
+    version, known = _known.get(webhook_id, ("", None))
+    if known is None or version != rows[0].version:
+        known = _settings(rows[0])
+        _known[webhook_id] = (rows[0].version, known)
+    return known
+
+
 def _settings(row: Any) -> WebhookSettings:
     return WebhookSettings(
         webhook_id=row.id,

@@ -102,17 +102,18 @@ def _write(decided: Sequence[DecidedOutcome]) -> set[OrderingGroup]:
         if isinstance(each.decision, Dead) and each.decision.disable_webhook
     }
     if not gone:
-        return _write_outcomes(decided)
+        return write(decided)
     with transaction.atomic():
         locked = Webhook.objects.select_for_update(no_key=True).filter(pk__in=gone, is_enabled=True, deleted_at=None)
         webhooks = list(locked.order_by("pk"))
-        groups = _write_outcomes(decided)  # before: disabling closes what is open with a claim that ran out
+        groups = write(decided)  # before: disabling closes what is open with a claim that ran out
         for webhook in webhooks:
             services.disable(webhook=webhook, reason=reasons.DISABLED_AS_GONE)
         return groups
 
 
-def _write_outcomes(decided: Sequence[DecidedOutcome]) -> set[OrderingGroup]:
+def write(decided: Sequence[DecidedOutcome]) -> set[OrderingGroup]:
+    """Write outcomes that were decided already; return the ordering groups of what they closed."""
     times = Counter(each.delivery_id for each in decided)
     once = [each for each in decided if times[each.delivery_id] == 1]  # of two outcomes a statement would take either
     moved = fetch(_SQL["record"], _parameters(once, decided))

@@ -10,6 +10,7 @@ from deliveries.db.arrays import columns
 from deliveries.db.counters import LATENESS, Count
 from deliveries.recording.decided_outcomes import DecidedOutcome
 from deliveries.recording.decisions import Dead
+from subscriptions.webhook_rules import PULL
 
 _COLUMNS = ("webhook_id", "window", "failures", "failing_since", "last_success_at", "last_failure_at")
 
@@ -50,5 +51,5 @@ def counts(decided: Sequence[DecidedOutcome]) -> Iterator[Count]:
         key = (row.webhook.merchant_id, row.webhook.webhook_id, each.answered_at)
         result = "delivered" if each.sent.outcome.delivered else "dead" if isinstance(each.decision, Dead) else "failed"
         yield Count(*key, result, each.sent.outcome.total_ms or 0.0)
-        if row.attempt == 1:
+        if row.attempt == 1 and row.webhook.kind != PULL:  # a feed's consumer takes its time; we are not late
             yield Count(*key, LATENESS, max(0.0, (each.started_at - row.due_at).total_seconds() * 1000))

@@ -85,11 +85,13 @@ def _sent(webhook: Webhook, delivery: Delivery, event: Event, ahead: Delivery | 
     reason: Reason | None
     match delivery.status:
         case Delivery.Status.DELIVERED:
-            reason = Reason(ReasonCode.ANSWERED_WITH_SUCCESS)
+            is_feed = delivery.feed_position is not None
+            reason = Reason(ReasonCode.FETCHED if is_feed else ReasonCode.ANSWERED_WITH_SUCCESS)
             when = delivery.last_attempt_at
         case Delivery.Status.PENDING | Delivery.Status.RETRYING:
             reason = _waiting(webhook, delivery, ahead)
-            when = delivery.due_at if webhook.paused_at is None and not delivery.is_held else None
+            is_timed = webhook.paused_at is None and not delivery.is_held and delivery.feed_position is None
+            when = delivery.due_at if is_timed else None
         case Delivery.Status.SENDING:
             reason = Reason(ReasonCode.BEING_SENT)
         case _:
@@ -103,6 +105,8 @@ def _waiting(webhook: Webhook, delivery: Delivery, ahead: Delivery | None) -> Re
         return Reason(code, {"since": webhook.paused_at.isoformat(), "by": webhook.paused_by})
     if held := ordering.reason_held(delivery, ahead):
         return held
+    if delivery.feed_position is not None:
+        return Reason(ReasonCode.AWAITS_ACKNOWLEDGEMENT if delivery.feed_position else ReasonCode.AWAITS_FETCH)
     if delivery.status == Delivery.Status.PENDING:
         return Reason(ReasonCode.AWAITS_FIRST_ATTEMPT)
     if delivery.orphaned_attempts:

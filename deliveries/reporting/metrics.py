@@ -71,16 +71,31 @@ def _backlog() -> Iterator[Metric]:
         "Open deliveries that wait in line behind another (webhooks in strict order).",
         value=Delivery.objects.filter(due_at=HELD).count(),
     )
-    late = Delivery.objects.filter(due_at__lte=Now()).aggregate(oldest=Max(Now() - F("due_at")))["oldest"]
+    sent = Delivery.objects.filter(feed_position=None)
+    late = sent.filter(due_at__lte=Now()).aggregate(oldest=Max(Now() - F("due_at")))["oldest"]
     yield GaugeMetricFamily(
         "webhooks_oldest_due_seconds",
-        "How long the oldest due delivery has waited; held ones of paused webhooks included.",
+        "How long the oldest due delivery has waited; held ones of paused webhooks included, feeds not.",
         value=late.total_seconds() if late else 0.0,
     )
+    yield from _feeds()
     yield GaugeMetricFamily(
         "webhooks_dead_letters",
         "Deliveries waiting for review.",
         value=DeadLetter.objects.filter(resolved_at=None).count(),
+    )
+
+
+def _feeds() -> Iterator[Metric]:
+    waiting = Delivery.objects.filter(due_at__isnull=False, feed_position__isnull=False)
+    found = waiting.aggregate(count=Count("id"), oldest=Max(Now() - F("due_at")))
+    yield GaugeMetricFamily(
+        "webhooks_feed_unacknowledged", "Deliveries that nobody has fetched and acknowledged yet.", value=found["count"]
+    )
+    yield GaugeMetricFamily(
+        "webhooks_feed_oldest_unacknowledged_seconds",
+        "How long the oldest of them has waited.",
+        value=found["oldest"].total_seconds() if found["oldest"] else 0.0,
     )
 
 

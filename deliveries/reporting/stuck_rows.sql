@@ -27,6 +27,13 @@ WHERE d.due_at = '9999-01-01 00:00:00+00' AND d.created_at < now() - %(seconds)s
         AND (a.due_at < '9999-01-01 00:00:00+00'
              OR (a.id < d.id AND (a.due_at IS NOT NULL OR a.status = 'dead'))))) LIMIT %(limit)s
 
+-- name: feed_that_gives_nothing
+-- Open deliveries that neither a claim nor a feed finds: a feed's without a place, or under a claim, and others with one.
+SELECT d.id FROM webhooks_deliveries_delivery d JOIN webhooks_subscriptions_webhook w ON w.id = d.webhook_id
+WHERE d.due_at IS NOT NULL
+  AND ((d.feed_position IS NOT NULL) <> (w.kind = 'pull') OR (w.kind = 'pull' AND d.claim_token IS NOT NULL))
+LIMIT %(limit)s
+
 -- name: open_without_event_or_webhook
 -- Open deliveries of an event or a webhook that is gone: no claim finds what to send, or where.
 SELECT d.id FROM webhooks_deliveries_delivery d

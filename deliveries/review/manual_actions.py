@@ -17,7 +17,7 @@ from deliveries.models import DeadLetter, Delivery
 from deliveries.models.debounce import LastSent
 from deliveries.models.deliveries import HELD
 from deliveries.models.events import EXPUNGED
-from deliveries.queueing import ordering, wakeups
+from deliveries.queueing import feed_news, ordering, wakeups
 from deliveries.reasons import Reason, ReasonCode
 from deliveries.review.refusals import StateConflict, check_sendable, conflict, reread
 
@@ -44,6 +44,10 @@ _DUE = Case(
     default=Value(HELD, output_field=DateTimeField()),
     output_field=DateTimeField(),
 )
+
+
+_NOT_GIVEN = Case(When(feed_position__isnull=False, then=0))
+"""Where a feed finds it again, behind all that it gave."""
 
 
 def replay(*, delivery: Delivery, by: str, note: str = "") -> Delivery:
@@ -150,6 +154,7 @@ def _replay(chosen: QuerySet[Delivery], seen: _Seen, *, by: str, note: str) -> i
             claim_token=None,
             tries=0,
             orphaned_attempts=0,
+            feed_position=_NOT_GIVEN,
             replays=F("replays") + 1,
             closed_at=None,
             **reasons.changes(None),
@@ -157,8 +162,13 @@ def _replay(chosen: QuerySet[Delivery], seen: _Seen, *, by: str, note: str) -> i
         _resolve(webhooks_of, DeadLetter.Resolution.REPLAYED, by, note)
         _let_on(webhooks_of)
         woken = {webhook_id for webhook_id, _key in webhooks_of.values()}
-        transaction.on_commit(lambda: wakeups.wake(woken), robust=True)
+        transaction.on_commit(lambda: _wake(woken), robust=True)
     return len(webhooks_of)
+
+
+def _wake(webhook_ids: Collection[int]) -> None:
+    wakeups.wake(webhook_ids)
+    feed_news.announce(webhook_ids)
 
 
 def _discard(chosen: QuerySet[Delivery], seen: _Seen, *, by: str, note: str) -> int:

@@ -18,15 +18,17 @@ from typing import Final
 
 from django.core.exceptions import ValidationError
 
+from deliveries.queueing import feed_tests
 from deliveries.queueing.webhook_settings import WebhookSettings
 from deliveries.sending import destinations
 from deliveries.sending.destinations import TooLarge
 from deliveries.sending.masking import masked, without_echo
 from deliveries.sending.process_transport import transport
 from deliveries.sending.rendering import message_of, request_of
-from deliveries.transport import Outcome, Request
+from deliveries.transport import ErrorClass, Outcome, Request
 from subscriptions import ids
 from subscriptions.models import EventType
+from subscriptions.webhook_rules import PULL
 
 OF_MERCHANT_MAX: Final = 8
 """Test sends that one merchant may have open at a time in a process."""
@@ -107,6 +109,8 @@ def begin(prepared: PreparedSend) -> Future[Outcome]:
 
     Raises TooManyTests. Show the outcome by `shown` only.
     """
+    if prepared.webhook.kind == PULL:
+        return _into_feed(prepared)
     merchant = prepared.webhook.merchant_id
     _open.add(merchant)
     future: Future[Outcome] = Future()
@@ -120,6 +124,21 @@ def begin(prepared: PreparedSend) -> Future[Outcome]:
     except BaseException:
         _open.remove(merchant)
         raise
+    return future
+
+
+def _into_feed(prepared: PreparedSend) -> Future[Outcome]:
+    """Leave the sample for who asks the feed next."""
+    future: Future[Outcome] = Future()
+    error: ErrorClass | None = ErrorClass.INTERNAL
+    if not prepared.webhook.webhook_id:
+        detail = "Save the webhook first: then it has a feed."
+    elif not feed_tests.put(prepared.webhook.webhook_id, prepared.entry.name):
+        detail = "Redis is away, so the sample can't wait in the feed. Try again."
+    else:
+        error, minutes = None, feed_tests.LIFE // 60
+        detail = f"The sample waits in the feed for {minutes} minutes, marked as a test: the next request gets it."
+    future.set_result(Outcome(error=error, detail=detail))
     return future
 
 

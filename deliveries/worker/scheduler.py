@@ -11,7 +11,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from deliveries.db import outages
 from deliveries.db.outages import concerns_statement, is_outage
 from deliveries.db.sessions import borrowed
-from deliveries.queueing import claims, ordering, orphans, wakeups, webhook_changes
+from deliveries.queueing import claims, feeds, ordering, orphans, wakeups, webhook_changes
 from deliveries.queueing.ordering import OrderingGroup
 from deliveries.sending.process_transport import close_idle
 from deliveries.worker.engine import engine
@@ -25,7 +25,9 @@ LEASE = 1.5
 SWEEP_INTERVAL = 1.0
 """Seconds between two sweeps of the leading scheduler."""
 HEAL_INTERVAL = 5.0
-"""Seconds between two rounds of looks at all lines with a delivery open or in review, for one that stands still."""
+"""Seconds between two rounds of looks at all lines with a delivery open or in review, for one that stands still.
+
+Feeds are looked at with it, for what is too old: no claim meets it."""
 HEAL_SLICE = 0.2
 """Seconds a look takes, about; a long round goes on with the next sweep, so that heartbeats are sent meanwhile."""
 
@@ -77,6 +79,8 @@ class Scheduler(threading.Thread):
         sweep()
         if time.monotonic() >= self._heal_at:
             self._healed = heal(self._healed)
+            with borrowed():
+                feeds.expire()
             self._heal_at = time.monotonic() + (HEAL_INTERVAL if self._healed == ordering.FRONT else 0)
 
 

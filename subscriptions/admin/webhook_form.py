@@ -20,6 +20,7 @@ from subscriptions.admin.destination_fields import DestinationFields
 from subscriptions.admin.event_picker import EventsField, on_offer
 from subscriptions.admin.service_forms import ServiceForm
 from subscriptions.models import Webhook
+from subscriptions.validators.destinations import OF_SENDING
 
 KEEPING_IT = (
     "Leave empty to keep the present one. One that you give replaces it at once; “Rotate secret” lets them overlap. "
@@ -38,7 +39,8 @@ class WebhookForm(ServiceForm, DestinationFields):
         required=False,
         widget=UnfoldAdminSelectWidget,
         initial=webhook_rules.HTTPS,
-        help_text="An HTTPS endpoint is an address on your server. It can't be changed once the webhook exists.",
+        help_text="An HTTPS endpoint is an address on your server. A feed needs no server: a program of yours fetches "
+        "the events. It can't be changed once the webhook exists.",
     )
 
     url = forms.CharField(
@@ -207,6 +209,11 @@ class WebhookForm(ServiceForm, DestinationFields):
     def _destination(self, kind: str, data: dict[str, Any], stored: Webhook | None) -> dict[str, Any]:
         """Read what the kind asks for, and drop what the browser sent of other kinds."""
         if kind == webhook_rules.HTTPS:
+            data["dialect"] = data.get("dialect") or "standard"
+            return {}
+        if kind == webhook_rules.PULL:
+            for name in OF_SENDING:
+                data.pop(name, None)
             data["dialect"] = data.get("dialect") or "standard"
             return {}
         for name in ("url", "dialect", "headers"):

@@ -21,7 +21,8 @@ from subscriptions.admin.scoping import DEVELOPER, OwnRowsFilter, name_of
 from subscriptions.admin.service_forms import ServiceFormMixin
 from subscriptions.admin.webhook_form import WebhookForm
 from subscriptions.models import Subscription, Webhook
-from subscriptions.webhook_rules import HTTPS
+from subscriptions.validators.destinations import OF_SENDING
+from subscriptions.webhook_rules import HTTPS, PULL
 
 PATTERNS_SHOWN = 3
 
@@ -97,6 +98,8 @@ class WebhookAdmin(ServiceFormMixin, WithRowActions):
             return self.viewer_fieldsets
         if obj.kind == HTTPS:
             left_out = {"merchant", "kind", *destination_fields.NAMES}
+        elif obj.kind == PULL:
+            left_out = {"merchant", "kind", *destination_fields.NAMES, *OF_SENDING}
         else:
             others = set(destination_fields.NAMES) - set(destination_fields.of_kind(obj.kind))
             left_out = {"merchant", "kind", "url", "dialect", "headers", "body_style", "api_version"} | others
@@ -105,7 +108,7 @@ class WebhookAdmin(ServiceFormMixin, WithRowActions):
             for title, options in self.fieldsets
         ]
         kept[0][1]["fields"] += ["secrets_text"]
-        return kept
+        return [(title, options) for title, options in kept if options["fields"]]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Leave out the deleted, and read along what each listens to."""

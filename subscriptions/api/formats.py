@@ -106,7 +106,7 @@ def _members(kind: webhook_rules.Kind, fields: Sequence[webhook_rules.KindField]
 
 
 def _queues() -> list[webhook_rules.Kind]:
-    return [kind for kind in webhook_rules.rules().kinds() if kind.name != webhook_rules.HTTPS]
+    return [kind for kind in webhook_rules.rules().kinds() if kind.settings]
 
 
 _NOTHING: Final = {"type": "object", "title": webhook_rules.HTTPS, "additionalProperties": False}
@@ -114,7 +114,7 @@ _NOTHING: Final = {"type": "object", "title": webhook_rules.HTTPS, "additionalPr
 
 @extend_schema_field({"anyOf": [*(_members(kind, kind.settings, is_open=False) for kind in _queues()), _NOTHING]})
 class Destination(serializers.DictField):
-    """Where a queue is, as its kind wants it; empty for an endpoint."""
+    """Where a queue is, as its kind wants it; empty for endpoints and feeds."""
 
 
 @extend_schema_field({"anyOf": [*(_members(kind, kind.credentials, is_open=True) for kind in _queues()), _NOTHING]})

@@ -17,7 +17,7 @@ MASKED: Final = "••••••"
 
 
 class WebhookSerializer(ApiSerializer):
-    """A webhook: where a merchant's events are sent, which ones, and how."""
+    """A webhook: where a merchant's events go, which ones, and how."""
 
     null_means_empty = frozenset(
         {
@@ -51,14 +51,15 @@ class WebhookSerializer(ApiSerializer):
         formats.Address(
             required=False,
             help_text="https, and not inside a private network. Needed for an endpoint; a queue's is made from its "
-            "`destination`.",
+            "`destination`, a feed has none.",
         ),
         "https://accounting.example.com/hooks/orders",
     )
     kind = eg(
         formats.Kind(
             required=False,
-            help_text="Where events go: `https`, an endpoint, or a queue. It can't be changed afterwards.",
+            help_text="Where events go: `https`, an endpoint; a queue; or `pull`, a feed that your program fetches "
+            "(`GET webhooks/{id}/feed`). It can't be changed afterwards.",
         ),
         webhook_rules.HTTPS,
     )

@@ -23,6 +23,7 @@ class ApiKey(models.Model):
         PUBLISH = "publish", "Publish events"
         READ = "read", "Read everything of the merchant"
         MANAGE = "manage", "Change webhooks, replay and discard"
+        RECEIVE = "receive", "Fetch events from feeds"
 
     id = models.BigAutoField(primary_key=True)
     public_id = PublicIdField(prefix=ids.API_KEY, unique=True)

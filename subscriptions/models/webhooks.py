@@ -27,10 +27,11 @@ class WebhookQuerySet(models.QuerySet["Webhook"]):
 
 
 class Webhook(models.Model):
-    """Where a merchant's events are sent: an endpoint or a queue, in which dialect, under which policy.
+    """Where a merchant's events go: an endpoint, a queue or a feed, in which dialect, under which policy.
 
-    `url` is the address that is called; that of a queue is made from `destination`, which holds what may be
-    shown of it. `credentials` are JSON, encrypted (`subscriptions.encryption`): never shown, read only by who sends.
+    `url` is the address that is called; that of a queue is made from `destination`, which holds what may be shown of
+    it, and a feed has none. `credentials` are JSON, encrypted (`subscriptions.encryption`): never shown, read only by
+    who sends.
 
     Empty settings (null) mean the dialect's own. `is_enabled=False` skips events; `paused_at` holds deliveries until
     resumed; `deleted_at` marks a row kept for the log.
@@ -111,7 +112,7 @@ class Webhook(models.Model):
 
     @property
     def place(self) -> str:
-        """Where it sends, in words: its URL, or the bus, queue or topic."""
+        """Where its events go, in words: its URL, the bus, queue or topic, or its feed."""
         if self.kind == webhook_rules.HTTPS:
             return self.url
         return webhook_rules.rules().describe_destination(self.kind, self.destination)

@@ -43,8 +43,8 @@ def create_webhook(
 
     `others` are headers, retry_policy, timeout (seconds), max_in_flight, rate_limit (requests a second), ordering
     (none, resource, webhook: what is published from now on), expire_after (seconds), filter, fields, is_enabled,
-    body_style, api_version; empty ones mean the dialect's or the platform's own. `kind` says where events go: https, or
-    a queue, which has `destination` and `credentials` in place of a URL (docs/destinations.md).
+    body_style, api_version; empty ones mean the dialect's or the platform's own. `kind` says where events go: https; a
+    queue, which has `destination` and `credentials` in place of a URL; or pull, which has none (docs/destinations.md).
 
     Raises ValidationError naming every wrong field, for an inactive merchant, and for one webhook too many.
     """

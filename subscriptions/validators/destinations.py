@@ -1,4 +1,4 @@
-"""Where a webhook leads: the URL of an endpoint, or a destination with its credentials. Decided together."""
+"""Where a webhook leads: an endpoint's URL, a destination with its credentials, or a feed. Decided together."""
 
 from __future__ import annotations
 
@@ -15,6 +15,15 @@ from subscriptions.validators.text import kind as json_kind
 SECRET_NEEDED: Final = "secret_needed"  # noqa: S105 - an error's code
 STANDARD: Final = "standard"
 """The dialect of queues' messages."""
+OF_SENDING: Final = {
+    "url": "URL",
+    "retry_policy": "retry policy",
+    "timeout": "timeout",
+    "max_in_flight": "limit of open requests",
+    "rate_limit": "rate limit",
+    "ordering": "choice of an order: its feed is always in order",
+}
+"""Settings that speak of sending, which a feed doesn't do, in words."""
 Problems = dict[str, Any]
 
 
@@ -37,18 +46,31 @@ def clean_destination(
         return {}
     if kind == webhook_rules.HTTPS:
         return _endpoint(values, cleaned, problems)
+    if kind == webhook_rules.PULL:
+        return _feed(values, cleaned, problems)
     return _queue(kind, values, cleaned, present, problems)
 
 
 def _endpoint(values: Mapping[str, Any], cleaned: Mapping[str, Any], problems: Problems) -> dict[str, Any]:
     if cleaned.get("url") == "":
         problems["url"] = ["A webhook needs a URL. Give the https address that receives its events."]
+    problems.update(_no_destination(webhook_rules.HTTPS, values))
+    return {}
+
+
+def _feed(values: Mapping[str, Any], cleaned: Mapping[str, Any], problems: Problems) -> dict[str, Any]:
+    for name, what in OF_SENDING.items():
+        if cleaned.get(name):
+            problems[name] = [f"A webhook of the kind pull sends nothing, so it has no {what}. Leave it out."]
+    problems.update(_no_destination(webhook_rules.PULL, values))
+    return {}
+
+
+def _no_destination(kind: str, values: Mapping[str, Any]) -> Problems:
     try:
-        webhook_rules.rules().check_destination(
-            webhook_rules.HTTPS, _given(values, "destination"), _given(values, "credentials")
-        )
+        webhook_rules.rules().check_destination(kind, _given(values, "destination"), _given(values, "credentials"))
     except ValidationError as error:
-        problems.update(error.error_dict)
+        return dict(error.error_dict)
     return {}
 
 

@@ -116,6 +116,14 @@ SENTENCES: list[tuple[ReasonCode, dict[str, Any], str]] = [
     (ReasonCode.DISCARDED, {"by": "Ann", "note": ""}, "Discarded by Ann."),
     (ReasonCode.EXPUNGED, {"by": "ada"}, "The event's payload was expunged by ada."),
     (ReasonCode.ANSWERED_WITH_SUCCESS, {}, "Delivered; your server answered 503."),
+    (ReasonCode.ACKNOWLEDGED, {"by": "ada"}, "It was fetched from the feed and acknowledged by ada."),
+    (ReasonCode.FETCHED, {}, "Delivered; it was fetched from the feed and acknowledged."),
+    (ReasonCode.AWAITS_FETCH, {}, "It waits in the feed to be fetched."),
+    (
+        ReasonCode.AWAITS_ACKNOWLEDGEMENT,
+        {},
+        "It was fetched from the feed; the next request with a cursor behind it acknowledges it.",
+    ),
     (
         ReasonCode.PAUSED,
         {"since": "2026-11-03T09:05:00+00:00", "by": "anna"},

@@ -13,7 +13,7 @@ from subscriptions import services
 from subscriptions.models import Membership
 from tests.support.api import Client
 from tests.support.desk import Shop, add_delivery, make_dead, make_shop
-from tests.support.factories import make_api_key, make_user
+from tests.support.factories import make_api_key, make_user, make_webhook
 from tests.support.receiver import TestReceiver
 
 DOCUMENT = SchemaGenerator().get_schema(request=None, public=True)
@@ -54,6 +54,8 @@ def place(path: str, shop: Shop) -> str:
             events=["*"],
             dialect="shopery",
         ).webhook
+    elif path.endswith("/feed"):
+        row = make_webhook(shop.merchant, kind="pull", url="")
     elif "/dead-letters/" in path:
         row = add_delivery(shop.webhook)
         make_dead(row)

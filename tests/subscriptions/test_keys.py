@@ -38,7 +38,7 @@ def test_only_the_first_characters_and_a_hash_are_stored():
 
 
 def test_a_key_has_all_scopes_unless_told_otherwise():
-    assert make_api_key().api_key.scopes == ["publish", "read", "manage"]
+    assert make_api_key().api_key.scopes == ["publish", "read", "manage", "receive"]
     assert make_api_key(scopes=["read", "publish", "read"]).api_key.scopes == ["publish", "read"]
 
 

@@ -14,7 +14,7 @@ from deliveries.models import Attempt, DeadLetter, Delivery, Event, WebhookState
 from deliveries.notifications import auto_pause, watcher
 from deliveries.publishing import publish
 from deliveries.queueing import ordering
-from deliveries.recording import outcomes
+from deliveries.recording import feed, outcomes
 from deliveries.reporting import explanations
 from deliveries.review import manual_actions
 from subscriptions import services
@@ -257,6 +257,23 @@ def not_subscribed_then() -> Webhook:
     later = Event.objects.get().created_at + timedelta(seconds=1)
     Subscription.objects.filter(webhook=webhook, pattern="product.purchased").update(created_at=later)
     Subscription.objects.filter(webhook=webhook, pattern="file.uploaded").update(ended_at=later)
+    return webhook
+
+
+def waits_in_a_feed() -> Webhook:
+    return due_one(kind="pull", url="").webhook
+
+
+def was_fetched() -> Webhook:
+    webhook = waits_in_a_feed()
+    feed.fetch_page(webhook, None, 10, "ada")
+    return webhook
+
+
+def was_acknowledged() -> Webhook:
+    webhook = waits_in_a_feed()
+    page = feed.fetch_page(webhook, None, 10, "ada")
+    feed.fetch_page(webhook, page.cursor, 10, "ada")
     return webhook
 
 

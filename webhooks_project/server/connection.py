@@ -16,7 +16,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from webhooks_project.server import messages
-from webhooks_project.server.messages import Answer, Request
+from webhooks_project.server.messages import Answer, Parked, Request
 from webhooks_project.server.reading import Reader, State
 from webhooks_project.server.streaming import Stream
 
@@ -153,6 +153,11 @@ class Connection(asyncio.Protocol):
             self._stream = Stream(self, request, answer)
             if self.is_writable:
                 self._stream.pull()
+
+    def park(self, request: Request, parked: Parked) -> None:
+        """Let the current request wait for news."""
+        if not self.is_closed and request is self._current:
+            self.server.waiting.park(request, parked)
 
     def expect_relayed(self, asking: Asking | None) -> None:
         """Note who brings the answer to the current request, or that nobody does any more."""

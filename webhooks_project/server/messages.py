@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from subscriptions.awaited import Wait
     from subscriptions.limits import Quota
 
 Headers = list[tuple[str, str]]
@@ -30,6 +31,9 @@ class Asker(Protocol):
     def answer(self, request: Request, answer: Answer) -> None:
         """Send the answer. Call it on the loop's thread; an asker that has left ignores it."""
 
+    def park(self, request: Request, parked: Parked) -> None:
+        """Let the request wait. Call it on the loop's thread; an asker that has left ignores it."""
+
 
 @dataclass(slots=True, eq=False)
 class Request:
@@ -42,7 +46,8 @@ class Request:
         version: `1.1` or `1.0`.
         client: The peer's address, "" where there is none.
         began: The loop's time when its head was complete, in seconds.
-        quota: Where its credential stands, once the request was counted on the loop; the view counts it no more.
+        quota: Where its credential stands, once the request was counted; the view counts it no more.
+        waits_until: The loop's time until which it waits for news; 0 for one that never waited.
     """
 
     method: str
@@ -56,6 +61,7 @@ class Request:
     body: bytes = b""
     keeps_alive: bool = True
     quota: Quota | None = None
+    waits_until: float = 0.0
 
 
 @dataclass(slots=True, eq=False)
@@ -82,6 +88,14 @@ class Later:
 
     ready: Future[Any]
     make: Callable[[], Answer]
+
+
+@dataclass(slots=True, eq=False)
+class Parked:
+    """An answer that says that there is nothing new: given when the wait is over, unless there are news before."""
+
+    wait: Wait
+    answer: Answer
 
 
 def error(status: int, code: str, detail: str, **headers: str) -> Answer:

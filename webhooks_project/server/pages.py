@@ -17,10 +17,10 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
-from subscriptions.awaited import WAITS, AwaitedResponse
+from subscriptions.awaited import WAITS, AwaitedResponse, wait_of
 from subscriptions.limits import COUNTED
 from webhooks_project.server import messages
-from webhooks_project.server.messages import Answer, Later, Request
+from webhooks_project.server.messages import Answer, Later, Parked, Request
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +47,7 @@ class Pages(BaseHandler):
             WAITS: True,
         }
 
-    def respond(self, request: Request) -> Answer | Later:
+    def respond(self, request: Request) -> Answer | Later | Parked:
         """Return the answer to a request. Never raises; blocks as long as the view takes.
 
         An answer that waits for somebody outside comes later, and holds neither thread nor database session till then.
@@ -61,7 +61,8 @@ class Pages(BaseHandler):
             if isinstance(response, AwaitedResponse):
                 close_old_connections()
                 return Later(response.awaited, lambda: self._finish(request, response))
-            return _answer(response)
+            wait = wait_of(response)
+            return _answer(response) if wait is None else Parked(wait, _answer(response))
         except Exception:  # noqa: BLE001 - not a view's, which Django answers: a signal's or the response's own
             return _failed(request)
 

@@ -14,7 +14,7 @@ import structlog
 
 from webhooks_project.server import messages
 from webhooks_project.server.messages import Answer, Request
-from webhooks_project.server.relayed import LENGTH, packed
+from webhooks_project.server.relayed import LENGTH, PARKED, packed, parked
 
 if TYPE_CHECKING:
     from webhooks_project.server.connection import Connection
@@ -88,6 +88,7 @@ class Asking(asyncio.Protocol):
         self._relay = relay
         self._left = 0  # bytes of the frame that is coming
         self._length = bytearray()  # what has come of a frame's length
+        self._parked: bytearray | None = None  # what has come of an answer that may wait
         self._has_begun = self._is_whole = self._has_left = self._is_half_closed = False
 
     # --- for the connection ------------------------------------------------------------------------------------------
@@ -134,6 +135,9 @@ class Asking(asyncio.Protocol):
                 part = data[place : place + self._left]
                 place += len(part)
                 self._left -= len(part)
+                if self._parked is not None:
+                    self._parked += part
+                    continue
                 self._has_begun = True
                 self.connection.relayed(part)
                 if not self.connection.is_writable:
@@ -146,13 +150,19 @@ class Asking(asyncio.Protocol):
                 self._left = int.from_bytes(self._length)
                 self._length.clear()
                 self._is_whole = self._left == 0
+                if self._left & PARKED:
+                    self._left ^= PARKED
+                    self._parked = bytearray()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the answer: whole, or broken off."""
         self._relay.is_over(self)
         if self._has_left:
             return
-        if self._has_begun or self._is_whole:
+        if self._parked and not self._left:
+            self.connection.expect_relayed(None)
+            self.connection.park(self.request, parked(bytes(self._parked)))
+        elif self._has_begun or self._is_whole:
             self.connection.streamed(whole=self._is_whole)
         else:
             log.error("page_process_broke_off", path=self.request.path)

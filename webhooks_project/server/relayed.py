@@ -1,7 +1,8 @@
 """Requests and answers between web processes and page processes, on a Unix socket of their own: one request each.
 
 A request is one frame: its fields by `marshal` (both ends are the same program, and nobody else has the socket). Its
-answer is the client's bytes in frames as they are made; an empty frame says that all of it was sent.
+answer is the client's bytes in frames as they are made; an empty frame says that all of it was sent. One that may wait
+for news is a frame of another kind, since waiting costs the web process nothing.
 """
 
 from __future__ import annotations
@@ -9,15 +10,18 @@ from __future__ import annotations
 import marshal
 from typing import TYPE_CHECKING, Any, Final
 
+from subscriptions.awaited import Wait
 from subscriptions.limits import Quota
 from webhooks_project.server.connection import Connection
-from webhooks_project.server.messages import Asker, Request
+from webhooks_project.server.messages import Answer, Asker, Parked, Request
 
 if TYPE_CHECKING:
     from webhooks_project.server.serving import Server
 
 LENGTH: Final = 4
 """Bytes before each frame that say how long it is."""
+PARKED: Final = 1 << 31
+"""Added to the length of a frame that holds no answer, but one that may wait for news, in the web process."""
 
 
 def frame(data: bytes) -> bytes:
@@ -28,8 +32,7 @@ def frame(data: bytes) -> bytes:
 def packed(request: Request) -> bytes:
     """Return a request as a frame."""
     fields = [getattr(request, name) for name in _FIELDS]
-    quota = [getattr(request.quota, name) for name in _QUOTA] if request.quota else None
-    return frame(marshal.dumps([*fields, quota]))
+    return frame(marshal.dumps([*fields, _fields_of(request.quota)]))
 
 
 def unpacked(data: bytes, asker: Asker) -> Request:
@@ -38,6 +41,24 @@ def unpacked(data: bytes, asker: Asker) -> Request:
     request = Request(**dict(zip(_FIELDS, fields, strict=True)), asker=asker)
     request.quota = Quota(*quota) if quota else None
     return request
+
+
+def parked_frame(parked: Parked) -> bytes:
+    """Return an answer that may wait as a frame."""
+    wait, answer = parked.wait, parked.answer
+    fields = (wait.webhook_id, wait.merchant_id, wait.seconds, _fields_of(wait.quota))
+    data = marshal.dumps([*fields, answer.status, answer.headers, answer.body])
+    return (PARKED | len(data)).to_bytes(LENGTH) + data
+
+
+def parked(data: bytes) -> Parked:
+    """Return the answer that such a frame holds."""
+    webhook_id, merchant_id, seconds, quota, *answer = marshal.loads(data)  # noqa: S302 - from our own page process
+    return Parked(Wait(webhook_id, merchant_id, seconds, Quota(*quota) if quota else None), Answer(*answer))
+
+
+def _fields_of(quota: Quota | None) -> list[int] | None:
+    return [getattr(quota, name) for name in _QUOTA] if quota else None
 
 
 _FIELDS: Final = ("method", "path", "query", "headers", "version", "client", "began", "body", "keeps_alive")
@@ -68,6 +89,13 @@ class RelayedConnection(Connection):
         self.client = request.client
         self._start(request)
 
+    def park(self, request: Request, parked: Parked) -> None:
+        """Leave the waiting to the web process."""
+        if not self.is_closed and request is self._current:
+            self._current = None
+            self.transport.park(parked)
+            self._close()
+
     def _answered(self) -> None:
         """Say that the answer was sent whole, and leave."""
         self._current = None
@@ -84,6 +112,10 @@ class _Framing:
     def write(self, data: bytes) -> None:
         """Send data as one frame."""
         self._transport.write(frame(data))
+
+    def park(self, parked: Parked) -> None:
+        """Send an answer that may wait."""
+        self._transport.write(parked_frame(parked))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)

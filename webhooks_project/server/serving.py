@@ -16,11 +16,12 @@ from django.conf import settings
 from webhooks_project.server import messages, routes
 from webhooks_project.server.connection import Connection
 from webhooks_project.server.leaving import HALF_CLOSED_SECONDS, Leaving
-from webhooks_project.server.messages import Answer, Later, Request
+from webhooks_project.server.messages import Answer, Later, Parked, Request
 from webhooks_project.server.pages import Pages
 from webhooks_project.server.reading import State
 from webhooks_project.server.relay import Relay
 from webhooks_project.server.threads import Threads
+from webhooks_project.server.waiting import WaitingRoom
 
 access = structlog.get_logger("webhooks_project.access")
 
@@ -110,6 +111,7 @@ class Server:
         self._relay = relay
         self._pages = Pages(*self.address)
         self.leaving = Leaving()
+        self.waiting = WaitingRoom(self)
         self._threads = Threads("web", settings.WEB_THREADS)
         self._probes = {prefix: Threads(f"web-{prefix.strip('/')}", 1) for prefix in routes.PROBES}
 
@@ -125,6 +127,7 @@ class Server:
         self.is_stopping = True
         self._server.close()
         await asyncio.sleep(0)  # what was accepted already is read
+        self.waiting.end_all()
         for connection in list(self._connections):
             connection.stop(PATIENCE)
         if self._connections:
@@ -134,7 +137,7 @@ class Server:
                 for connection in list(self._connections):
                     connection.transport.abort()
         self._sweep.cancel()
-        for end in (*self.at_the_end, self._threads.stop):
+        for end in (*self.at_the_end, self.waiting.stop, self._threads.stop):
             await asyncio.to_thread(end, PATIENCE)
 
     # --- for connections ----------------------------------------------------------------------------------------------
@@ -148,12 +151,15 @@ class Server:
     def farewell(self, connection: Connection) -> None:
         """Forget a connection, and end what is still being read for it."""
         self.leaving.has_left(connection)
+        self.waiting.forget(connection)
         self._connections.discard(connection)
         if self.is_stopping and not self._connections:
             self._all_gone.set()
 
     def has_ended(self, connection: Connection) -> None:
         """Note that a client sends no more: most of them have left, so what is read for it ends soon."""
+        if self.waiting.end(connection):
+            return
         if self._relay is not None and (asking := self._relay.of(connection)) is not None:
             asking.half_close()
         else:
@@ -207,6 +213,8 @@ class Server:
             if isinstance(answer, Later):
                 finish = partial(self._answer_later, request, answer)
                 answer.ready.add_done_callback(lambda _ready: self._threads.run(finish))
+            elif isinstance(answer, Parked):
+                self.tell(request.asker.park, request, answer)
             else:
                 self.tell(request.asker.answer, request, answer)
 

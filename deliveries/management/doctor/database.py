@@ -94,6 +94,7 @@ def _backlog() -> Finding:
     waiting = Delivery.objects.filter(
         status__in=[Delivery.Status.PENDING, Delivery.Status.RETRYING],
         due_at__lt=timezone.now() - OVERDUE_AFTER,
+        feed_position=None,
         webhook__is_enabled=True,
         webhook__deleted_at=None,
         webhook__paused_at=None,

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from deliveries.sending.destinations import eventbridge, https, pubsub, sqs
+from deliveries.sending.destinations import eventbridge, https, pubsub, pull, sqs
 from deliveries.sending.destinations.base import Destination, TooLarge
 
 __all__ = ["KINDS", "Destination", "TooLarge", "get"]
 
-KINDS: Final = {module.DESTINATION.name: module.DESTINATION for module in (https, eventbridge, sqs, pubsub)}
+KINDS: Final = {module.DESTINATION.name: module.DESTINATION for module in (https, eventbridge, sqs, pubsub, pull)}
 
 
 def get(kind: str) -> Destination:

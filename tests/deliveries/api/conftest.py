@@ -11,9 +11,10 @@ from deliveries.models import Delivery
 from subscriptions import limits
 from tests.support.api import Client
 from tests.support.api_fixtures import api, nothing_remembered, other_shop, shop, stranger, webhook
+from tests.support.feeds import consumer, feed
 from tests.support.publishing_web import PublishingWeb, publishing_web
 
-__all__ = ["api", "nothing_remembered", "other_shop", "shop", "stranger", "webhook"]
+__all__ = ["api", "consumer", "feed", "nothing_remembered", "other_shop", "shop", "stranger", "webhook"]
 
 
 @pytest.fixture

@@ -43,6 +43,7 @@ class Route:
 
     def at(self, places: dict[str, str]) -> str:
         kind = self.path.strip("/").removeprefix("api/v1/").removeprefix("api/").partition("/<")[0]
+        kind = "feed" if self.path.endswith("/feed") else kind
         return self.path.replace("<str:id>", places.get(kind, "none"))
 
 
@@ -78,6 +79,7 @@ def places(api: Client, shop: NewMerchant) -> Iterator[dict[str, str]]:
     with HostileServer(answers()) as server:
         body = {"url": server.url, "events": ["*"]}
         webhook = api.post("/api/v1/webhooks", body).json()["id"]
+        feed = api.post("/api/v1/webhooks", {"kind": "pull", "events": ["order.paid"]}).json()["id"]
         company = api.post("/company/webhooks", body).json()["id"]
         event = api.post("/api/v1/events", ORDER).json()["id"]
         Delivery.objects.update(status="dead", due_at=None, closed_at=timezone.now())
@@ -89,6 +91,7 @@ def places(api: Client, shop: NewMerchant) -> Iterator[dict[str, str]]:
         Delivery.objects.filter(pk=second.pk).update(status="retrying", due_at=timezone.now() + timedelta(hours=1))
         yield {
             "webhooks": webhook,
+            "feed": feed,
             "company/webhooks": company,
             "events": event,
             "deliveries": second.public_id,

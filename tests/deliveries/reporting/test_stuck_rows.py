@@ -34,6 +34,12 @@ def changed(**columns: Any) -> int:
     return delivery.pk
 
 
+def of_feed(**columns: Any) -> int:
+    delivery = due_one(make_webhook(kind="pull", url=""))
+    Delivery.objects.filter(pk=delivery.pk).update(**columns)
+    return delivery.pk
+
+
 def dead() -> Delivery:
     delivery = due_one(make_webhook(retry_policy={"delays": []}))
     outcomes.record([answered(row, 500) for row in claim(delivery.webhook).rows])
@@ -98,6 +104,9 @@ STUCK: list[tuple[str, Callable[[], int]]] = [
     ("claim_not_taken_back", lambda: changed(status="sending", claim_token=None)),
     ("held_behind_nothing", lambda: changed(due_at=HELD, created_at=AGO)),
     ("held_behind_nothing", lambda: changed(due_at=HELD, created_at=AGO, ordering_group="a")),
+    ("feed_that_gives_nothing", lambda: changed(feed_position=0)),
+    ("feed_that_gives_nothing", lambda: of_feed(feed_position=None)),
+    ("feed_that_gives_nothing", lambda: of_feed(claim_token=1)),
     ("open_without_event_or_webhook", without_event),
     ("open_without_event_or_webhook", without_webhook),
     ("open_at_webhook_that_is_off", lambda: off(is_enabled=False, disabled_at=AGO)),
