@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import django
+import psutil
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webhooks_project.settings")
 os.environ.setdefault("LOG_LEVEL", "WARNING")
@@ -77,17 +78,19 @@ def workers(
     queues: str = "deliveries,housekeeping",
     threads: int = 4,
     **environment: str,
-) -> Iterator[None]:
-    """Run `count` worker processes of Celery's threads pool, as the Procfile does: one a core."""
+) -> Iterator[list[psutil.Process]]:
+    """Run `count` worker processes of Celery's threads pool, as the Procfile does: one a core; yields them."""
     command = [
         "-m", "celery", "-q", "-A", app, "worker", "-P", "threads", "-c", str(threads), "-Q", queues,
         "--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "WARNING",
     ]  # fmt: skip
     with contextlib.ExitStack() as stack:
-        for number in range(count):
+        started = [
             stack.enter_context(process(*command, "-n", f"{app}-{number}-{os.getpid()}@%h", **environment))
+            for number in range(count)
+        ]
         wait_for(lambda: _consumers(queues.split(",", maxsplit=1)[0]) >= count, 60)
-        yield
+        yield [psutil.Process(child.pid) for child in started]
 
 
 def prepare() -> None:

@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 RETRY_AFTER = (0.1, 0.2, 0.5)
 """Seconds between tries to write a chunk while the database is away; the last repeats."""
 BEHIND_SECONDS = 1.0
-BEHIND_CHUNKS = 10
+BEHIND_CHUNKS = 40
 """An outcome that waits so long, or so many chunks of them, hold claims back until the database has caught up."""
 SINGLE_TRIES = 2
 """How often an outcome that fails on its own account is tried again before it is given up."""

@@ -42,16 +42,31 @@ def close_idle() -> int:
     return transport().close_idle() if _made.cache_info().currsize else 0
 
 
+def open_requests_max() -> int:
+    """Return how many requests this process may have open: WEBHOOKS_OPEN_REQUESTS_MAX, or what its files allow."""
+    return min(int(settings.WEBHOOKS_OPEN_REQUESTS_MAX), _files_for_requests())
+
+
+@lru_cache(maxsize=1)
+def _files_for_requests() -> int:
+    """Return how many connections with requests the system's limit of open files leaves; at least one."""
+    allowed = _allow_files(settings.WEBHOOKS_OPEN_REQUESTS_MAX + MAX_KEPT + OTHER_FILES)
+    return max(1, allowed - min(MAX_KEPT, allowed // 4) - min(OTHER_FILES, allowed // 4))
+
+
 @lru_cache(maxsize=1)
 def _made() -> Transport:
-    _allow_files(settings.WEBHOOKS_OPEN_REQUESTS_MAX + MAX_KEPT + OTHER_FILES)
+    _files_for_requests()
     return Transport(address_policy(), ca_file=settings.WEBHOOKS_CA_FILE or None)
 
 
-def _allow_files(wanted: int) -> None:
-    """Let the process open as many files as its connections may need, as far as the system lets it."""
+def _allow_files(wanted: int) -> int:
+    """Let the process open as many files as its connections may need, as far as the system lets it; return how many."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    unlimited = resource.RLIM_INFINITY
+    if soft != unlimited and soft < wanted:
+        limit = wanted if hard == unlimited else min(wanted, hard)
         if limit > soft:
             resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+            soft = limit
+    return wanted if soft == unlimited else soft

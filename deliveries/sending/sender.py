@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
-from django.conf import settings
 
 from deliveries.db.sessions import clock
 from deliveries.queueing.claims import Claimed
 from deliveries.sending import destinations, resolvers
 from deliveries.sending.destinations import TooLarge
 from deliveries.sending.masking import without_echo
-from deliveries.sending.process_transport import transport
+from deliveries.sending.process_transport import open_requests_max, transport
 from deliveries.sending.rendering import render
+from deliveries.sending.slow_webhooks import SLOW_SHARE, SlowWebhooks
 from deliveries.transport import ErrorClass, Outcome, Request
 
 log = structlog.get_logger(__name__)
@@ -55,6 +55,7 @@ class Sender:
         self._unsent = unsent
         self._finished = finished
         self._open: dict[int, tuple[float, Claimed]] = {}
+        self._slow = SlowWebhooks()
         self._lock = threading.Lock()
         self._waiting = ThreadPoolExecutor(ASKING_THREADS, thread_name_prefix="ask")
         self.loaded_bytes = 0
@@ -75,7 +76,23 @@ class Sender:
     def free(self) -> int:
         """Return how many more rows may be submitted."""
         with self._lock:
-            return max(0, settings.WEBHOOKS_OPEN_REQUESTS_MAX - len(self._open))
+            return max(0, open_requests_max() - len(self._open))
+
+    def divide(self, webhook_ids: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Return those of these webhooks that may have any free place, and slow ones, which share `slow_free`."""
+        with self._lock:
+            if len(self._open) > open_requests_max() * SLOW_SHARE:
+                self._slow_open()  # some may have begun to hang just now
+            return self._slow.divide(webhook_ids)
+
+    def slow_free(self) -> int:
+        """Return how many more rows of slow webhooks may be submitted."""
+        with self._lock:
+            return max(0, int(open_requests_max() * SLOW_SHARE) - self._slow_open())
+
+    def _slow_open(self) -> int:
+        now = time.monotonic()
+        return self._slow.count((row.webhook.webhook_id, now - submitted) for submitted, row in self._open.values())
 
     def has_poison_candidate(self) -> bool:
         """Tell whether a delivery whose worker died twice is being sent here now."""
@@ -121,10 +138,13 @@ class Sender:
         started = time.monotonic()
 
         def done(outcome: Outcome) -> None:
+            finished = time.monotonic()
+            with self._lock:
+                self._slow.note(row.webhook.webhook_id, finished - started)
             try:
                 outcome = destinations.get(row.webhook.kind).outcome(outcome, row.webhook)
                 shown = without_echo(outcome, request, row.webhook.hidden)
-                self._sent(Sent(row, request, shown, started, time.monotonic()))
+                self._sent(Sent(row, request, shown, started, finished))
             except Exception:  # on the transport's thread, which must go on; the claim runs out as a dead worker's does
                 log.exception("send_failed", delivery=row.public_id)
             self._close(row)

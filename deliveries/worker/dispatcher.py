@@ -6,6 +6,7 @@ work, at the end of its slice (a successor is enqueued then), or when the worker
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import time
 from collections.abc import Sequence
@@ -41,6 +42,10 @@ SATURATED = 0.6
 LOAD_WINDOW = 0.1
 DATABASE_REST = 0.5
 """Seconds a dispatcher rests after the database failed it."""
+SLOW_AT_ONCE = 25
+"""Webhooks and deliveries of a claim for slow ones: what hangs ends together, and must start again little by little."""
+SLOW_PAUSE = 0.02
+"""Seconds a dispatcher waits for the bell while slow webhooks wait for places."""
 CLAIM_BYTES_MIN = 2 * 1024**2
 """Bytes that must be free below WEBHOOKS_LOADED_BYTES for a claim, so that a batch is never cut to a single body."""
 
@@ -70,6 +75,18 @@ def work(webhook_ids: Sequence[int]) -> None:
 
 
 def _stay_on_duty(process: Engine, dispatcher_id: str) -> None:
+    slow: dict[int, None] = {}
+    try:
+        _dispatch_until_idle(process, dispatcher_id, slow)
+    finally:
+        wakeups.give_back(list(slow))
+
+
+def _dispatch_until_idle(process: Engine, dispatcher_id: str, slow: dict[int, None]) -> None:
+    """Take, claim and submit until nothing has come for IDLE seconds, or the slice ends.
+
+    `slow`: ready webhooks that wait for their share of the places; quick ones mustn't wait behind them.
+    """
     slice_ends = time.monotonic() + SLICE
     had_room = idle_since = called_at = time.monotonic()
     claimed_at, is_awake = 0.0, False
@@ -95,14 +112,20 @@ def _stay_on_duty(process: Engine, dispatcher_id: str) -> None:
         saturated = load.is_high()
         taken = wakeups.take(dispatcher_id, max(1, min(CLAIM_WEBHOOKS, free)), saturated=saturated)
         is_awake = bool(taken.webhooks) and not saturated
-        if taken.webhooks:
+        if taken.webhooks or slow:
+            quick, found_slow = process.sender.divide(taken.webhooks)
+            slow |= dict.fromkeys(found_slow)
+            if taken.left and not quick:
+                continue  # the quick ones may be among those that are left
             claimed_at = idle_since = time.monotonic()
             if taken.left or (saturated and claimed_at - called_at > FULL):
                 wakeups.call_another()
                 called_at = claimed_at
-            if not _dispatch(process, taken.webhooks, free, max_bytes):
+            if not (_dispatch(process, quick, free, max_bytes) and _dispatch_slow(process, slow)):
                 wakeups.rest(dispatcher_id)
                 process.wait_for_progress(DATABASE_REST)
+            elif not taken.webhooks:
+                wakeups.wait_for_bell(SLOW_PAUSE)
         elif not _await_work(process, idle_since):
             return
 
@@ -152,8 +175,21 @@ def _room(process: Engine) -> tuple[int, int]:
     return process.sender.free(), min(settings.WEBHOOKS_CLAIM_BYTES, left)
 
 
+def _dispatch_slow(process: Engine, slow: dict[int, None]) -> bool:
+    """Dispatch some of the slow webhooks, the longest waiting first, as far as they have places left."""
+    free, max_bytes = _room(process)
+    if not slow or not free or not (share := process.sender.slow_free()):
+        return True
+    webhook_ids = list(itertools.islice(slow, SLOW_AT_ONCE))
+    for webhook_id in webhook_ids:
+        del slow[webhook_id]
+    return _dispatch(process, webhook_ids, min(free, share, SLOW_AT_ONCE), max_bytes)
+
+
 def _dispatch(process: Engine, webhook_ids: Sequence[int], free: int, max_bytes: int) -> bool:
     """Claim what is due for these webhooks and submit it. False where the database failed."""
+    if not webhook_ids:
+        return True
     try:
         batch = claims.claim(webhook_ids, limit=free, max_bytes=max_bytes)
     except (DatabaseError, InterfaceError) as error:

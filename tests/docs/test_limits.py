@@ -42,6 +42,7 @@ NOBODY_MEETS = {
         "deliveries.transport.idle_connections.MAX_SPARE", "deliveries.transport.connection.BUFFER_BYTES",
         "deliveries.transport.resolver.SLOW_FOR", "deliveries.transport.requests_adapter.READ_BYTES",
         "deliveries.transport.outcome.MANAGED_HEADERS", "deliveries.transport.urls.WAITING_MAX",
+        "deliveries.sending.slow_webhooks.KNOWN_MAX",
     ),
     "how much of a text is repeated, drawn or named": (
         "deliveries.publishing.schemas.SHOWN", "deliveries.publishing.schemas.MESSAGE_MAX",

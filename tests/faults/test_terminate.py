@@ -14,7 +14,7 @@ pytestmark = pytest.mark.faults
 
 WEBHOOKS, EVENTS = 550, 3
 OPEN = 500
-"""Requests that are open when the worker is told to end; WEBHOOKS_OPEN_REQUESTS_MAX is 2048."""
+"""Requests that are open when the worker is told to end; WEBHOOKS_OPEN_REQUESTS_MAX is 4096."""
 ANSWER = 12
 """Seconds a receiver takes: longer than the worker needs to open them all, shorter than its grace."""
 

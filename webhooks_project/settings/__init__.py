@@ -84,7 +84,7 @@ CELERY_BEAT_SCHEDULER = "webhooks_project.beat:DatabaseScheduler"
 
 # --- the engine (DESIGN: webhooks and dispatchers); seconds, bytes and counts ----------------------------------------
 
-WEBHOOKS_OPEN_REQUESTS_MAX = env.whole("WEBHOOKS_OPEN_REQUESTS_MAX", 2048, minimum=1)
+WEBHOOKS_OPEN_REQUESTS_MAX = env.whole("WEBHOOKS_OPEN_REQUESTS_MAX", 4096, minimum=1)
 WEBHOOKS_MAX_IN_FLIGHT = env.whole("WEBHOOKS_MAX_IN_FLIGHT", 20, minimum=1)
 WEBHOOKS_CLAIM_BYTES = env.whole("WEBHOOKS_CLAIM_BYTES", 4 * 1024**2, minimum=1)
 WEBHOOKS_LOADED_BYTES = env.whole("WEBHOOKS_LOADED_BYTES", 64 * 1024**2, minimum=1)
