@@ -5,8 +5,8 @@ ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_
 WORKDIR /app
 
 COPY pyproject.toml constraints.txt ./
-RUN python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' \
-        > /tmp/requirements.txt \
+RUN python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; e = p["optional-dependencies"]; \
+        print(*p["dependencies"], *e["admin"], *e["service"], sep="\n")' > /tmp/requirements.txt \
     && pip install --constraint constraints.txt --requirement /tmp/requirements.txt \
     && rm /tmp/requirements.txt \
     && useradd --system --uid 10001 --no-create-home webhooks
@@ -19,4 +19,4 @@ RUN DEBUG=false SECRET_KEY=unused WEBHOOKS_ENCRYPTION_KEYS=unused python manage.
 USER webhooks
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-CMD ["python", "-m", "webhooks_project.server", "--host", "0.0.0.0", "--port", "8000", "--processes", "2", "--grace", "30"]
+CMD ["python", "-m", "webhooks_project.server", "--host", "0.0.0.0", "--port", "8000", "--processes", "1", "--pages", "2", "--grace", "30"]

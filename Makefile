@@ -11,7 +11,7 @@ CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 JOBS ?= $(CORES)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test slow faults browser bench lint audit outdated format clean
+.PHONY: help demo run test slow faults wheel browser bench lint audit outdated format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ slow: $(VENV)/.dev ## the tests that wait out the retry schedule
 
 faults: export FAULT_ROUNDS := $(N)
 faults: $(VENV)/.dev ## the tests that kill workers and servers; N=rounds
+	$(suite)
+
+wheel: $(VENV)/.dev ## the tests that build the wheel and install it into projects of their own; needs the package index
 	$(suite)
 
 browser: $(VENV)/.dev ## the tests that drive Chromium
@@ -79,7 +82,8 @@ FIND_PYTHON := for python in $$PYTHON python3.14 python3.13 python3.12 python3.1
 	python=; done
 LIST := import sys, tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
 	extra = p["optional-dependencies"]; \
-	print(*(p["dependencies"] + extra["embedded"] if sys.argv[1] == "runtime" else extra["dev"]), sep="\n")
+	of = {"runtime": p["dependencies"] + extra["admin"] + extra["service"] + extra["embedded"], "dev": extra["dev"]}; \
+	print(*of[sys.argv[1]], sep="\n")
 
 $(VENV)/.created:
 	@$(FIND_PYTHON); [ -n "$$python" ] || { echo "Python 3.11, 3.12, 3.13 or 3.14 with its venv module is needed, and" \

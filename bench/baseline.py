@@ -20,10 +20,10 @@ from celery.signals import worker_ready
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webhooks_project.settings")
 django.setup()
 
-from django.conf import settings  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from deliveries.models import Attempt, Delivery  # noqa: E402
+from subscriptions.conf import settings  # noqa: E402
 
 app = Celery("baseline", broker=settings.CELERY_BROKER_URL)
 app.conf.update(

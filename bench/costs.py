@@ -7,8 +7,9 @@ from typing import Any
 
 import psutil
 import redis
-from django.conf import settings
 from django.db import DatabaseError, connection
+
+from subscriptions.conf import settings
 
 ROLES = {"webhooks_project.server": "web", "bench.bare_view": "web", " worker ": "worker", " beat": "beat"}
 """What stands in a process' command line, and the part it plays; receivers and load generators play none."""

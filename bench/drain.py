@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import redis
-from django.conf import settings
 
 from bench import costs, rig
 from deliveries.models import Delivery
+from subscriptions.conf import settings
 from subscriptions.models import Webhook
 
 RETRY_AT_ONCE = {"delays": [1, 1, 1]}

@@ -22,7 +22,6 @@ os.environ.setdefault("LOG_LEVEL", "WARNING")
 django.setup()
 
 import redis  # noqa: E402
-from django.conf import settings  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db.models import Max, Min  # noqa: E402
 
@@ -30,6 +29,7 @@ from deliveries import dialects  # noqa: E402
 from deliveries.models import Attempt, Delivery  # noqa: E402
 from deliveries.publishing import NewEvent, publish_many  # noqa: E402
 from deliveries.queueing import wakeups  # noqa: E402
+from subscriptions.conf import settings  # noqa: E402
 from subscriptions.models import Merchant, SigningSecret, Subscription, Webhook  # noqa: E402
 
 EVENT = "order.created"

@@ -17,8 +17,9 @@ class DeliveriesConfig(AppConfig):
         from deliveries import notifications  # noqa: F401
         from deliveries.models import codes
         from deliveries.queueing import webhook_changes  # noqa: F401
+        from deliveries.review import bulk_jobs  # noqa: F401
         from deliveries.sending import webhook_rules
-        from deliveries.worker import lifecycle, tasks  # noqa: F401
+        from deliveries.worker import lifecycle, periodic_tasks, tasks  # noqa: F401
 
         webhook_rules.install()
         lifecycle.connect()

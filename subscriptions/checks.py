@@ -1,17 +1,64 @@
-"""Start-up checks: what is misconfigured is found at boot, with its name."""
+"""Start-up checks: what is misconfigured is found at boot, with its name and how to correct it."""
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
 
 from subscriptions import encryption
+from subscriptions.conf import NAME, settings
+from subscriptions.options import EVERY, PREFIX
 
 SENDS_NOTHING = ("console", "dummy", "filebased", "locmem")
 """Django's mail backends whose mails reach nobody."""
+
+MAKE_A_KEY = 'python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
+
+
+@register
+def options_make_sense(**_kwargs: Any) -> list[CheckMessage]:
+    """Find options that are missing, unknown or of no sense."""
+    given = getattr(settings, NAME, {})
+    if not isinstance(given, Mapping):
+        text = f"{NAME} is {type(given).__name__}; it expects a dictionary."
+        return [
+            Error(text, hint=f'{NAME} = {{"REDIS_URL": …, "ENCRYPTION_KEYS": […]}}', id="webhooks_subscriptions.E004")
+        ]
+    return [*_unknown(given), *_missing(given), *_wrong(given)]
+
+
+def _unknown(given: Mapping[Any, Any]) -> Iterator[CheckMessage]:
+    for key in given:
+        if key not in EVERY:
+            meant = str(key).upper().removeprefix(PREFIX)
+            near = difflib.get_close_matches(meant, EVERY, n=1)
+            hint = f"Did you mean {near[0]!r}?" if near else "docs/embedding.md lists what there is."
+            yield Error(f"{NAME}[{key!r}]: there is no such option.", hint=hint, id="webhooks_subscriptions.E005")
+
+
+def _missing(given: Mapping[Any, Any]) -> Iterator[CheckMessage]:
+    for key, option in EVERY.items():
+        if option.required and not given.get(key):
+            hint = f"Make one: {MAKE_A_KEY}" if key == "ENCRYPTION_KEYS" else f"It expects {option.expects}."
+            yield Error(f"{NAME}[{key!r}] is not set.", hint=hint, id="webhooks_subscriptions.E006")
+
+
+def _wrong(given: Mapping[Any, Any]) -> Iterator[CheckMessage]:
+    for key, value in given.items():
+        option = EVERY.get(key)
+        if option is None or (option.required and not value):
+            continue
+        try:
+            option.check(value)
+        except (ValueError, TypeError) as error:
+            shown = "" if option.secret else f" = {value!r}"
+            text = f"{NAME}[{key!r}]{shown}: {error}."
+            yield Error(text, hint=f"It expects {option.expects}.", id="webhooks_subscriptions.E007")
 
 
 @register
@@ -22,6 +69,18 @@ def encryption_keys_work(**_kwargs: Any) -> list[CheckMessage]:
     except ImproperlyConfigured as error:
         return [Error(str(error), id="webhooks_subscriptions.E001")]
     return []
+
+
+@register
+def database_is_postgresql(**_kwargs: Any) -> list[CheckMessage]:
+    """Find another database: the engine's statements are PostgreSQL's."""
+    if connection.vendor == "postgresql":
+        return []
+    text = f"The default database is {connection.vendor}: events and deliveries need PostgreSQL 14 or newer."
+    hint = (
+        "Set DATABASES['default'] to a PostgreSQL; the extra `embedded` brings one for development (docs/embedding.md)."
+    )
+    return [Error(text, hint=hint, id="webhooks_subscriptions.E008")]
 
 
 @register(deploy=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+
+from subscriptions.conf import settings
 
 
 class UndecryptableSecret(Exception):

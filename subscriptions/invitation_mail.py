@@ -10,12 +10,12 @@ import logging
 from datetime import timedelta
 from typing import Final
 
-from django.conf import settings
 from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
+from subscriptions.conf import settings
 from subscriptions.models import Invitation
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ def forget_expired() -> int:
 
 def link(token: str) -> str:
     """Return the address at which an invitation is accepted."""
-    return settings.WEBHOOKS_BASE_URL + reverse("invitation", args=[token])
+    return settings.WEBHOOKS_BASE_URL.rstrip("/") + reverse("invitation", args=[token])
 
 
 def _send(invitation: Invitation) -> bool:

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from subscriptions import services, sign_in_limits
+from subscriptions import desk, services, sign_in_limits
 from subscriptions.models import Invitation
 
 PASSWORD_MAX = 4096
@@ -34,7 +33,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
         if request.method == "POST" and request.user.is_authenticated:
             joined = services.accept_invitation(token=token, user=request.user)
             messages.success(request, f"You are a member of {joined.merchant} now, as {joined.role}.")
-            return HttpResponseRedirect(reverse("admin:index"))
+            return HttpResponseRedirect(desk.reverse("index"))
         if request.method == "POST":
             _choose_password(request, found)
             return redirect_to_login(request.path)
@@ -56,10 +55,11 @@ def _choose_password(request: HttpRequest, found: Invitation) -> None:
 
 def _page(request: HttpRequest, found: Invitation, problems: list[str]) -> HttpResponse:
     context: dict[str, Any] = {
-        **admin.site.each_context(request),
+        **desk.site().each_context(request),
         "invitation": found,
         "problems": problems,
         "is_theirs": request.user.is_authenticated and services.is_invited(found, request.user),
         "sign_in_url": redirect_to_login(request.path).url,
     }
-    return TemplateResponse(request, "subscriptions/invitation.html", context)
+    response = TemplateResponse(request, "subscriptions/invitation.html", context)
+    return desk.rendered(response)

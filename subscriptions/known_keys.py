@@ -12,16 +12,16 @@ from datetime import datetime
 from typing import Any, Final
 
 import redis
-import structlog
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from subscriptions import credentials, limits, redis_clients, selectors
+from subscriptions.conf import settings
 from subscriptions.credentials import Credential
+from subscriptions.logs import get_logger
 from subscriptions.models import ApiKey
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 REMEMBERED_FOR: Final = 5.0
 """Seconds."""

@@ -14,9 +14,9 @@ from functools import cache
 from typing import Any, Final
 
 import redis
-from django.conf import settings
 
 from subscriptions import redis_clients, tallies
+from subscriptions.conf import settings
 from subscriptions.models import ApiRates, Merchant
 from subscriptions.redis_script import Script
 

@@ -10,9 +10,10 @@ from functools import lru_cache
 from typing import Final
 
 import redis
-from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from subscriptions.conf import settings
 
 TIMEOUT: Final = 0.3
 """Seconds an answer may take where a request or `publish()` waits for it."""

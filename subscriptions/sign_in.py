@@ -5,6 +5,7 @@ Not in `subscriptions.admin`: the theme loads the form while it makes its site, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
@@ -36,15 +37,22 @@ class SignInForm(AuthenticationForm):
 
 def change_password(request: HttpRequest) -> HttpResponseBase:
     """Return the admin's own page for one's password, attempts at the old one counted like those to sign in."""
+    return counted_password_change(request, admin.site.password_change)
+
+
+def counted_password_change(
+    request: HttpRequest, change: Callable[[HttpRequest], HttpResponseBase]
+) -> HttpResponseBase:
+    """Return the answer of a page for one's password; 429 with Retry-After where the attempt is one too many."""
     if request.method != "POST" or not request.user.is_authenticated:
-        return admin.site.password_change(request)
+        return change(request)
     name = request.user.get_username()
     verdict = sign_in_limits.count(request.META, name, door="password")
     if verdict.is_refused:
         response = HttpResponse(verdict.sentence, status=429, content_type="text/plain; charset=utf-8")
         response["Retry-After"] = str(verdict.quota.blocked_for)
         return response
-    answer = admin.site.password_change(request)
+    answer = change(request)
     if answer.status_code == 302:
         sign_in_limits.succeeded(request.META, name)
     return answer
@@ -52,7 +60,11 @@ def change_password(request: HttpRequest) -> HttpResponseBase:
 
 def sign_in(request: HttpRequest) -> HttpResponseBase:
     """Return the admin's own sign-in page; where the attempt was one too many, as 429 with Retry-After."""
-    response = admin.site.login(request)
+    return answer_of_sign_in(admin.site.login(request))
+
+
+def answer_of_sign_in(response: HttpResponseBase) -> HttpResponseBase:
+    """Return a sign-in page's answer, as 429 with Retry-After where the attempt was one too many."""
     form = (getattr(response, "context_data", None) or {}).get("form")
     verdict = form.verdict if isinstance(form, SignInForm) else None
     if verdict is not None and verdict.is_refused:

@@ -18,9 +18,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.conf import settings
-
 from subscriptions import limits, tallies
+from subscriptions.conf import settings
 from subscriptions.limits import Quota, Rates
 
 logger = logging.getLogger(__name__)

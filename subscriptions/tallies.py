@@ -10,7 +10,8 @@ from collections import Counter
 from typing import Final
 
 import redis
-from django.conf import settings
+
+from subscriptions.conf import settings
 
 UNCOUNTED: Final = "api_uncounted"
 """API requests and sign-ins that passed uncounted because Redis was away."""

@@ -20,6 +20,7 @@ import pytest
 import redis
 from django.conf import settings
 
+from subscriptions.options import KEYS
 from tests.support.services import TEST_ENVIRONMENT
 from webhooks_project import env
 from webhooks_project.embedded import EmbeddedValkey, free_port
@@ -28,6 +29,7 @@ from webhooks_project.embedded.postgres import EmbeddedPostgres
 _settings_came_first = settings.configured
 _outside: list[str] = []  # what the running test tried to reach
 PURE = (
+    "merchant_webhooks/test_verification.py",
     "deliveries/dialects/",
     "deliveries/payloads/",
     "deliveries/transport/",
@@ -122,6 +124,32 @@ def pytest_unconfigure() -> None:
     for server in (_postgres, _valkey):
         if server is not None:
             server.stop()
+
+
+class Settings:
+    """pytest-django's settings, with `settings.WEBHOOKS_BODY_MAX` and its like, which stand in a dictionary there."""
+
+    def __init__(self, wrapper: Any) -> None:
+        object.__setattr__(self, "_wrapper", wrapper)
+
+    def __getattr__(self, name: str) -> Any:
+        from subscriptions.conf import settings as read
+
+        return getattr(read, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if key := KEYS.get(name):
+            name, value = "MERCHANT_WEBHOOKS", settings.MERCHANT_WEBHOOKS | {key: value}
+        setattr(self._wrapper, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(self._wrapper, name)
+
+
+@pytest.fixture(name="settings")
+def settings_fixture(settings: Any) -> Settings:
+    """Settings that last for a test."""
+    return Settings(settings)
 
 
 @pytest.fixture(autouse=True)

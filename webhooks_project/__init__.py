@@ -1,5 +1,1 @@
-"""Merchant Webhooks: the Django project that holds the apps together."""
-
-from webhooks_project.celery import app as celery_app
-
-__all__ = ["celery_app"]
+"""The service: settings, Celery application, web process and health. Projects that install the apps need none of it."""

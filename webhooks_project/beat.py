@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-import structlog
 from celery.beat import Scheduler
 from django.db import DatabaseError, InterfaceError
 
 from deliveries.db.sessions import borrowed
 from deliveries.maintenance import calls
+from subscriptions.logs import get_logger
 from subscriptions.redis_clients import said
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 TICK: Final = 2.0
 """Seconds between two looks; a call is late by no more."""

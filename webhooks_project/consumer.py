@@ -10,14 +10,14 @@ import time
 from functools import partial
 from typing import Any
 
-import structlog
 from celery.worker.consumer import Consumer
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
+from subscriptions.logs import get_logger
 from subscriptions.redis_clients import said
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 FIRST, STEP, MOST = 0.2, 0.1, 1.0
 """Seconds between two tries: at first, what each adds, and at most. A refused connection costs next to nothing."""

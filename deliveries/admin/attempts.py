@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
@@ -15,6 +13,7 @@ from deliveries.admin import delivery_log_filters, labels
 from deliveries.admin.keyset_pages import CursorAdmin
 from deliveries.db.merged_pages import MergedRows
 from deliveries.models import Attempt
+from subscriptions import desk
 from subscriptions.admin import cells, local_times
 from subscriptions.admin.scoping import OwnRowsFilter, merchants_with
 from subscriptions.models import Webhook
@@ -40,7 +39,7 @@ class AttemptErrorFilter(delivery_log_filters.ErrorFilter):
     lookup = "error"
 
 
-@admin.register(Attempt)
+@desk.register(Attempt)
 class AttemptAdmin(CursorAdmin):
     """Cryptlex's event log. An attempt's page is its delivery's."""
 
@@ -57,7 +56,7 @@ class AttemptAdmin(CursorAdmin):
     def change_view(self, request: HttpRequest, object_id: str, *_: Any, **__: Any) -> HttpResponse:
         """Lead to the delivery."""
         attempt = self.get_object(request, object_id)
-        page = reverse("admin:webhooks_deliveries_delivery_change", args=[attempt.delivery_id])
+        page = desk.reverse("webhooks_deliveries_delivery_change", attempt.delivery_id)
         return HttpResponseRedirect(f"{page}#attempt-{attempt.pk}")
 
     def merged_rows(self, request: HttpRequest, filters: dict[str, Any]) -> MergedRows | None:

@@ -10,10 +10,10 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
 
 from deliveries.models import DeadLetter, Job
 from deliveries.review import bulk_jobs, selection
+from subscriptions import desk
 from subscriptions.admin.scoping import name_of
 from subscriptions.filters import WordField, says_nothing
 from subscriptions.models import Merchant, Webhook
@@ -90,7 +90,7 @@ def _page(admin: Any, request: HttpRequest, what: str, *, status: int = 200, **t
         "opts": admin.opts,
         "what": what,
         "label": label,
-        "back": reverse("admin:webhooks_deliveries_deadletter_changelist"),
+        "back": desk.reverse("webhooks_deliveries_deadletter_changelist"),
         **told,
     }
     return TemplateResponse(request, "desk/bulk.html", context, status=status)
@@ -135,6 +135,6 @@ def _start(
 
 def _follow(request: HttpRequest, jobs: list[Job]) -> HttpResponse:
     if len(jobs) == 1:
-        return HttpResponseRedirect(reverse("admin:webhooks_deliveries_job_change", args=[jobs[0].pk]))
+        return HttpResponseRedirect(desk.reverse("webhooks_deliveries_job_change", jobs[0].pk))
     messages.success(request, f"Started for {len(jobs)} merchants; each has a line below.")
-    return HttpResponseRedirect(reverse("admin:webhooks_deliveries_job_changelist"))
+    return HttpResponseRedirect(desk.reverse("webhooks_deliveries_job_changelist"))

@@ -8,7 +8,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import path, reverse
+from django.urls import path
 from django.urls.resolvers import URLPattern
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import DropdownFilter
@@ -19,7 +19,7 @@ from deliveries.admin import bulk_actions, dead_letter_groups, delivery_log_filt
 from deliveries.admin.keyset_pages import CursorAdmin
 from deliveries.models import DeadLetter, Event
 from deliveries.review import manual_actions
-from subscriptions import services
+from subscriptions import desk, services
 from subscriptions.admin import cells, local_times
 from subscriptions.admin.row_actions import WithRowActions, row_action
 from subscriptions.admin.scoping import DEVELOPER, OwnRowsFilter, name_of
@@ -88,7 +88,7 @@ class DeadLetterForm(ServiceForm):
         return dead_letter
 
 
-@admin.register(DeadLetter)
+@desk.register(DeadLetter)
 class DeadLetterAdmin(ServiceFormMixin, WithRowActions, CursorAdmin):
     """Who decided what stays with each dead letter: an audit trail."""
 
@@ -141,9 +141,7 @@ class DeadLetterAdmin(ServiceFormMixin, WithRowActions, CursorAdmin):
             delivery=manual_actions.in_review(dead_letter), by=name_of(request), note=dead_letter.note
         )
         messages.success(request, "On its way.")
-        return HttpResponseRedirect(
-            reverse("admin:webhooks_deliveries_delivery_change", args=[dead_letter.delivery_id])
-        )
+        return HttpResponseRedirect(desk.reverse("webhooks_deliveries_delivery_change", dead_letter.delivery_id))
 
     @row_action(
         "Discard",
@@ -201,7 +199,7 @@ class DeadLetterAdmin(ServiceFormMixin, WithRowActions, CursorAdmin):
     @display(description="Event")
     def event_link(self, row: DeadLetter) -> str:
         """Return a way to the delivery with all its attempts."""
-        page = reverse("admin:webhooks_deliveries_delivery_change", args=[row.delivery_id])
+        page = desk.reverse("webhooks_deliveries_delivery_change", row.delivery_id)
         link = '<a class="desk-link" href="{}">{}: see its attempts</a>'
         return format_html(link, page, row.delivery.event_type)
 

@@ -18,7 +18,7 @@ from deliveries.admin.keyset_pages import CursorAdmin
 from deliveries.models import Attempt, Delivery, Event
 from deliveries.models.attempts import DECISION_COLUMNS
 from deliveries.review import manual_actions
-from subscriptions import ids
+from subscriptions import desk, ids
 from subscriptions.admin import cells, local_times
 from subscriptions.admin.declared import WrongQuery
 from subscriptions.admin.row_actions import WithRowActions, row_action
@@ -37,10 +37,12 @@ class RowDetails(TemplateSection):
 
     def get_context_data(self, request: HttpRequest, instance: Delivery) -> dict[str, Any]:
         """Return the attempts the page has read already."""
-        return {"attempts": list(instance.attempts.all())[:ATTEMPTS_SHOWN], "delivery": instance}
+        attempts = list(instance.attempts.all())[:ATTEMPTS_SHOWN]
+        payload = desk.reverse("webhooks_deliveries_delivery_payload", instance.pk)  # the theme gives tags no request
+        return {"attempts": attempts, "delivery": instance, "payload_url": payload}
 
 
-@admin.register(Delivery)
+@desk.register(Delivery)
 class DeliveryAdmin(WithRowActions, CursorAdmin):
     """What became of it first; Alva's other columns in the row, Cryptlex's (sent, answered, reason) below it."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from django.contrib import admin
 from django.db import connection
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -19,6 +18,7 @@ from deliveries.admin.keyset_pages import CursorAdmin
 from deliveries.db.statements import load
 from deliveries.models import Delivery, Event
 from deliveries.models.events import EXPUNGED
+from subscriptions import desk
 from subscriptions.admin import cells
 from subscriptions.admin.scoping import OWNER, OwnRowsFilter
 from subscriptions.filters import says_nothing
@@ -34,7 +34,7 @@ class TypeFilter(delivery_log_filters.EventTypeFilter):
     lookup = "type"
 
 
-@admin.register(Event)
+@desk.register(Event)
 class EventAdmin(CursorAdmin):
     """Events are facts: they are published by programs, and read here."""
 

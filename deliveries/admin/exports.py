@@ -9,7 +9,6 @@ from datetime import datetime
 from itertools import chain
 from typing import Any
 
-from django.conf import settings
 from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, IGNORED_PARAMS, PAGE_VAR, SEARCH_VAR
 from django.http import Http404, HttpResponse, QueryDict, StreamingHttpResponse
 
@@ -17,6 +16,7 @@ from deliveries.admin.keyset_pages import NEXT, PREVIOUS, CursorChangeList
 from deliveries.db.sessions import borrowed, patient
 from deliveries.models import Delivery
 from subscriptions.admin import declared
+from subscriptions.conf import settings
 from subscriptions.filters import in_utc, says_nothing
 
 COLUMNS = (

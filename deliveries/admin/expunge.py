@@ -9,11 +9,11 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
 
 from deliveries.maintenance import expunging
 from deliveries.models import Attempt, Delivery, Event, ExpungedPayload
 from deliveries.review import manual_actions
+from subscriptions import desk
 from subscriptions.admin.scoping import name_of
 
 NOTE_MAX = 500
@@ -36,7 +36,7 @@ def page(admin: Any, request: HttpRequest, event: Event) -> HttpResponse:
     if not admin.may(request, "expunge", event):
         raise PermissionDenied
     form = ReasonForm(request.POST if request.method == "POST" else None)
-    back = reverse("admin:webhooks_deliveries_event_change", args=[event.pk])
+    back = desk.reverse("webhooks_deliveries_event_change", event.pk)
     if form.is_valid():
         try:
             trace = expunging.expunge(event, by=name_of(request), note=form.cleaned_data["note"])

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.response import TemplateResponse
-from django.urls import path, reverse
+from django.urls import path
 from django.urls.resolvers import URLPattern
 from django.utils.html import format_html
 from unfold.decorators import display
@@ -16,6 +15,7 @@ from deliveries.admin import labels
 from deliveries.admin.keyset_pages import CursorAdmin
 from deliveries.models import Job
 from deliveries.review import bulk_jobs
+from subscriptions import desk
 from subscriptions.admin import local_times
 from subscriptions.admin.scoping import OwnRowsFilter
 from subscriptions.models import Webhook
@@ -24,7 +24,7 @@ DONE_WORDS = {Job.Kind.REPLAY: "on their way", Job.Kind.DISCARD: "discarded"}
 OVER = (Job.Status.DONE, Job.Status.FAILED)
 
 
-@admin.register(Job)
+@desk.register(Job)
 class JobAdmin(CursorAdmin):
     """Replays and discards of many deliveries."""
 
@@ -47,7 +47,7 @@ class JobAdmin(CursorAdmin):
             "job": job,
             "now": standing(job),
             "selected": selected(job),
-            "queue": reverse("admin:webhooks_deliveries_deadletter_changelist"),
+            "queue": desk.reverse("webhooks_deliveries_deadletter_changelist"),
         }
         return TemplateResponse(request, "desk/job.html", context)
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
 from deliveries.admin.keyset_pages import CursorAdmin
 from deliveries.models import ExpungedPayload, Notice, NoticePreference
+from subscriptions import desk
 from subscriptions.admin import local_times
 from subscriptions.admin.scoping import OWNER, MerchantScoped, OwnRowsFilter
+from subscriptions.services import people
 
 TONES = {
     Notice.Kind.DEAD: "danger",
@@ -24,7 +25,7 @@ TONES = {
 }
 
 
-@admin.register(Notice)
+@desk.register(Notice)
 class NoticeAdmin(CursorAdmin):
     """What happened at webhooks that a person should know, mailed or not."""
 
@@ -84,7 +85,7 @@ class NoticeAdmin(CursorAdmin):
         )
 
 
-@admin.register(NoticePreference)
+@desk.register(NoticePreference)
 class NoticeWishAdmin(MerchantScoped):
     """Who is told what by e-mail; owners decide. Without a row the merchant's address gets the usual."""
 
@@ -101,10 +102,10 @@ class NoticeWishAdmin(MerchantScoped):
     @display(description="Who")
     def who(self, row: NoticePreference) -> str:
         """Return the member's address, or the merchant's own."""
-        return row.user.email if row.user else f"{row.merchant.email} (the merchant)"
+        return people.address(row.user) if row.user else f"{row.merchant.email} (the merchant)"
 
 
-@admin.register(ExpungedPayload)
+@desk.register(ExpungedPayload)
 class ExpunctionAdmin(CursorAdmin):
     """Payloads that were taken out on request: by whom and when."""
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
-
 from deliveries.admin.keyset_pages import CursorAdmin
 from deliveries.models import Counter, WebhookState
+from subscriptions import desk
 from subscriptions.admin.scoping import STAFF, MerchantScoped
 from subscriptions.models import ApiRates
 
 
-@admin.register(WebhookState)
+@desk.register(WebhookState)
 class WebhookStateAdmin(MerchantScoped):
     """Where the deliveries of a webhook stand."""
 
@@ -20,7 +19,7 @@ class WebhookStateAdmin(MerchantScoped):
     list_select_related = ["webhook"]
 
 
-@admin.register(Counter)
+@desk.register(Counter)
 class CounterAdmin(CursorAdmin):
     """The cells that charts are made from."""
 
@@ -29,7 +28,7 @@ class CounterAdmin(CursorAdmin):
     list_select_related = ["webhook"]
 
 
-@admin.register(ApiRates)
+@desk.register(ApiRates)
 class ApiRatesAdmin(MerchantScoped):
     """A merchant's own rate limits, where they differ from the platform's."""
 

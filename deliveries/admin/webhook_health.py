@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.urls import reverse
 
 from deliveries.admin.labels import error_title, milliseconds
 from deliveries.db.statements import load
 from deliveries.models import Attempt, WebhookState
 from deliveries.reporting import feed_lag, stats
 from deliveries.reporting.feed_lag import Lag
+from subscriptions import desk
 from subscriptions.admin.local_times import DASH
 from subscriptions.admin.scoping import only
 from subscriptions.models import Webhook
@@ -94,7 +94,7 @@ def _share(rate: float | None) -> str:
 
 def _cell(attempt: Attempt) -> dict[str, Any]:
     answer = str(attempt.status_code or error_title(attempt.error) or attempt.result)
-    page = reverse("admin:webhooks_deliveries_delivery_change", args=[attempt.delivery_id])
+    page = desk.reverse("webhooks_deliveries_delivery_change", attempt.delivery_id)
     return {
         "tone": _TONES.get(attempt.result, "fair"),
         "title": f"{answer}, {milliseconds(attempt.total_ms)}, {attempt.started_at:%-d %b %H:%M:%S} UTC",

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
-from django.contrib import admin
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.urls import path, reverse
+from django.urls import path
 from django.urls.resolvers import URLPattern
 from unfold.decorators import display
 
@@ -20,20 +18,21 @@ from deliveries.admin import delivery_page, payload_display, test_send_panel, ve
 from deliveries.db.sessions import borrowed
 from deliveries.sending import test_sends, webhook_advice
 from deliveries.transport import Outcome
-from subscriptions import patterns
+from subscriptions import desk, patterns
 from subscriptions.admin import cells
 from subscriptions.admin.scoping import DEVELOPER, own_merchants
 from subscriptions.admin.webhooks import WebhookAdmin
 from subscriptions.awaited import AwaitedResponse, is_possible
+from subscriptions.conf import settings
 from subscriptions.models import EventType, Webhook
 
-admin.site.unregister(Webhook)
+desk.site().unregister(Webhook)
 
 NEW = "new"
 """Stands for the key of a webhook that isn't saved yet."""
 
 
-@admin.register(Webhook)
+@desk.register(Webhook)
 class DeskWebhookAdmin(WebhookAdmin):
     """Webhooks with health and test."""
 
@@ -96,8 +95,8 @@ class DeskWebhookAdmin(WebhookAdmin):
             "may_try": self.may(request, "change", webhook),
             "samples": names,
             "sample": _sample(webhook, names),
-            "preview_url": reverse("admin:webhooks_subscriptions_webhook_preview", args=[key]),
-            "test_url": reverse("admin:webhooks_subscriptions_webhook_test", args=[key]),
+            "preview_url": desk.reverse("webhooks_subscriptions_webhook_preview", key),
+            "test_url": desk.reverse("webhooks_subscriptions_webhook_test", key),
             "snippets": verification_snippets.of(webhook.dialect) if webhook else None,
             "dialect": dialects.get(webhook.dialect) if webhook else None,
             "source_ips": settings.WEBHOOKS_SOURCE_IPS,

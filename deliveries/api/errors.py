@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import structlog
-
 from deliveries.db.outages import is_outage
 from deliveries.review import manual_actions
 from subscriptions.api import errors
+from subscriptions.logs import get_logger
 from subscriptions.too_slow import is_too_slow
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Handler(errors.Handler):

@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
-from django.conf import settings
 from django.db import IntegrityError
 
 from deliveries.api import publish_requests
@@ -20,11 +18,13 @@ from deliveries.publishing.readings import is_costly
 from deliveries.publishing.service import Checked, IdTaken, Published
 from subscriptions import limits
 from subscriptions.api import idempotency
+from subscriptions.conf import settings
 from subscriptions.credentials import Credential
 from subscriptions.known_keys import KnownKeys
 from subscriptions.limits import Caller, Quota
+from subscriptions.logs import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 Outcomes = list[tuple[Request, Answer | None]]
 """Requests with their answers; None leaves one to its view."""

@@ -12,7 +12,6 @@ from functools import lru_cache
 from typing import Any, Final, Protocol
 
 import orjson
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from rest_framework.exceptions import APIException
@@ -27,6 +26,7 @@ from deliveries.publishing.validation import NewEvent
 from subscriptions.api import idempotency
 from subscriptions.api.base import ApiView
 from subscriptions.api.errors import Handler, LimitReached, Unavailable
+from subscriptions.conf import settings
 from subscriptions.credentials import Credential
 from subscriptions.limits import Quota
 

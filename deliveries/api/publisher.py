@@ -11,15 +11,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-import structlog
-
 from deliveries.api import publish_requests
 from deliveries.api.publish_chunks import Chunks, Outcomes
 from deliveries.api.publish_requests import Headers, Request
 from deliveries.db import engine_session
 from deliveries.db.sessions import borrowed
+from subscriptions.logs import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 CHUNK: Final = 200
 """Requests stored together at most."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from django.conf import settings
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,6 +11,7 @@ from rest_framework.response import Response
 from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe
 from subscriptions.api.serializers import ApiSerializer, eg
+from subscriptions.conf import settings
 
 
 class SourceIpsSerializer(ApiSerializer):

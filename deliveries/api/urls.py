@@ -15,6 +15,10 @@ from deliveries.api import (
     testing,
     undelivered,
 )
+from deliveries.api.errors import Handler
+from subscriptions.api.base import ApiView
+
+ApiView.error_handler = Handler
 
 urlpatterns = [
     path("events", events.EventList.as_view()),

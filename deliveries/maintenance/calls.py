@@ -11,16 +11,18 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-import structlog
 from django.db import transaction
 from django.db.models import DateTimeField, F, Func
 
 from deliveries.models import MaintenanceTask
+from subscriptions.logs import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 IsDue = Callable[[str, datetime, datetime], bool]
 
+SCHEDULER: Final = "webhooks_project.beat:DatabaseScheduler"
+"""The scheduler of Celery's beat that keeps its memory here."""
 LOST_AFTER: Final = timedelta(seconds=60)
 """A call that nobody began with for so long counts as lost."""
 AHEAD: Final = timedelta(seconds=1)

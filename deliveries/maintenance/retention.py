@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
-from django.contrib.admin.models import LogEntry
+from django.apps import apps
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
@@ -25,6 +24,7 @@ from deliveries.models import Attempt, Counter, Delivery, Event, HourCounter, Jo
 from deliveries.models.debounce import LastSent
 from deliveries.models.events import EXPUNGED
 from deliveries.models.maintenance import ExpungedPayload
+from subscriptions.conf import settings
 from subscriptions.models import IdempotencyKey
 
 BATCH = 1000
@@ -158,8 +158,16 @@ def kinds() -> list[Kind]:
             remembers=True,
             again="payloads",
         ),
-        Kind("admin log", "WEBHOOKS_KEEP_ADMIN_LOG", LogEntry.objects.all(), "action_time", deleting(LogEntry)),
+        *_admin_log(),
     ]
+
+
+def _admin_log() -> list[Kind]:
+    """Return the record of changes in the admin; a project that installed the apps keeps its own as it likes."""
+    if not settings.WEBHOOKS_IS_SERVICE:
+        return []
+    entries: Any = apps.get_model("admin", "LogEntry")
+    return [Kind("admin log", "WEBHOOKS_KEEP_ADMIN_LOG", entries.objects.all(), "action_time", deleting(entries))]
 
 
 def purge(kind: Kind, *, batch: int = BATCH) -> Iterator[Step]:

@@ -7,13 +7,13 @@ import secrets
 from functools import lru_cache
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, models
 from django.db.models.expressions import Col
 from django.db.models.functions import Now
 
 from deliveries.db import codes
+from subscriptions.conf import settings
 
 NO_ROW = -1
 """The key that a wrong code stands for: no row has it, so it finds nothing."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from django.conf import settings
 from django.utils import timezone
 
 from deliveries.models import Notice, Watch, WebhookState
 from deliveries.reasons import AUTO_PAUSE
 from subscriptions import services
+from subscriptions.conf import settings
 
 if TYPE_CHECKING:
     from deliveries.notifications.watcher import Seen

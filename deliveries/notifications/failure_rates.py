@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db.models import Sum
 from django.utils import timezone
 
 from deliveries.db.counters import ATTEMPTS, BUCKET
 from deliveries.models import Counter, WebhookState
+from subscriptions.conf import settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 
-import structlog
 from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import transaction
@@ -22,9 +21,11 @@ from django.utils import timezone
 
 from deliveries.models import Notice, NoticePreference
 from deliveries.notifications import mail_text
+from subscriptions.logs import get_logger
 from subscriptions.models import Merchant
+from subscriptions.services import people
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 BATCH = 500
 """Notices taken at once."""
@@ -82,13 +83,14 @@ def _recipients(merchant_ids: set[int]) -> dict[int, list[Recipient]]:
         found[merchant.pk].append(
             Recipient(merchant.email, own.get(merchant.pk) or NoticePreference(merchant=merchant))
         )
-    for preference in preferences.filter(user__isnull=False, user__is_active=True, merchant__is_active=True):
+    for preference in preferences.filter(user__isnull=False, merchant__is_active=True):
         # a member who left is told no more, whatever was wanted for
         if (
             preference.user is not None
+            and preference.user.is_active
             and preference.user.memberships.filter(merchant_id=preference.merchant_id).exists()
         ):
-            found[preference.merchant_id].append(Recipient(preference.user.email, preference))
+            found[preference.merchant_id].append(Recipient(people.address(preference.user), preference))
     return found
 
 

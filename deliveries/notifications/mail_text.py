@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.conf import settings
 from django.template.loader import render_to_string
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch
 
 from deliveries.models import Notice
 from deliveries.notifications.operational_events import host_of
 from deliveries.retries.policy import duration
+from subscriptions import desk
+from subscriptions.conf import settings
 
 SUBJECT_MAX = 150
 SHOWN = 50
@@ -61,9 +62,9 @@ def _item(notice: Notice) -> Item:
 def _url(name: str, *arguments: object) -> str:
     """Return a page's address; the front page's where the apps are embedded without the desk."""
     try:
-        return settings.WEBHOOKS_BASE_URL + reverse(f"admin:{name}", args=arguments)
+        return settings.WEBHOOKS_BASE_URL.rstrip("/") + desk.reverse(name, *arguments)
     except NoReverseMatch:
-        return f"{settings.WEBHOOKS_BASE_URL}/"
+        return settings.WEBHOOKS_BASE_URL.rstrip("/") + "/"
 
 
 def _line(text: str) -> str:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Max
 from django.utils import timezone
 
@@ -15,6 +14,7 @@ from deliveries.db.arrays import columns
 from deliveries.db.engine_session import fetch
 from deliveries.db.statements import load
 from deliveries.models import Notice
+from subscriptions.conf import settings
 
 _SQL = load(__file__, "notices.sql")
 _COLUMNS = ("merchant_id", "webhook_id", "kind", "count", "first_at", "last_at", "reason", "due_at")

@@ -12,18 +12,18 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-import structlog
-from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from deliveries.models import Attempt, DeadLetter
 from deliveries.publishing import publish_many
 from deliveries.publishing.service import NewEvent
+from subscriptions.conf import settings
 from subscriptions.event_types import OPERATIONS
+from subscriptions.logs import get_logger
 from subscriptions.models import EventType, Merchant, Subscription, Webhook
 from subscriptions.patterns import EVERYTHING, candidates
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 LOOKED_AT = 200
 """Attempts of a webhook, the newest, among which a failure of something else than these events is looked for."""

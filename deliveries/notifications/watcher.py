@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-import structlog
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
@@ -23,9 +21,11 @@ from deliveries.notifications import auto_pause, failure_rates, new_dead_letters
 from deliveries.notifications.notices import Occurrence
 from deliveries.notifications.operational_events import OperationalEvent
 from deliveries.reasons import DISABLED_AS_GONE
+from subscriptions.conf import settings
+from subscriptions.logs import get_logger
 from subscriptions.models import Webhook
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 WORTH_TELLING = 5
 """Failures in a row after which the end of the run is told, if nothing of it was told before."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from deliveries import dialects
 from deliveries.dialects.base import data_size
 from deliveries.payloads import filters
 from deliveries.publishing.validation import ENVELOPE_MAX, Row
+from subscriptions.conf import settings
 from subscriptions.matching import KnownEvent
 from subscriptions.models import Merchant, Subscription, Webhook
 

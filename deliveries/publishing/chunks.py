@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-import structlog
 from django.db import Error, transaction
 
 from deliveries.db import outages
@@ -13,8 +12,9 @@ from deliveries.publishing import service, storing
 from deliveries.publishing.readings import Costly, Readings, is_costly
 from deliveries.publishing.service import Checked, Published
 from deliveries.publishing.storing import Stored
+from subscriptions.logs import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 Result = list[Published] | Exception
 """What became of one request's events, in their order; or what kept them from being stored."""

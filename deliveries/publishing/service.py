@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from deliveries.models import Event
 from deliveries.publishing import body_sizes, storing, validation
 from deliveries.publishing.validation import JsonText, NewEvent
+from subscriptions.conf import settings
 from subscriptions.matching import KnownEvent, known_events
 from subscriptions.models import Merchant
 

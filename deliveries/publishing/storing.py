@@ -9,7 +9,6 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-import structlog
 from django.db import connection, transaction
 
 from deliveries.db.arrays import columns
@@ -21,9 +20,10 @@ from deliveries.publishing.signals import StoredEvent, events_published
 from deliveries.publishing.validation import Row
 from deliveries.queueing import feed_news, ordering, wakeups
 from deliveries.queueing.ordering import OrderingGroup
+from subscriptions.logs import get_logger
 from subscriptions.matching import KnownEvent
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 _SQL = load(__file__, "publishing.sql")
 _DO_NOTHING = "    ON CONFLICT (merchant_id, public_id) DO NOTHING\n"

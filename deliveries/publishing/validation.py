@@ -8,18 +8,18 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-import structlog
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from deliveries.payloads import canonical_json
 from deliveries.publishing import schemas
 from subscriptions import ids
+from subscriptions.conf import settings
+from subscriptions.logs import get_logger
 from subscriptions.matching import OPERATIONS, KnownEvent, suggestion
 from subscriptions.models import Merchant
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 ENVELOPE_MAX = 2048
 """Bytes kept free for the largest envelope, so that data that was accepted always fits the whole body's limit."""

@@ -13,7 +13,11 @@ from kombu import Connection, Queue
 from kombu.exceptions import KombuError
 from kombu.pools import producers
 
+from subscriptions.conf import settings
 from subscriptions.redis_clients import said
+
+HOUSEKEEPING: Final[str] = settings.WEBHOOKS_HOUSEKEEPING_QUEUE
+"""The Celery queue of everything but `deliver`."""
 
 TIMEOUT: Final = 0.5
 """Seconds the broker may take to accept a task."""
@@ -22,19 +26,19 @@ BrokerError: Final = (KombuError, OSError, redis.RedisError)
 """What `enqueue` raises where the broker is away; for an `except` clause."""
 
 
-def enqueue(task: Task, args: Sequence[Any], *, queue: str | None = None, countdown: float | None = None) -> None:  # type: ignore[type-arg]
+def enqueue(task: Task, args: Sequence[Any], *, queue: str = HOUSEKEEPING, countdown: float | None = None) -> None:  # type: ignore[type-arg]
     """Enqueue a Celery task.
 
     Args:
         task: A registered task.
         args: Its arguments.
-        queue: Where to; None is the task's route.
+        queue: Where to.
         countdown: Seconds from now until a worker may start it.
 
     Raises:
         BrokerError: The broker didn't accept the task within TIMEOUT.
     """
-    options: dict[str, Any] = {"queue": queue} if queue else {}
+    options: dict[str, Any] = {"queue": queue}
     if countdown is not None:
         options["countdown"] = countdown
     with producers[_connection()].acquire(block=True, timeout=TIMEOUT) as producer:

@@ -15,8 +15,6 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from django.conf import settings
-
 from deliveries import dialects
 from deliveries.db.arrays import columns, literal
 from deliveries.db.engine_session import fetch, fetch_together
@@ -26,6 +24,7 @@ from deliveries.models.codes import encode
 from deliveries.queueing import expiry, orphans, webhook_settings
 from deliveries.queueing.webhook_settings import WebhookSettings
 from subscriptions import ids
+from subscriptions.conf import settings
 
 POISON_CANDIDATE_AFTER = 2
 """Orphaned attempts in a row from which on a delivery may be what kills the workers (docs/adr/0006)."""

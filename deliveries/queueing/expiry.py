@@ -11,7 +11,6 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 
@@ -25,6 +24,7 @@ from deliveries.models.deliveries import HELD, IN_GROUP
 from deliveries.queueing import ordering
 from deliveries.queueing.ordering import OrderingGroup
 from deliveries.reasons import Reason, ReasonCode
+from subscriptions.conf import settings
 from subscriptions.models import Webhook
 
 _SQL = load(__file__, "expiry.sql")

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self
 
-from django.conf import settings
-
 from deliveries.db.arrays import literal
 from deliveries.db.engine_session import fetch
 from deliveries.db.statements import load
 from deliveries.queueing import expiry
 from deliveries.queueing.claims import Claimed
 from deliveries.queueing.webhook_settings import WebhookSettings
+from subscriptions.conf import settings
 from subscriptions.models import Webhook
 
 PAGE_BYTES: Final = 4 * 1024**2

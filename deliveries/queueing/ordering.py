@@ -15,7 +15,6 @@ from itertools import islice
 from operator import attrgetter
 from typing import NamedTuple
 
-import structlog
 from django.db import Error, transaction
 
 from deliveries import sentences
@@ -25,9 +24,10 @@ from deliveries.db.statements import load
 from deliveries.models import Delivery
 from deliveries.queueing import wakeups
 from deliveries.reasons import Reason, ReasonCode
+from subscriptions.logs import get_logger
 from subscriptions.models import Webhook
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 LOCK_SPACE = 0x6D79
 """The first half of the advisory locks' key; the second is the webhook's. Claims lock in a space of their own."""

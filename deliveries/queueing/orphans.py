@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F, QuerySet
 
@@ -21,6 +20,7 @@ from deliveries.models import Attempt, Delivery
 from deliveries.models.debounce import LastSent
 from deliveries.queueing import expiry, ordering
 from deliveries.reasons import Reason, ReasonCode
+from subscriptions.conf import settings
 
 _SQL = load(__file__, "orphans.sql")
 CHUNK = 1000

@@ -7,12 +7,12 @@ import time
 from typing import Final
 
 import redis
-import structlog
-from django.conf import settings
 
 from subscriptions import redis_clients
+from subscriptions.conf import settings
+from subscriptions.logs import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 BELL_WAIT_MAX: Final = 1.0
 """Seconds a dispatcher waits for the bell at most in one call."""

@@ -13,16 +13,17 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import redis
 from celery import current_app
 
 from deliveries.queueing import broker, redis_client, redis_scripts
 from subscriptions import redis_clients
+from subscriptions.conf import settings
 from subscriptions.redis_script import Script
 
-QUEUE = "deliveries"
+QUEUE: Final[str] = settings.WEBHOOKS_DELIVERIES_QUEUE
 """The Celery queue of the task `deliver`."""
 TASK = "deliveries.deliver"
 

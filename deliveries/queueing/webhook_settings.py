@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
-
 from deliveries import dialects
 from deliveries.db.arrays import literal
 from deliveries.db.engine_session import fetch
@@ -18,6 +16,7 @@ from deliveries.db.sessions import clock
 from deliveries.db.statements import load
 from deliveries.dialects import BodyStyle
 from subscriptions import encryption
+from subscriptions.conf import settings
 from subscriptions.models import Webhook
 from subscriptions.webhook_rules import HTTPS
 

@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-import structlog
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
@@ -29,9 +28,10 @@ from deliveries.sending.rendering import render
 from deliveries.sending.sender import Sent
 from deliveries.transport import ErrorClass, Outcome, Request
 from subscriptions import selectors
+from subscriptions.logs import get_logger
 from subscriptions.models import Webhook
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 
 from deliveries import reasons
@@ -27,6 +26,7 @@ from deliveries.recording.decided_outcomes import DecidedOutcome, decide_outcome
 from deliveries.recording.decisions import Dead, Retry
 from deliveries.sending.sender import Sent
 from subscriptions import services
+from subscriptions.conf import settings
 from subscriptions.models import Webhook
 
 _SQL = load(__file__, "outcomes.sql")

@@ -7,16 +7,15 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-import structlog
-from django.conf import settings
-
 from deliveries.db import outages
 from deliveries.db.outages import concerns_statement, is_outage, sqlstate
 from deliveries.queueing import wakeups
 from deliveries.recording import outcomes
 from deliveries.sending.sender import Sent
+from subscriptions.conf import settings
+from subscriptions.logs import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 RETRY_AFTER = (0.1, 0.2, 0.5)
 """Seconds between tries to write a chunk while the database is away; the last repeats."""

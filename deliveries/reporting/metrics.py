@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 from math import nan
 
-import structlog
-from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from django.db.models import Count, F, Max
 from django.db.models.functions import Now
@@ -24,8 +22,10 @@ from deliveries.models.deliveries import HELD
 from deliveries.queueing import broker, redis_client, wakeups
 from deliveries.reporting import stats, stuck_rows, transactions
 from subscriptions import limits, tallies
+from subscriptions.conf import settings
+from subscriptions.logs import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 WINDOW = timedelta(hours=1)
 """What a scrape sums up, so that its cost doesn't grow with the age of the installation."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Final
 
-import structlog
 from celery import current_app, shared_task
 from django.db import InterfaceError, InternalError, OperationalError, connection, transaction
 from django.db.models import F, Max, Q, QuerySet
@@ -17,9 +16,10 @@ from django.utils import timezone
 from deliveries.models import Job
 from deliveries.queueing import broker
 from deliveries.review import manual_actions, selection
+from subscriptions.logs import get_logger
 from subscriptions.models import Merchant
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 AT_ONCE_MAX: Final = 200
 """Rows up to which a job is carried out within its request."""
@@ -186,7 +186,7 @@ def wake_stalled(jobs: QuerySet[Job]) -> int:
     return len(found)
 
 
-@shared_task(name="deliveries.run_job", ignore_result=True)
+@shared_task(name="deliveries.run_job", queue=broker.HOUSEKEEPING, ignore_result=True)
 def run_job(pk: int) -> None:
     """Carry a job out."""
     run(pk)

@@ -6,10 +6,9 @@ import resource
 import threading
 from functools import lru_cache
 
-from django.conf import settings
-
 from deliveries.transport import MAX_KEPT, AddressPolicy, Transport
 from deliveries.transport.requests_adapter import GuardedSession, guarded_session
+from subscriptions.conf import settings
 
 OTHER_FILES = 512
 """Files a process may need besides its connections to endpoints."""

@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import structlog
-
 from deliveries.db.sessions import borrowed
 from deliveries.payloads import canonical_json
 from deliveries.queueing.claims import Claimed
+from subscriptions.logs import get_logger
 from subscriptions.models import EventType
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 Resolver = Callable[[int, str], Mapping[str, Any] | None]
 ALWAYS_FRESH = frozenset({"shopery"})

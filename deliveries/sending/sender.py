@@ -9,8 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 
-import structlog
-
 from deliveries.db.sessions import clock
 from deliveries.queueing.claims import Claimed
 from deliveries.sending import destinations, resolvers
@@ -20,8 +18,9 @@ from deliveries.sending.process_transport import open_requests_max, transport
 from deliveries.sending.rendering import render
 from deliveries.sending.slow_webhooks import SLOW_SHARE, SlowWebhooks
 from deliveries.transport import ErrorClass, Outcome, Request
+from subscriptions.logs import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 ASKING_THREADS = 16
 """Deliveries whose source is asked for the resource as it is now, or that are given back, at once."""

@@ -12,9 +12,7 @@ import time
 from collections.abc import Sequence
 
 import redis
-import structlog
 from celery import current_app
-from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
 from deliveries.db import outages
@@ -22,8 +20,10 @@ from deliveries.db.outages import concerns_statement, is_outage
 from deliveries.queueing import claims, wakeups
 from deliveries.worker.engine import Engine, engine
 from subscriptions import redis_clients
+from subscriptions.conf import settings
+from subscriptions.logs import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 IDLE = 30.0
 """Seconds without anything ready after which a dispatcher goes off duty."""

@@ -6,14 +6,13 @@ import threading
 import time
 from functools import lru_cache
 
-import structlog
-
 from deliveries.queueing import claims, wakeups
 from deliveries.queueing.claims import Claimed
 from deliveries.recording.recorder import Recorder
 from deliveries.sending.sender import Sender
+from subscriptions.logs import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Engine:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import gc
 from typing import Any
 
-import structlog
 from celery import current_app
 from celery.signals import task_prerun, worker_ready, worker_shutdown, worker_shutting_down
 
 from deliveries.db.sessions import borrowed
 from deliveries.maintenance import calls
-from deliveries.queueing import wakeups
+from deliveries.queueing import broker, wakeups
 from deliveries.worker.engine import engine
 from deliveries.worker.scheduler import Scheduler
+from subscriptions.logs import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 GRACE = 25.0
 """Seconds to finish what is open: less than the 30 s that every process file grants."""
@@ -35,11 +35,15 @@ def connect() -> None:
 
 
 def _start(sender: Any, **_kwargs: Any) -> None:
+    queues = frozenset(sender.app.amqp.queues.consume_from)
+    if not queues & {wakeups.QUEUE, broker.HOUSEKEEPING}:
+        return  # a worker of the project's own: nothing of ours runs there
+    if wakeups.QUEUE in queues and "prefork" in type(sender.pool).__module__:
+        log.error("wrong_pool", queue=wakeups.QUEUE, fix="Start this worker with -P threads: a dispatcher serves many.")
     # What was loaded so far stays: a full collection would stop the sending threads to walk it all again.
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 20)
-    queues = frozenset(sender.app.amqp.queues.consume_from)
     scheduler = Scheduler(works=wakeups.QUEUE in queues)
     _schedulers.append(scheduler)
     scheduler.start()
@@ -48,16 +52,21 @@ def _start(sender: Any, **_kwargs: Any) -> None:
 
 def _note_begin(task: Any, **_kwargs: Any) -> None:
     """Let beat know that its call has arrived. Celery logs what this raises, and goes on."""
+    if current_app.conf.beat_scheduler != calls.SCHEDULER:
+        return  # a project's own beat remembers its calls elsewhere
     if entries := [name for name, entry in current_app.conf.beat_schedule.items() if entry["task"] == task.name]:
         with borrowed():
             calls.begun(entries)
 
 
 def _stop_claiming(**_kwargs: Any) -> None:
-    engine().begin_stop()
+    if _schedulers:
+        engine().begin_stop()
 
 
 def _finish(**_kwargs: Any) -> None:
+    if not _schedulers:
+        return
     finished = engine().stop(GRACE)
     for scheduler in _schedulers:
         scheduler.stop()

@@ -1,6 +1,6 @@
 """Housekeeping's side of the door: what beat calls on the queue `housekeeping`; the logic lies beside it.
 
-The schedule stands in `webhooks_project.settings.periodic`. Nothing that must be on time hangs on it: late calls tell
+The schedule stands in `deliveries.worker.schedule`. Nothing that must be on time hangs on it: late calls tell
 late and purge late, doubled ones find the row locked or the work done.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 
-import structlog
 from celery import shared_task
 from django.core.management import call_command
 
@@ -17,12 +16,15 @@ from deliveries.db.sessions import borrowed
 from deliveries.maintenance import leftovers, retention
 from deliveries.models import Job
 from deliveries.notifications import mail, watcher
+from deliveries.queueing.broker import HOUSEKEEPING
 from deliveries.reporting import stuck_rows
 from deliveries.review.bulk_jobs import wake_stalled
 from deliveries.worker import probes
 from subscriptions import invitation_mail
+from subscriptions.conf import settings
+from subscriptions.logs import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 PURGE_SLICE = 60.0
 """Seconds after which a purge leaves the queue to others; the next call goes on."""
@@ -32,7 +34,7 @@ REST = 0.02
 """Seconds between batches: recorders waiting for the disk come first."""
 
 
-@shared_task(name="deliveries.tell", ignore_result=True)
+@shared_task(name="deliveries.tell", queue=HOUSEKEEPING, ignore_result=True)
 def tell() -> None:
     """Look what is new at the webhooks, and mail the notices and invitations that are due."""
     with borrowed(seconds=LONG):
@@ -42,7 +44,7 @@ def tell() -> None:
         log.info("told", notices=seen, mails=sent)
 
 
-@shared_task(name="deliveries.probe", ignore_result=True)
+@shared_task(name="deliveries.probe", queue=HOUSEKEEPING, ignore_result=True)
 def probe_paused() -> None:
     """Try webhooks that we paused with one delivery each, where it is time."""
     with borrowed(seconds=LONG):
@@ -52,14 +54,14 @@ def probe_paused() -> None:
         log.info("probed", sent=sent, resumed=resumed)
 
 
-@shared_task(name="deliveries.resume_jobs", ignore_result=True)
+@shared_task(name="deliveries.resume_jobs", queue=HOUSEKEEPING, ignore_result=True)
 def resume_jobs() -> None:
     """Take up bulk jobs whose worker died or whose wake-up was lost."""
     with borrowed(seconds=LONG):
         wake_stalled(Job.objects.all())
 
 
-@shared_task(name="deliveries.look_for_stuck_rows", ignore_result=True)
+@shared_task(name="deliveries.look_for_stuck_rows", queue=HOUSEKEEPING, ignore_result=True)
 def look_for_stuck_rows() -> None:
     """Write rows that nothing moves on any more to the log."""
     with borrowed():
@@ -68,7 +70,7 @@ def look_for_stuck_rows() -> None:
                 log.error("stuck_rows", kind=kind, count=len(keys), keys=keys[:20])
 
 
-@shared_task(name="deliveries.purge", ignore_result=True)
+@shared_task(name="deliveries.purge", queue=HOUSEKEEPING, ignore_result=True)
 def purge() -> None:
     """Purge what is old, for PURGE_SLICE seconds at most."""
     until = time.monotonic() + PURGE_SLICE
@@ -86,9 +88,10 @@ def purge() -> None:
                 log.info("purged", kind=name, rows=rows)
 
 
-@shared_task(name="deliveries.clear_sessions", ignore_result=True)
+@shared_task(name="deliveries.clear_sessions", queue=HOUSEKEEPING, ignore_result=True)
 def clear_sessions() -> None:
-    """Delete sessions and invitations that have expired."""
+    """Delete invitations that have expired, and in the service sessions."""
     with borrowed(seconds=LONG):
-        call_command("clearsessions")
+        if settings.WEBHOOKS_IS_SERVICE:
+            call_command("clearsessions")
         invitation_mail.forget_expired()

@@ -10,8 +10,6 @@ from __future__ import annotations
 import time
 from datetime import datetime, timedelta
 
-import structlog
-from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
@@ -25,9 +23,11 @@ from deliveries.queueing.claims import Claimed
 from deliveries.reasons import AUTO_PAUSE
 from deliveries.worker.engine import engine
 from subscriptions import services
+from subscriptions.conf import settings
+from subscriptions.logs import get_logger
 from subscriptions.models import Webhook
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 BATCH = 50
 """Webhooks tried in one round."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 
-import structlog
 from django.db import DatabaseError, InterfaceError, connection
 
 from deliveries.db import outages
@@ -15,8 +14,9 @@ from deliveries.queueing import claims, feeds, ordering, orphans, wakeups, webho
 from deliveries.queueing.ordering import OrderingGroup
 from deliveries.sending.process_transport import close_idle
 from deliveries.worker.engine import engine
+from subscriptions.logs import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 HEARTBEAT_INTERVAL = 0.5
 """Seconds between heartbeats; wakeups.STALE_MS is three of them."""

@@ -8,7 +8,7 @@ from deliveries.queueing import wakeups
 from deliveries.worker import dispatcher
 
 
-@shared_task(name=wakeups.TASK, ignore_result=True, acks_late=False, max_retries=0)
+@shared_task(name=wakeups.TASK, queue=wakeups.QUEUE, ignore_result=True, acks_late=False, max_retries=0)
 def deliver(webhook_ids: list[int]) -> None:
     """Bring a dispatcher on duty that looks at these webhooks, and at whatever else is ready.
 

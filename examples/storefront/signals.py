@@ -22,8 +22,8 @@ from django.dispatch import receiver
 from django.utils import timezone
 
 from deliveries.publishing import publish
+from deliveries.publishing.changes import differing, on_change
 from examples.storefront import payloads
-from examples.storefront.changes import differing, on_change
 from examples.storefront.models import Customer, Download, File, Order, Product, Refund
 
 logger = logging.getLogger(__name__)

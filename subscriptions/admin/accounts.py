@@ -7,6 +7,7 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from subscriptions import desk
 from subscriptions.admin.scoping import STAFF, MerchantScoped
 
 for model in (User, Group):
@@ -14,7 +15,7 @@ for model in (User, Group):
         admin.site.unregister(model)
 
 
-@admin.register(User)
+@desk.register(User)
 class PersonAdmin(MerchantScoped, DjangoUserAdmin):  # type: ignore[misc, type-arg]
     """An account. What it may do at a merchant is its membership there; permissions of its own it needs none."""
 

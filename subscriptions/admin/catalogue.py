@@ -6,11 +6,11 @@ import json
 from contextlib import suppress
 from typing import Any
 
-from django.contrib import admin
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
+from subscriptions import desk
 from subscriptions.admin.local_times import DASH
 from subscriptions.admin.scoping import STAFF, MerchantScoped
 from subscriptions.models import EventType
@@ -31,7 +31,7 @@ class GroupFilter(DropdownFilter):
         return queryset.filter(group=self.value()) if self.value() else queryset
 
 
-@admin.register(EventType)
+@desk.register(EventType)
 class EventTypeAdmin(MerchantScoped):
     """Everyone reads the catalogue; the platform's staff may change `fresh` and `is_active` and add entries."""
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from unfold.decorators import display
 
+from subscriptions import desk
 from subscriptions.admin import local_times
 from subscriptions.admin.scoping import MerchantScoped, OwnRowsFilter
 from subscriptions.models import SigningSecret, Subscription
 
 
-@admin.register(Subscription)
+@desk.register(Subscription)
 class SubscriptionAdmin(MerchantScoped):
     """The history of subscriptions; they change with their webhook."""
 
@@ -37,7 +37,7 @@ class SubscriptionAdmin(MerchantScoped):
         return local_times.moment(row.ended_at, never="still on")
 
 
-@admin.register(SigningSecret)
+@desk.register(SigningSecret)
 class SigningSecretAdmin(MerchantScoped):
     """When each secret began and ended; never what it is."""
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.urls import path, reverse
+from django.urls import path
 from django.urls.resolvers import URLPattern
 from django.utils import timezone
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from subscriptions import services
+from subscriptions import desk, services
 from subscriptions.admin import local_times, shown_once
 from subscriptions.admin.row_actions import WithRowActions, row_action
 from subscriptions.admin.scoping import OWNER, OwnRowsFilter
@@ -49,7 +48,7 @@ class ApiKeyForm(ServiceForm):
         return made.api_key
 
 
-@admin.register(ApiKey)
+@desk.register(ApiKey)
 class ApiKeyAdmin(ServiceFormMixin, WithRowActions):
     """Keys of a merchant's programs; owners make and revoke them."""
 
@@ -104,7 +103,7 @@ class ApiKeyAdmin(ServiceFormMixin, WithRowActions):
             "title": "Your new API key",
             "subject": key.name or f"{key.prefix}…",
             "advice": "Give it to your program, which sends it as the header “Authorization: Bearer …” with each call.",
-            "back": reverse("admin:webhooks_subscriptions_apikey_changelist"),
+            "back": desk.reverse("webhooks_subscriptions_apikey_changelist"),
         }
         return shown_once.page(request, context)
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib import admin
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminEmailInputWidget
 
-from subscriptions import services
+from subscriptions import desk, services
 from subscriptions.admin import local_times
 from subscriptions.admin.row_actions import WithRowActions
 from subscriptions.admin.scoping import OWNER, OwnRowsFilter
 from subscriptions.admin.service_forms import ServiceForm, ServiceFormMixin
 from subscriptions.models import Invitation, Membership
+from subscriptions.services import people
 from subscriptions.services.members import is_last_owner
 
 INVITED = (
@@ -59,7 +58,7 @@ class RoleForm(ServiceForm):
         return services.change_role(membership=self.instance, role=data["role"])
 
 
-@admin.register(Invitation)
+@desk.register(Invitation)
 class InvitationAdmin(ServiceFormMixin, WithRowActions):
     """Memberships that wait for the invited person; owners invite and withdraw."""
 
@@ -81,7 +80,7 @@ class InvitationAdmin(ServiceFormMixin, WithRowActions):
     def response_add(self, request: HttpRequest, obj: Invitation, post_url_continue: str | None = None) -> HttpResponse:
         """Lead back to the list, and say what happens next."""
         self.message_user(request, INVITED.format(obj.email))
-        return HttpResponseRedirect(reverse("admin:webhooks_subscriptions_invitation_changelist"))
+        return HttpResponseRedirect(desk.reverse("webhooks_subscriptions_invitation_changelist"))
 
     @display(description="Accept until", ordering="expires_at")
     def until(self, row: Invitation) -> str:
@@ -99,7 +98,7 @@ class InvitationAdmin(ServiceFormMixin, WithRowActions):
         return local_times.moment(row.created_at)
 
 
-@admin.register(Membership)
+@desk.register(Membership)
 class MembershipAdmin(ServiceFormMixin, WithRowActions):
     """Members of a merchant: owners invite, change roles and remove."""
 
@@ -108,13 +107,13 @@ class MembershipAdmin(ServiceFormMixin, WithRowActions):
     list_display = ["person", "email", "duty", "since", "merchant"]
     list_filter = [("merchant", OwnRowsFilter)]
     list_select_related = ["merchant", "user"]
-    search_fields = ["user__username", "user__email"]
+    search_fields = [f"user__{people.name_field()}", f"user__{people.email_field()}"]
     fields = ["person", "merchant_name", "role"]
     readonly_fields = ["person", "merchant_name"]
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """Lead to the page that invites: nobody becomes a member without their word."""
-        return HttpResponseRedirect(reverse("admin:webhooks_subscriptions_invitation_add"))
+        return HttpResponseRedirect(desk.reverse("webhooks_subscriptions_invitation_add"))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Keep the last owner: without one nobody could invite another."""
@@ -131,15 +130,15 @@ class MembershipAdmin(ServiceFormMixin, WithRowActions):
         """Remove members one at a time, from their page."""
         return {}
 
-    @display(description="Member", ordering="user__username")
+    @display(description="Member", ordering=f"user__{people.name_field()}")
     def person(self, row: Membership) -> str:
         """Return the person's name."""
-        return row.user.get_full_name() or row.user.get_username()
+        return people.shown(row.user)
 
-    @display(description="E-mail", ordering="user__email")
+    @display(description="E-mail", ordering=f"user__{people.email_field()}")
     def email(self, row: Membership) -> str:
         """Return the person's address."""
-        return row.user.email
+        return people.address(row.user)
 
     @display(description="Merchant")
     def merchant_name(self, row: Membership) -> str:

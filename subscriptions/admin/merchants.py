@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.urls import path, reverse
+from django.urls import path
 from django.urls.resolvers import URLPattern
 from unfold.decorators import display
 from unfold.widgets import UnfoldBooleanSwitchWidget
 
-from subscriptions import services
+from subscriptions import desk, services
 from subscriptions.admin import local_times, shown_once
 from subscriptions.admin.row_actions import WithRowActions
 from subscriptions.admin.scoping import OWNER, STAFF
@@ -54,7 +53,7 @@ class MerchantForm(ServiceForm):
         return made.merchant
 
 
-@admin.register(Merchant)
+@desk.register(Merchant)
 class MerchantAdmin(ServiceFormMixin, WithRowActions):
     """Merchants: staff create them, owners keep their settings."""
 
@@ -91,7 +90,7 @@ class MerchantAdmin(ServiceFormMixin, WithRowActions):
             "title": "A new merchant",
             "subject": merchant.name,
             "advice": "Hand these to the merchant by a safe way; the owner changes the password after signing in.",
-            "back": reverse("admin:webhooks_subscriptions_merchant_changelist"),
+            "back": desk.reverse("webhooks_subscriptions_merchant_changelist"),
         }
         return shown_once.page(request, self.admin_site.each_context(request) | context)
 

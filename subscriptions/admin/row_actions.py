@@ -18,9 +18,10 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponseNotAllowed, HttpResponseRedirect
 from django.http.response import HttpResponseBase
-from django.urls import path, reverse
+from django.urls import path
 from django.urls.resolvers import URLPattern
 
+from subscriptions import desk
 from subscriptions.admin.scoping import MerchantScoped
 
 
@@ -83,7 +84,7 @@ class WithRowActions(MerchantScoped):
 
     def row_action_url(self, name: str, row: Any) -> str:
         """Return the address a row action's button posts to."""
-        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_{name}", args=[row.pk])
+        return desk.reverse(f"{self.opts.app_label}_{self.opts.model_name}_{name}", row.pk)
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> Any:
         """Put the buttons onto the row's page."""
@@ -93,7 +94,7 @@ class WithRowActions(MerchantScoped):
 
     def page_url(self, row: Any) -> str:
         """Return the address of the row's page."""
-        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[row.pk])
+        return desk.reverse(f"{self.opts.app_label}_{self.opts.model_name}_change", row.pk)
 
     def redirect(self, name: str, row: Any) -> HttpResponseRedirect:
         """Lead to another page of the row: `name` is the page's, without app and model."""

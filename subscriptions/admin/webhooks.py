@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
-from django.contrib import admin
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
@@ -14,12 +12,13 @@ from django.urls.resolvers import URLPattern
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
-from subscriptions import services
+from subscriptions import desk, services
 from subscriptions.admin import cells, destination_fields, local_times, shown_once, text_settings
 from subscriptions.admin.row_actions import WithRowActions, row_action
 from subscriptions.admin.scoping import DEVELOPER, OwnRowsFilter, name_of
 from subscriptions.admin.service_forms import ServiceFormMixin
 from subscriptions.admin.webhook_form import WebhookForm
+from subscriptions.conf import settings
 from subscriptions.models import Subscription, Webhook
 from subscriptions.validators.destinations import OF_SENDING
 from subscriptions.webhook_rules import HTTPS, PULL
@@ -247,4 +246,4 @@ class WebhookAdmin(ServiceFormMixin, WithRowActions):
         return local_times.sentence("Two secrets overlap. The old one stops signing {}.", ends)
 
 
-admin.site.register(Webhook, WebhookAdmin)
+desk.site().register(Webhook, WebhookAdmin)

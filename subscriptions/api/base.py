@@ -7,7 +7,6 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, ClassVar, Final
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django_filters import FilterSet  # type: ignore[import-untyped]
@@ -20,11 +19,17 @@ from subscriptions import limits
 from subscriptions.api import idempotency, lookups, pagination, shaping
 from subscriptions.api.authentication import BearerAuthentication
 from subscriptions.api.describing import field_names
+from subscriptions.api.errors import Handler as ErrorHandler
 from subscriptions.api.errors import InvalidQuery, LengthRequired, LimitReached, TooLarge
 from subscriptions.api.lookups import M
+from subscriptions.api.negotiation import Negotiation
+from subscriptions.api.parsing import StrictJSONParser
 from subscriptions.api.permissions import HasScope
+from subscriptions.api.rendering import Renderer
+from subscriptions.api.schema import ApiSchema
 from subscriptions.api.serializers import ApiSerializer, NoBody
 from subscriptions.awaited import AwaitedResponse, is_possible
+from subscriptions.conf import settings
 from subscriptions.credentials import Credential
 from subscriptions.filters import says_nothing
 from subscriptions.models import Merchant
@@ -42,10 +47,20 @@ class ApiView(APIView):
         query: Names of the query parameters each GET takes; others are refused, since a misspelt filter that is
             ignored answers another question than the one asked.
         sends: True when POST does something outside the database, so that it can't be undone with a transaction.
+        error_handler: Makes answers of exceptions; `deliveries.api.errors` puts in one that knows more of them.
     """
 
+    # All that REST framework would take from the project's REST_FRAMEWORK, which is the project's own.
     authentication_classes = [BearerAuthentication]
     permission_classes = [HasScope]
+    renderer_classes = [Renderer]
+    parser_classes = [StrictJSONParser]
+    throttle_classes = []
+    versioning_class = None
+    metadata_class = None
+    content_negotiation_class = Negotiation
+    schema: Any = ApiSchema()
+    error_handler: ClassVar[type[ErrorHandler]] = ErrorHandler
     scopes: ClassVar[Mapping[str, str]] = {}
     limit_kinds: ClassVar[Mapping[str, str]] = {}
     query: ClassVar[tuple[str, ...]] = ()
@@ -81,6 +96,10 @@ class ApiView(APIView):
         if request.method == "POST" and handler is not None and request.auth is not None:
             # Bound on the instance, so that REST framework's dispatch finds it in place of the plain one.
             self.post = idempotency.once(self, handler)
+
+    def get_exception_handler(self) -> Callable[[Exception, Any], Response | None]:
+        """Return what makes an answer of an exception."""
+        return lambda error, context: self.error_handler(error, context).run()
 
     def _count(self) -> None:
         kind = self.limit_kinds.get(self.request.method or "", "api")

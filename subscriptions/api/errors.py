@@ -102,6 +102,10 @@ class Handler(ExceptionHandler):
             exc.status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
         return exc
 
+    def should_not_handle(self, exc: Exception) -> bool:
+        """Answer everything in the one shape, with DEBUG as well."""
+        return False
+
 
 def _details(error: DjangoValidationError) -> Any:
     if not hasattr(error, "error_dict"):

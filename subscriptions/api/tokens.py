@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+from django.contrib.auth import get_user_model
 from django.core.exceptions import ObjectDoesNotExist
 from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed
@@ -71,7 +72,7 @@ class TokenPair(PublicView):
         body = self.body(SignInSerializer)
         self._slow_guessing(body["username"])
         try:
-            pair = TokenObtainPairSerializer().validate(body)
+            pair = TokenObtainPairSerializer().validate({**body, get_user_model().USERNAME_FIELD: body["username"]})
         except AuthenticationFailed as error:
             raise AuthenticationFailed("No active account has this name and password.") from error
         sign_in_limits.succeeded(self.request.META, body["username"])

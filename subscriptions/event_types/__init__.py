@@ -9,14 +9,16 @@ subscriptions.event_types` prints the reference kept in docs/events.md. Needs no
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from subscriptions.event_types.documents import CatalogueError, Document, parse_document
+from subscriptions.options import CATALOGUES
 
-SOURCES = ("alva", "litestore", "cryptlex", "shopery")
+SOURCES = CATALOGUES
 
 OPERATIONS = "operations"
 """The source of our own events, which tell a shop's programs how its webhooks fare."""
@@ -40,6 +42,7 @@ __all__ = [
     "load",
     "load_operations",
     "operations_title",
+    "read",
     "titles",
 ]
 
@@ -85,6 +88,12 @@ def titles() -> dict[str, str]:
 def operations_title() -> str:
     """Return the title of our own events."""
     return next(document.title for document in _documents() if document.source == OPERATIONS)
+
+
+def read(paths: Iterable[str]) -> list[CatalogueEntry]:
+    """Return the event types of a project's own files, which have the form of ours. Raises CatalogueError, OSError."""
+    files = [Path(path) for path in paths]
+    return list(build(tuple(parse_document(file.stem, file.read_text("utf-8")) for file in files)))
 
 
 @cache

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
 from subscriptions import ids, webhook_rules
+from subscriptions.conf import settings
 from subscriptions.models.fields import EncryptedTextField, PublicIdField
 from subscriptions.models.merchants import Merchant
 

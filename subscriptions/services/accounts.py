@@ -5,12 +5,12 @@ from __future__ import annotations
 import secrets
 from typing import Any, Final
 
-from django.contrib.auth import password_validation
-from django.contrib.auth.models import User
+from django.contrib.auth import get_user_model, password_validation
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 
+from subscriptions.services import people
 from subscriptions.validators import single_line
 
 EMAIL_MAX: Final = 150
@@ -28,28 +28,28 @@ def clean_email(value: Any) -> str:
     return email
 
 
-def existing(email: str) -> User | None:
-    """Return the account of this address, by user name or e-mail, locked until the transaction ends.
+def existing(email: str) -> Any:
+    """Return the account of this address, by user name or e-mail, locked until the transaction ends; None if none has.
 
     Raises ValidationError where several accounts have the address.
     """
     # Locked, so that the second of two commands for one person sees the first one's merchant.
-    users = User.objects.select_for_update(no_key=True)
-    named = users.filter(username=email.lower()).first()
+    users = get_user_model()._default_manager.select_for_update(no_key=True)
+    named = users.filter(**{people.name_field(): email.lower()}).first()
     if named is not None:
         return named
-    found = list(users.filter(email__iexact=email)[:2])
+    found = list(users.filter(**{f"{people.email_field()}__iexact": email})[:2])
     if len(found) > 1:
         raise ValidationError({"email": [f"Several accounts have the address {email}. Give another address."]})
     return found[0] if found else None
 
 
-def make(email: str, password: str | None = None) -> tuple[User, str]:
+def make(email: str, password: str | None = None) -> tuple[Any, str]:
     """Make an account that may enter the admin; return it and its password, which is made up when none is given.
 
     Raises ValidationError for a password that is too easily guessed.
     """
-    user = User(username=email.lower(), email=email, is_staff=True)
+    user = people.new(email)
     if password:
         check_password(password, user)
     # One made up isn't checked: by chance it looks like the name of one account in thousands.
@@ -63,19 +63,17 @@ def make(email: str, password: str | None = None) -> tuple[User, str]:
     return user, chosen
 
 
-def admit(user: User, email: str, password: str | None) -> None:
+def admit(user: Any, email: str, password: str | None) -> None:
     """Let an account that is there into the admin. Raises ValidationError if it is closed, or the password another."""
     if not user.is_active:
         raise ValidationError({"email": [f"The account of {email} is closed. Activate it or give another address."]})
     if password and not user.check_password(password):
         problem = f"{email} has an account with another password. Leave the password out, or give theirs."
         raise ValidationError({"password": [problem]})
-    if not user.is_staff:
-        user.is_staff = True
-        user.save(update_fields=["is_staff"])
+    people.let_in(user)
 
 
-def check_password(password: str, user: User) -> None:
+def check_password(password: str, user: Any) -> None:
     """Refuse a password that is too easily guessed. Raises ValidationError for the field `password`."""
     try:
         password_validation.validate_password(password, user)

@@ -12,16 +12,15 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
-from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from subscriptions import limits
 from subscriptions.models import Invitation, Membership, Merchant
-from subscriptions.services import accounts
+from subscriptions.services import accounts, people
 from subscriptions.services.locks import lock_merchant
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ TOKEN_BYTES: Final = 32
 
 
 @transaction.atomic
-def invite(*, merchant: Merchant, email: str, role: str, invited_by: User | None = None) -> tuple[Invitation, str]:
+def invite(*, merchant: Merchant, email: str, role: str, invited_by: Any = None) -> tuple[Invitation, str]:
     """Offer a membership; return the invitation and its link's token, which the next run of `invitation_mail` mails.
 
     Inviting an address again replaces the invitation: the earlier link ends.
@@ -77,7 +76,7 @@ def choose_password(*, invitation: Invitation, password: str) -> None:
 
     Raises ValidationError for a password that is too easily guessed.
     """
-    accounts.check_password(password, User(username=invitation.email, email=invitation.email))
+    accounts.check_password(password, people.new(invitation.email))
     if _accounts_of(invitation.email).exists():
         make_password(password)
     else:
@@ -109,9 +108,7 @@ def accept(*, token: str, user: Any) -> Membership:
     membership, _is_new = Membership.objects.get_or_create(
         merchant=found.merchant, user=user, defaults={"role": found.role}
     )
-    if not user.is_staff:
-        user.is_staff = True
-        user.save(update_fields=["is_staff"])
+    people.let_in(user)
     found.delete()
     return membership
 
@@ -122,7 +119,7 @@ def withdraw(*, invitation: Invitation) -> None:
 
 
 def _refuse_one_too_many(merchant: Merchant, email: str) -> None:
-    if merchant.memberships.filter(Q(user__username__iexact=email) | Q(user__email__iexact=email)).exists():
+    if merchant.memberships.filter(people.by_address(email, "user__")).exists():
         raise ValidationError({"email": [f"{email} is a member already. Open the entry to change the role."]})
     now = timezone.now()
     merchant.invitations.filter(expires_at__lte=now).delete()
@@ -134,7 +131,7 @@ def _refuse_one_too_many(merchant: Merchant, email: str) -> None:
 
 
 def _accounts_of(email: str) -> Any:
-    return User.objects.filter(Q(username__iexact=email) | Q(email__iexact=email))
+    return get_user_model()._default_manager.filter(people.by_address(email))
 
 
 def _digest(token: str) -> str:

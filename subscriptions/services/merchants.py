@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_domain_name
 from django.db import transaction
@@ -25,7 +24,7 @@ class NewMerchant:
     """A merchant just made: its owner, its API key in the clear, and the password if it was set now (else None)."""
 
     merchant: Merchant
-    user: User
+    user: Any
     api_key: str = field(repr=False)
     password: str | None = field(repr=False)
 
@@ -59,7 +58,7 @@ def create_merchant(
     return NewMerchant(merchant, user, key.text, set_password)
 
 
-def _refuse_twin(user: User, values: dict[str, str]) -> None:
+def _refuse_twin(user: Any, values: dict[str, str]) -> None:
     twin = Merchant.objects.filter(name=values["name"], memberships__user=user, memberships__role=Membership.Role.OWNER)
     if found := twin.first():
         problem = f"{values['email']} owns a merchant of this name already: {found.public_id}. Choose another name."

@@ -13,12 +13,12 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
 from subscriptions import selectors, signals, validators, webhook_rules
+from subscriptions.conf import settings
 from subscriptions.models import SigningSecret, Webhook
 from subscriptions.services.locks import lock_webhook
 

@@ -6,12 +6,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
 from subscriptions import selectors, signals, validators, webhook_rules
+from subscriptions.conf import settings
 from subscriptions.models import Merchant, SigningSecret, Subscription, Webhook
 from subscriptions.services.locks import lock_merchant, lock_webhook, reread_locked
 from subscriptions.services.secrets import reaches_new_place, replace_secret

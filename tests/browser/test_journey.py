@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from deliveries.dialects import verification
+import merchant_webhooks
 from tests.browser.conftest import PASSWORD, STEP, House, Visit
 from tests.browser.receiver import Receiver
 
@@ -63,7 +63,7 @@ def test_a_merchants_first_day(house: House, visit: Visit, receiver: Receiver, c
     # Test: a signed sample, and what the server answered.
     page.get_by_role("button", name="Send test").click()
     expect(page.locator("[data-diagnosis]")).to_contain_text("It works: your server answered 200")
-    verification.verify("standard", *receiver.got[0], secret)
+    merchant_webhooks.verify(*receiver.got[0], secret)
     webhook_page = page.url
 
     # An event is published, arrives, and stands in the log.

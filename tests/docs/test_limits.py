@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
+from django.conf import settings as django_settings
+
+from subscriptions.conf import settings
+from subscriptions.options import KEYS
 
 ROOT = Path(__file__).parents[2]
 UNITS = {"s": 1, "h": 3600, "d": 86400, "KiB": 1024, "MiB": 1024**2, "bytes": 1, "": 1}
@@ -106,6 +109,7 @@ def test_every_bound_is_on_the_page_or_shows_to_nobody() -> None:
 
 
 def test_settings_that_bound_something_are_on_the_page() -> None:
-    names = {name for name in dir(settings) if re.fullmatch(r"WEB(HOOKS)?_\w*_MAX", name)}
+    names = {name for name in [*KEYS, *dir(django_settings)] if re.fullmatch(r"WEB(HOOKS)?_\w*_MAX", name)}
+    assert len(names) > 5
     inside = {"WEBHOOKS_OPEN_REQUESTS_MAX", "WEBHOOKS_PROBE_WAIT_MAX"}
     assert names - NAMED - inside == set()

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import redis
-from django.conf import settings
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -15,6 +14,7 @@ from deliveries.publishing import publish
 from deliveries.queueing import wakeups
 from deliveries.recording import outcomes
 from subscriptions import limits, sign_in_limits, tallies
+from subscriptions.conf import settings
 from subscriptions.limits import Rates
 from tests.support.engine import answered, claim_one, due_one
 from tests.support.factories import make_webhook

@@ -26,6 +26,8 @@ from tests.support.receivers.samples import message
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 SAMPLES = DOCS / "receivers"
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(DOCS.parent)}
+"""As in a checkout without the package."""
 DIALECTS = ("alva", "litestore", "cryptlex", "shopery", "standard", "standard_library")
 PAIRS = [(language, name) for language in ("node", "python") for name in DIALECTS]
 
@@ -46,7 +48,7 @@ class Sample:
         program, script = {"node": (node(name), "server.js"), "python": (sys.executable, "server.py")}[language]
         self._process = subprocess.Popen(
             [program, SAMPLES / language / script, name, "0"],
-            env=os.environ | {"WEBHOOK_SECRET": self.secret, "WEBHOOK_SECRET_2": coming},  # as while it is rotated
+            env=ENVIRONMENT | {"WEBHOOK_SECRET": self.secret, "WEBHOOK_SECRET_2": coming},  # as while it is rotated
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -218,10 +220,39 @@ def test_standard_takes_either_secret_of_a_rotation_and_no_old_attempt(sample: S
 def test_a_receiver_without_a_secret_does_not_start(language: str) -> None:
     command = [node("") if language == "node" else sys.executable, SAMPLES / language]
     command[1] /= "server.js" if language == "node" else "server.py"
-    environment = {name: value for name, value in os.environ.items() if name != "WEBHOOK_SECRET"}
+    environment = {name: value for name, value in ENVIRONMENT.items() if name != "WEBHOOK_SECRET"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode != 0
     assert "WEBHOOK_SECRET" in done.stderr
+
+
+@pytest.mark.parametrize("language", ["node", "python"])
+def test_a_receiver_of_an_unknown_dialect_does_not_start(language: str) -> None:
+    program, script = {"node": (node(""), "server.js"), "python": (sys.executable, "server.py")}[language]
+    environment = ENVIRONMENT | {"WEBHOOK_SECRET": PLAIN_SECRET}
+    command = [program, SAMPLES / language / script, "stripe", "0"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode != 0
+    assert "no dialect stripe; there are alva, litestore" in done.stderr
+
+
+def test_nodes_module_passes_its_own_tests_and_packs_what_it_needs(tmp_path: Path) -> None:
+    folder = tmp_path / "module"
+    shutil.copytree(SAMPLES / "node", folder, ignore=shutil.ignore_patterns("node_modules"))
+    done = subprocess.run([node(""), "--test"], cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "# fail 0" in done.stdout
+    described = json.loads((folder / "package.json").read_text())
+    assert {described["main"], described["types"]} <= set(described["files"])
+    for file in folder.iterdir():  # nothing but what is listed is left
+        if file.name not in {*described["files"], "package.json"}:
+            file.unlink()
+    installed = tmp_path / "node_modules" / described["name"]
+    installed.parent.mkdir()
+    folder.rename(installed)
+    code = f"console.log(require('{described['name']}').DIALECTS.length)"
+    done = subprocess.run([node(""), "-e", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "5"
 
 
 def test_every_link_of_the_guide_leads_to_a_file() -> None:

@@ -57,8 +57,8 @@ class Express:
         install()
         self.secret = secret
         (folder / "route.js").write_text(AROUND % snippet())
-        for sample in (SAMPLES / "node").glob("*.js"):
-            shutil.copy(sample, folder)
+        module = folder / "node_modules" / "merchant-webhooks-verify"
+        shutil.copytree(SAMPLES / "node", module, ignore=shutil.ignore_patterns("node_modules"))
         self._process = subprocess.Popen(
             [node(""), folder / "route.js"],
             env=os.environ | {"WEBHOOK_SECRET": secret, "NODE_PATH": str(EXPRESS / "node_modules")},

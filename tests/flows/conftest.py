@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-from django.conf import settings
 
+from subscriptions.conf import settings
 from tests.flows import ground
 from tests.support.factories import make_merchant
 from tests.support.processes import Process, environment, worker

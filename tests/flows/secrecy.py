@@ -10,9 +10,9 @@ from typing import Any
 
 import redis
 import requests
-from django.conf import settings
 from django.db import connection
 
+from subscriptions.conf import settings
 from tests.support.processes import Web
 
 

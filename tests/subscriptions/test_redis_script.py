@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 import redis
-from django.conf import settings
 
+from subscriptions.conf import settings
 from subscriptions.redis_script import Script
 
 

@@ -24,7 +24,7 @@ def test_ports_that_are_none_are_refused_naming_the_variable(raw: str, monkeypat
     monkeypatch.setenv("WEBHOOKS_ALLOWED_PORTS", raw)
 
     with pytest.raises(ImproperlyConfigured, match=r"WEBHOOKS_ALLOWED_PORTS.*ports like"):
-        env.ports("WEBHOOKS_ALLOWED_PORTS")
+        env.merchant_webhooks()
 
 
 def test_numbers_out_of_bounds_name_the_bounds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from subscriptions.options import OPTIONS, variable
+
 ROOT = Path(__file__).resolve().parents[2]
 GRACE = 30  # seconds: a worker told to stop waits for one deadline of the requests it has open
 PROCESSES = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines())
@@ -55,8 +57,9 @@ def test_redis_in_the_fleet_keeps_its_keys_and_evicts_none():
 
 def test_the_example_environment_names_every_variable_the_settings_read():
     folder = ROOT / "webhooks_project" / "settings"
-    settings = "".join((folder / name).read_text() for name in ("__init__.py", "web.py"))
+    settings = "".join((folder / name).read_text() for name in ("__init__.py", "periodic.py", "web.py"))
     read = set(re.findall(r"""env\.\w+\(\s*["']([A-Z_]+)["']""", settings))
     named = set(re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
-    assert len(read) > 20
+    read |= {variable(key) for key in OPTIONS}
+    assert len(read) > 60
     assert read <= named, f"missing from .env.example: {sorted(read - named)}"

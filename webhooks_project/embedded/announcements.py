@@ -18,10 +18,16 @@ PING_TIMEOUT = 0.3
 """Seconds a server may take to answer; it is asked at the start of every command."""
 
 
+def home() -> Path:
+    """Return the checkout; installed from the wheel there is none, and home is the folder that we run in."""
+    above = Path(__file__).resolve().parents[2]
+    return above if (above / "pyproject.toml").exists() else Path.cwd()
+
+
 def state_folder() -> Path:
-    """Return where servers of our own keep their data: WEBHOOKS_STATE_DIR, else `var/` in the checkout."""
+    """Return where servers of our own keep their data: WEBHOOKS_STATE_DIR, else `var/` at home."""
     given = os.environ.get("WEBHOOKS_STATE_DIR", "")
-    return Path(given) if given else Path(__file__).resolve().parents[2] / "var"
+    return Path(given) if given else home() / "var"
 
 
 def announce(kind: str, url: str) -> None:

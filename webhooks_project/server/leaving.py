@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final, cast
 
-import structlog
 from django.db import DEFAULT_DB_ALIAS, connections
 
+from subscriptions.logs import get_logger
 from webhooks_project.postgresql.base import DatabaseWrapper
 from webhooks_project.server.threads import Threads
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 HALF_CLOSED_SECONDS: Final = 2.0
 """For so long a client may have sent its end and still wait: most have left, and nothing tells them apart."""

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
-import structlog
 from django.core import signals
 from django.core.handlers.base import BaseHandler
 from django.core.handlers.wsgi import WSGIRequest
@@ -19,10 +18,11 @@ from django.urls import set_script_prefix
 
 from subscriptions.awaited import WAITS, AwaitedResponse, wait_of
 from subscriptions.limits import COUNTED
+from subscriptions.logs import get_logger
 from webhooks_project.server import messages
 from webhooks_project.server.messages import Answer, Later, Parked, Request
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 PIECE: Final = 64 * 1024
 """Bytes gathered before a piece of a streamed answer is sent."""

@@ -14,12 +14,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, NoReturn
 
-import structlog
+from subscriptions.logs import get_logger
 
 if TYPE_CHECKING:
     from webhooks_project.server.serving import Server
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 BACKLOG: Final = 2048
 """Connections that the kernel keeps until they are accepted."""

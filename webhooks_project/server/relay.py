@@ -10,8 +10,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-import structlog
-
+from subscriptions.logs import get_logger
 from webhooks_project.server import messages
 from webhooks_project.server.messages import Answer, Request
 from webhooks_project.server.relayed import LENGTH, PARKED, packed, parked
@@ -19,7 +18,7 @@ from webhooks_project.server.relayed import LENGTH, PARKED, packed, parked
 if TYPE_CHECKING:
     from webhooks_project.server.connection import Connection
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 OPEN_MAX: Final = 256
 """Requests that a web process has at the page processes at a time; others wait here."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from django.conf import settings
-
+from subscriptions.conf import settings
 from webhooks_project.server.messages import Request
 
 API = ("/api/", "/company/")

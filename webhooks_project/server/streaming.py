@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import structlog
-
+from subscriptions.logs import get_logger
 from webhooks_project.server import messages
 from webhooks_project.server.messages import Answer, Request
 
 if TYPE_CHECKING:
     from webhooks_project.server.connection import Connection
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Stream:

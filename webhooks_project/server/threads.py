@@ -7,11 +7,10 @@ import time
 from collections.abc import Callable
 from queue import SimpleQueue
 
-import structlog
-
 from deliveries.db import engine_session
+from subscriptions.logs import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Threads:

@@ -15,19 +15,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import redis
-import structlog
 from django.db import DatabaseError, InterfaceError
 
 from deliveries.db import engine_session
 from deliveries.queueing import feeds
 from deliveries.queueing.feed_news import Listener
+from subscriptions.logs import get_logger
 from webhooks_project.server import messages
 from webhooks_project.server.messages import Parked, Request
 
 if TYPE_CHECKING:
     from webhooks_project.server.serving import Server
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 OF_MERCHANT_MAX: Final = 100
 """Requests of one merchant that may wait in a web process."""

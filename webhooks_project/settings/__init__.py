@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
 from subscriptions import redis_clients
+from subscriptions.options import split
 from webhooks_project import embedded, env
-from webhooks_project.settings import admin_theme, development_keys, logs
-from webhooks_project.settings.periodic import *  # noqa: F403 - retention, notices, mail, beat's schedule
+from webhooks_project.settings import admin_theme, development_keys, example_shop, logs
+from webhooks_project.settings.periodic import *  # noqa: F403 - mail, beat's schedule
 from webhooks_project.settings.web import *  # noqa: F403 - the web process
 
 BASE_DIR = env.BASE_DIR
+PACKAGES = Path(__file__).resolve().parents[2]
 STATE_DIR = embedded.state_folder()  # data of servers of our own, keys and state; never committed
 
 # --- where we run -----------------------------------------------------------------------------------------------
@@ -24,12 +27,15 @@ EMBEDDED_DATABASE = EMBEDDED or embedded.is_announced("postgres", DATABASE_URL) 
 
 _generated = development_keys.development_keys(STATE_DIR) if DEBUG else {}
 SECRET_KEY = env.text("SECRET_KEY") or _generated.get("SECRET_KEY", "")
-WEBHOOKS_ENCRYPTION_KEYS = env.words("WEBHOOKS_ENCRYPTION_KEYS") or env.split(
-    _generated.get("WEBHOOKS_ENCRYPTION_KEYS", "")
-)
+MERCHANT_WEBHOOKS = env.merchant_webhooks() | {
+    "IS_SERVICE": True,
+    "ADMIN_SITE": "django.contrib.admin.site",
+}  # WEBHOOKS_BODY_MAX in the environment is BODY_MAX here
+_keys = MERCHANT_WEBHOOKS["ENCRYPTION_KEYS"] or split(_generated.get("WEBHOOKS_ENCRYPTION_KEYS", ""))
+MERCHANT_WEBHOOKS["ENCRYPTION_KEYS"] = _keys
 for _name, _value, _expects in (
     ("SECRET_KEY", SECRET_KEY, "a random text of at least 50 characters"),
-    ("WEBHOOKS_ENCRYPTION_KEYS", WEBHOOKS_ENCRYPTION_KEYS, "Fernet keys, comma-separated, the newest first"),
+    ("WEBHOOKS_ENCRYPTION_KEYS", _keys, "Fernet keys, comma-separated, the newest first"),
 ):
     if not _value:
         raise ImproperlyConfigured(f"{_name} is not set. It expects {_expects}; see .env.example.")
@@ -51,12 +57,12 @@ DATABASES["default"]["SESSION_SETTINGS"] = env.flag("DATABASE_SESSION_SETTINGS",
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-REDIS_URL = env.text("REDIS_URL") or embedded.running_url("redis") or "redis://127.0.0.1:6379/0"
-REDIS_PREFIX = env.text("REDIS_PREFIX", "mw")
+_redis = MERCHANT_WEBHOOKS["REDIS_URL"] or embedded.running_url("redis") or "redis://127.0.0.1:6379/0"
+MERCHANT_WEBHOOKS["REDIS_URL"] = _redis
 
 # --- Celery -----------------------------------------------------------------------------------------------------
 
-CELERY_BROKER_URL = env.text("CELERY_BROKER_URL") or REDIS_URL
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL") or _redis
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "housekeeping"
 CELERY_TASK_CREATE_MISSING_QUEUES = True
@@ -82,36 +88,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "webhooks_project.beat:DatabaseScheduler"
 
-# --- the engine (DESIGN: webhooks and dispatchers); seconds, bytes and counts ----------------------------------------
-
-WEBHOOKS_OPEN_REQUESTS_MAX = env.whole("WEBHOOKS_OPEN_REQUESTS_MAX", 4096, minimum=1)
-WEBHOOKS_MAX_IN_FLIGHT = env.whole("WEBHOOKS_MAX_IN_FLIGHT", 20, minimum=1)
-WEBHOOKS_CLAIM_BYTES = env.whole("WEBHOOKS_CLAIM_BYTES", 4 * 1024**2, minimum=1)
-WEBHOOKS_LOADED_BYTES = env.whole("WEBHOOKS_LOADED_BYTES", 64 * 1024**2, minimum=1)
-WEBHOOKS_CLAIM_GRACE = env.seconds("WEBHOOKS_CLAIM_GRACE", 5.0, minimum=1.0)
-WEBHOOKS_ORPHANED_ATTEMPTS_MAX = env.whole("WEBHOOKS_ORPHANED_ATTEMPTS_MAX", 3, minimum=1)
-WEBHOOKS_RECORD_CHUNK = env.whole("WEBHOOKS_RECORD_CHUNK", 100, minimum=1)
-WEBHOOKS_RECORD_WAIT = env.seconds("WEBHOOKS_RECORD_WAIT", 0.2)
-WEBHOOKS_COUNTDOWN_HORIZON = env.seconds("WEBHOOKS_COUNTDOWN_HORIZON", 150.0)
-WEBHOOKS_EXPIRE_AFTER = env.whole("WEBHOOKS_EXPIRE_AFTER", 0)  # for webhooks without an own; 0 is never
-
-# --- what may be published, and where it may go -------------------------------------------------------------------
-
-WEBHOOKS_BODY_MAX = env.whole("WEBHOOKS_BODY_MAX", 1024**2, minimum=1024)
-WEBHOOKS_PER_MERCHANT_MAX = env.whole("WEBHOOKS_PER_MERCHANT_MAX", 1000, minimum=1)
-WEBHOOKS_EXPORT_ROWS_MAX = env.whole("WEBHOOKS_EXPORT_ROWS_MAX", 1_000_000, minimum=1)
-WEBHOOKS_BATCH_MAX = env.whole("WEBHOOKS_BATCH_MAX", 1000, minimum=1)
-WEBHOOKS_REQUEST_BODY_MAX = env.whole("WEBHOOKS_REQUEST_BODY_MAX", 8 * 1024**2, minimum=1024)
-WEBHOOKS_REQUIRE_HTTPS = env.flag("WEBHOOKS_REQUIRE_HTTPS", default=True)
-WEBHOOKS_ALLOWED_NETWORKS = env.networks("WEBHOOKS_ALLOWED_NETWORKS")
-WEBHOOKS_ALLOWED_PORTS = env.ports("WEBHOOKS_ALLOWED_PORTS")
-WEBHOOKS_SOURCE_IPS = env.words("WEBHOOKS_SOURCE_IPS")
-WEBHOOKS_CA_FILE = env.text("WEBHOOKS_CA_FILE")  # authorities trusted besides the public ones, PEM
-WEBHOOKS_CODE_KEY = env.text("WEBHOOKS_CODE_KEY")  # of public ids of deliveries; the database holds one otherwise
-WEBHOOKS_SECRET_OVERLAP = env.seconds("WEBHOOKS_SECRET_OVERLAP", 24 * 3600.0)
-DATA_UPLOAD_MAX_MEMORY_SIZE = WEBHOOKS_REQUEST_BODY_MAX
-
 # --- Django -----------------------------------------------------------------------------------------------------
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = MERCHANT_WEBHOOKS["REQUEST_BODY_MAX"]
 
 INSTALLED_APPS = [
     *admin_theme.APPS,
@@ -129,7 +108,7 @@ INSTALLED_APPS = [
     "drf_standardized_errors",
     "subscriptions",
     "deliveries",
-    "examples.storefront",
+    *example_shop.APPS,
 ]
 
 MIDDLEWARE = [
@@ -150,7 +129,10 @@ WSGI_APPLICATION = "webhooks_project.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "webhooks_project" / "templates"],  # before the theme's, some of which they replace
+        "DIRS": [  # before the theme's, some of which they replace
+            PACKAGES / "webhooks_project" / "templates",
+            PACKAGES / "subscriptions" / "theme_templates",
+        ],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -191,39 +173,9 @@ if not DEBUG:
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
 
-# --- the API; 0 means no limit ------------------------------------------------------------------------------------
+# --- the API ----------------------------------------------------------------------------------------------------
 
-WEBHOOKS_API_RATE_HOUR = env.whole("WEBHOOKS_API_RATE_HOUR", 1000)
-WEBHOOKS_API_RATE_MINUTE = env.whole("WEBHOOKS_API_RATE_MINUTE", 100)
-WEBHOOKS_PUBLISH_RATE_HOUR = env.whole("WEBHOOKS_PUBLISH_RATE_HOUR", 3_000_000)
-WEBHOOKS_PUBLISH_RATE_MINUTE = env.whole("WEBHOOKS_PUBLISH_RATE_MINUTE", 100_000)
-WEBHOOKS_FEED_RATE_HOUR = env.whole("WEBHOOKS_FEED_RATE_HOUR", 36_000)
-WEBHOOKS_FEED_RATE_MINUTE = env.whole("WEBHOOKS_FEED_RATE_MINUTE", 1200)
-# Sign-ins of an account, at the admin or the API; an address may try guessing.PER_ADDRESS times as often.
-WEBHOOKS_SIGN_IN_RATE_HOUR = env.whole("WEBHOOKS_SIGN_IN_RATE_HOUR", 100)
-WEBHOOKS_SIGN_IN_RATE_MINUTE = env.whole("WEBHOOKS_SIGN_IN_RATE_MINUTE", 10)
-WEBHOOKS_TRUSTED_PROXIES = env.whole("WEBHOOKS_TRUSTED_PROXIES", 0, maximum=10)  # 0: X-Forwarded-For is not believed
-
-CELERY_IMPORTS = [  # tasks beside those that the apps import
-    "deliveries.review.bulk_jobs",
-    "deliveries.worker.periodic_tasks",
-]
-
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["subscriptions.api.authentication.BearerAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["subscriptions.api.permissions.HasScope"],
-    "DEFAULT_RENDERER_CLASSES": ["subscriptions.api.rendering.Renderer"],
-    "DEFAULT_PARSER_CLASSES": ["subscriptions.api.parsing.StrictJSONParser"],
-    "DEFAULT_METADATA_CLASS": None,
-    "DEFAULT_SCHEMA_CLASS": "subscriptions.api.schema.ApiSchema",
-    "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
-    "UNAUTHENTICATED_USER": None,
-    "URL_FORMAT_OVERRIDE": None,
-}
-DRF_STANDARDIZED_ERRORS = {
-    "EXCEPTION_HANDLER_CLASS": "deliveries.api.errors.Handler",
-    "ENABLE_IN_DEBUG_FOR_UNHANDLED_EXCEPTIONS": True,
-}
+REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}  # of its own pages; views name theirs
 SIMPLE_JWT = {"CHECK_REVOKE_TOKEN": True}  # a changed password ends the tokens made before it
 SPECTACULAR_SETTINGS = {
     "TITLE": "Merchant Webhooks",
@@ -245,3 +197,6 @@ SPECTACULAR_SETTINGS = {
 METRICS_TOKEN = env.text("METRICS_TOKEN")
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 LOGGING = logs.config(level=LOG_LEVEL, as_json=not DEBUG)
+
+# Last: tasks of the apps go to this application wherever these settings are in force, and nowhere else.
+from webhooks_project.celery import app as celery_app  # noqa: E402, F401

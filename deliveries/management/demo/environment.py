@@ -48,13 +48,15 @@ def for_children(database_url: str | None, redis_url: str | None) -> dict[str, s
 
 def adopt(environment: Mapping[str, str]) -> None:
     """Let this process, whose settings were read before there was a server, use what its children use."""
-    settings.WEBHOOKS_ALLOWED_NETWORKS = environment["WEBHOOKS_ALLOWED_NETWORKS"].split(",")
-    settings.WEBHOOKS_ALLOWED_PORTS = []
-    settings.WEBHOOKS_REQUIRE_HTTPS = False
+    settings.MERCHANT_WEBHOOKS |= {
+        "ALLOWED_NETWORKS": environment["WEBHOOKS_ALLOWED_NETWORKS"].split(","),
+        "ALLOWED_PORTS": [],
+        "REQUIRE_HTTPS": False,
+        "REDIS_URL": environment["REDIS_URL"],
+    }
     if settings.EMBEDDED:
         changed = env.database(environment["DATABASE_URL"])
         connections.settings["default"] |= changed | {"OPTIONS": settings.DATABASES["default"].get("OPTIONS", {})}
-    settings.REDIS_URL = environment["REDIS_URL"]
     settings.CELERY_BROKER_URL = environment.get("CELERY_BROKER_URL") or environment["REDIS_URL"]
     settings.CELERY_TASK_ALWAYS_EAGER = False  # Celery reads its configuration from these settings at each look
 

@@ -16,7 +16,7 @@ import redis
 from django.conf import settings
 
 from deliveries.management.doctor.workers import live_workers
-from deliveries.queueing import wakeups
+from deliveries.queueing import broker, wakeups
 from webhooks_project.embedded import EmbeddedServerError, GuardedServer, is_alive
 
 PREFERRED_PORT = 8000
@@ -112,7 +112,7 @@ class Worker(Child):
     """A worker of every queue."""
 
     def __init__(self, environment: Mapping[str, str], logs: Path) -> None:
-        queues = ",".join([wakeups.QUEUE, settings.CELERY_TASK_DEFAULT_QUEUE])
+        queues = f"{wakeups.QUEUE},{broker.HOUSEKEEPING}"
         options = ["-P", "threads", "-c", "4", "-Q", queues, "-n", "demo@%h", "--without-gossip", "--without-mingle"]
         super().__init__("worker", ["celery", "-A", "webhooks_project", "worker", *options], environment, logs)
 

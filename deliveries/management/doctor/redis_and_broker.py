@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import redis
 from celery import current_app
-from django.conf import settings
 from kombu.exceptions import KombuError
 
 from deliveries.management.doctor.findings import NOTE, OK, PROBLEM, Finding, without_password
 from deliveries.queueing import broker as message_broker
 from deliveries.queueing import redis_client
 from subscriptions import redis_clients
+from subscriptions.conf import settings
 
 TIMEOUT = 3
 """Seconds an answer may take."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_network
 
-from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
@@ -14,6 +13,7 @@ from django.db.models.functions import Cast
 
 from deliveries.management.doctor.findings import NOTE, OK, PROBLEM, Finding, Status, first_line
 from subscriptions import encryption
+from subscriptions.conf import settings
 from subscriptions.models import SigningSecret, Webhook
 
 SAMPLE = 200

@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from deliveries.dialects.verification import SignatureError, verify
 from deliveries.management.receiver.server import Answer, HttpServer, Request
+from merchant_webhooks import SignatureError, verify
 
 FOREVER = math.inf
 """For `fail`: never recovers."""
@@ -120,7 +120,7 @@ class Receiver:
         if not self.verifies:
             return ""
         try:
-            verify(self.dialect, request.headers, request.body, self.secret)
+            verify(request.headers, request.body, self.secret, self.dialect)
         except SignatureError as error:
             return str(error)
         return ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.conf import settings as project
 from django.core.exceptions import ValidationError
 
 from deliveries import dialects
@@ -13,6 +12,7 @@ from deliveries.dialects import Message, merge_headers
 from deliveries.queueing.webhook_settings import WebhookSettings
 from deliveries.sending.destinations.base import Destination
 from deliveries.transport import Outcome, Request
+from subscriptions.conf import settings as project
 from subscriptions.webhook_rules import HTTPS, CheckedDestination
 
 

@@ -5,12 +5,25 @@
 const http = require('http');
 
 const [dialect = 'standard', port = '9000'] = process.argv.slice(2);
-const { verify } = require(`./${dialect}.js`);
+const { DIALECTS, SignatureError } = require('./index.js'); // once installed: require('merchant-webhooks-verify')
+const { verify } = require(dialect === 'standard_library' ? './standard_library.js' : './index.js');
+if (!DIALECTS.includes(dialect) && dialect !== 'standard_library') {
+  throw new Error(`There is no dialect ${dialect}; there are ${DIALECTS.join(', ')}.`);
+}
 const secrets = [process.env.WEBHOOK_SECRET, process.env.WEBHOOK_SECRET_2].filter(Boolean);
 if (!secrets.length) throw new Error('Set WEBHOOK_SECRET to the secret of the webhook.');
 
 const BODY_MAX = 1024 * 1024; // the sender's own limit
 const seen = new Set(); // use a table with a unique key instead: it outlives restarts
+
+function isGenuine(headers, rawBody) {
+  try {
+    return verify(headers, rawBody, secrets, dialect);
+  } catch (error) {
+    if (error instanceof SignatureError) return false;
+    throw error;
+  }
+}
 
 const server = http.createServer((request, response) => {
   const answer = (status) => response.writeHead(status, { 'Content-Length': 0 }).end();
@@ -31,7 +44,7 @@ const server = http.createServer((request, response) => {
   request.on('end', () => {
     if (response.headersSent) return;
     const rawBody = Buffer.concat(chunks); // the bytes as they came: sign first, parse later
-    if (!secrets.some((secret) => verify(rawBody, request.headers, secret))) return answer(401);
+    if (!isGenuine(request.headers, rawBody)) return answer(401);
 
     const id = request.headers['webhook-id'];
     if (!id) return answer(400);

@@ -1,4 +1,4 @@
-"""A whole receiver without dependencies.
+"""A whole receiver; `merchant_webhooks` is the package, or the folder of that name beside this file.
 
 WEBHOOK_SECRET=… python server.py litestore 9000
 
@@ -18,9 +18,14 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from merchant_webhooks import DIALECTS, SignatureError, verify
+
 dialect = sys.argv[1] if len(sys.argv) > 1 else "standard"
 port = int(sys.argv[2]) if len(sys.argv) > 2 else 9000
-verify = importlib.import_module(dialect).verify
+if dialect == "standard_library":  # the same with another's library
+    verify = importlib.import_module(dialect).verify
+elif dialect not in DIALECTS:
+    sys.exit(f"There is no dialect {dialect}; there are {', '.join(DIALECTS)}.")
 secrets = [secret for name in ("WEBHOOK_SECRET", "WEBHOOK_SECRET_2") if (secret := os.environ.get(name))]
 if not secrets:
     sys.exit("Set WEBHOOK_SECRET to the secret of the webhook.")
@@ -52,7 +57,9 @@ class Receiver(BaseHTTPRequestHandler):
         for name, value in self.headers.items():  # a header that came twice is joined, as Node does
             known = headers.get(name.lower())
             headers[name.lower()] = value if known is None else f"{known}, {value}"
-        if not any(verify(raw_body, headers, secret) for secret in secrets):
+        try:
+            verify(headers, raw_body, secrets, dialect)
+        except SignatureError:
             return self.answer(401)
 
         message_id = headers.get("webhook-id")

@@ -2,12 +2,16 @@
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from merchant_webhooks import SignatureError
 
-def verify(raw_body: bytes, headers: dict[str, str], secret: str) -> bool:
-    """Verify a request; `headers` by lower-case name."""
-    webhook = Webhook(secret)
-    try:
-        webhook.verify(raw_body, headers)
-    except (WebhookVerificationError, ValueError):  # ValueError: a signature so malformed that the library stumbles
-        return False
-    return True
+
+def verify(headers: dict[str, str], body: bytes, secrets: list[str], _dialect: str) -> bool:
+    """As `merchant_webhooks.verify`, for the dialect `standard`; `headers` by lower-case name."""
+    for secret in secrets:
+        webhook = Webhook(secret)
+        try:
+            webhook.verify(body, headers)
+        except (WebhookVerificationError, ValueError):  # ValueError: so malformed that the library stumbles
+            continue
+        return True
+    raise SignatureError("no secret fits")

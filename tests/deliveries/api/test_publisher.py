@@ -11,13 +11,12 @@ from typing import Any
 
 import pytest
 import redis
-from django.conf import settings
 from django.db import connection, transaction
-from django.test.utils import override_settings
 from django.utils import timezone
 
 from deliveries.models import Delivery, Event
 from subscriptions import limits, services
+from subscriptions.conf import settings
 from subscriptions.models import ApiKey, ApiRates, Merchant
 from tests.support.publishing_web import BATCH, ORDER, PATH, PublishingWeb, publishing_web
 
@@ -197,9 +196,9 @@ def test_a_key_without_the_scope_may_not_publish(quick: PublishingWeb):
     assert quick.post(ORDER, Authorization=f"Bearer {made.text}")[0] == 403
 
 
-def test_without_redis_requests_pass_uncounted(quick: PublishingWeb):
-    with override_settings(REDIS_URL="redis://127.0.0.1:9/0"):
-        status, headers, _ = quick.post(ORDER)
+def test_without_redis_requests_pass_uncounted(quick: PublishingWeb, settings: Any):
+    settings.REDIS_URL = "redis://127.0.0.1:9/0"
+    status, headers, _ = quick.post(ORDER)
     assert status == 201
     assert headers["x-ratelimit-remaining"] == headers["x-ratelimit-limit"]
     assert quick.views == []

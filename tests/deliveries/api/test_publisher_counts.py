@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import redis
-from django.conf import settings
 from django.db import connection
 
+from subscriptions.conf import settings
 from subscriptions.models import ApiKey
 from tests.deliveries.api.test_publisher import LEFT_TO_VIEWS, ON_THE_LOOP
 from tests.support.publishing_web import BATCH, ORDER, PATH, PublishingWeb

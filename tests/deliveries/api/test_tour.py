@@ -120,7 +120,6 @@ def test_the_receivers_guides_flask_receiver_answers_as_it_says(
     """The page's code, in Flask itself."""
     [page] = re.findall(r"^```python\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
     queued: list[tuple[str, Any]] = []
-    monkeypatch.syspath_prepend(PAGE.parent / "receivers" / "python")
     monkeypatch.setenv("WEBHOOK_SECRET", PLAIN_SECRET)
     names: dict[str, Any] = {"__name__": "page", "queue": types.SimpleNamespace(add=lambda *one: queued.append(one))}
     exec(compile(page, "receivers.md", "exec"), names)

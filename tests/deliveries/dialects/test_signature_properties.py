@@ -14,8 +14,8 @@ from standardwebhooks import Webhook
 
 from deliveries import dialects
 from deliveries.dialects.base import Encoded
-from deliveries.dialects.verification import SignatureError, verify
 from deliveries.payloads.canonical_json import canonical_object
+from merchant_webhooks import SignatureError, verify
 from tests.support.json_strategies import documents, lively
 from tests.support.receivers.node import NodeScript
 from tests.support.receivers.samples import as_received, message, node_says
@@ -109,4 +109,4 @@ def encode(name: str, secrets: list[str], text: str, **changes: object) -> Encod
 
 
 def check(name: str, encoded: Encoded, body: bytes, secret: str) -> None:
-    verify(name, dict(encoded.headers), body, secret, now=SENT_AT)
+    verify(dict(encoded.headers), body, secret, name, now=SENT_AT)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.conf import settings
 from django.utils import timezone
 
 from deliveries.models import Counter, DeadLetter, MaintenanceTask, Notice, Watch
 from deliveries.notifications import watcher
 from subscriptions import services
+from subscriptions.conf import settings
 from subscriptions.models import Webhook
 from tests.support.factories import make_webhook
 from tests.support.notices import AT_ONCE, answer, notices

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.utils import timezone
 
 from deliveries.models import Attempt, Delivery, Notice, Watch
@@ -16,6 +15,7 @@ from deliveries.recording import outcomes
 from deliveries.worker import probes
 from deliveries.worker.engine import Engine
 from subscriptions import services
+from subscriptions.conf import settings
 from subscriptions.models import Webhook
 from tests.support.engine import answered, claim, due, due_one, expire, reread
 from tests.support.factories import make_webhook

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import redis
-from django.conf import settings as django_settings
 
 from subscriptions import limits, services, tallies
+from subscriptions.conf import settings as django_settings
 from subscriptions.models import ApiRates
 from subscriptions.services import NewMerchant
 from tests.support.api import Client

@@ -6,8 +6,8 @@ import random
 import time
 
 import pytest
-from django.conf import settings
 
+from subscriptions.conf import settings
 from subscriptions.limits import Caller, Limiter, Quota, Rates
 
 

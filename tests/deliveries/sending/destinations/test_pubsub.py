@@ -7,7 +7,7 @@ import json
 import jwt
 import pytest
 
-from deliveries.dialects import verification
+import merchant_webhooks
 from deliveries.sending.destinations import pubsub as kind
 from subscriptions import services
 from tests.support.clouds import EMAIL, GOOGLE_KEYS, PubSub, pubsub_settings
@@ -24,7 +24,7 @@ def test_a_message_carries_the_dialects_body_and_our_headers(pubsub: PubSub) -> 
     assert (delivery.status, logged.status_code, logged.error) == ("delivered", 200, "")
     [message] = pubsub.taken
     assert message["attributes"]["webhook-id"] == delivery.event.public_id
-    verification.verify("standard", message["attributes"], message["data"], STANDARD_SECRET)
+    merchant_webhooks.verify(message["attributes"], message["data"], STANDARD_SECRET)
     assert json.loads(message["data"])["data"] == DATA
     assert message["key"] == ""
 
