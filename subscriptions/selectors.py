@@ -170,6 +170,20 @@ def signing_secrets(webhook_ids: Iterable[int], now: datetime | None = None) -> 
     return found
 
 
+def key_pairs(now: datetime | None = None) -> QuerySet[SigningSecret]:
+    """Return the secrets that are private keys and sign at `now`, oldest first, without the keys themselves."""
+    return active_secrets(now).exclude(public_key="").defer("value")
+
+
+def public_keys_of(webhook: Webhook) -> list[str]:
+    """Return what verifies a webhook's signatures by key pairs, oldest first; often nothing.
+
+    Read along with the webhook where the query prefetched `key_pairs`.
+    """
+    found = webhook.key_pairs if hasattr(webhook, "key_pairs") else key_pairs().filter(webhook=webhook)
+    return [secret.public_key for secret in found]
+
+
 # --- webhooks and the catalogue ---------------------------------------------------------------------------------
 
 

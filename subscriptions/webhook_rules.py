@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from subscriptions.models import Webhook
 
 
@@ -17,8 +19,13 @@ HTTPS: Final = "https"
 """The kind of webhook that calls an endpoint of the merchant's."""
 PULL: Final = "pull"
 """The kind that calls nobody: a program of the merchant's fetches its events from its feed."""
-PUBLIC_SETTINGS: Final = frozenset({"source"})
-"""Settings of a destination that don't say where it is: they change without its credentials."""
+HMAC: Final = "hmac"
+"""Signatures by a secret that sender and receiver share."""
+ED25519: Final = "ed25519"
+"""Signatures by a private key, which its public key verifies."""
+SECRET_NEEDED: Final = "secret_needed"  # noqa: S105 - the code of an error where a secret would go to a new place
+PUBLIC_SETTINGS: Final = frozenset({"source", "scope"})
+"""Settings of a destination or a sign-in that don't say where credentials go: they change without them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +52,20 @@ class CheckedDestination:
     credentials: dict[str, str] | None = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class CheckedSignIn:
+    """What is stored of a sign-in at an endpoint: what may be shown, what may not, and when its certificate ends.
+
+    `credentials` are None where none were given and the present ones stay.
+    """
+
+    settings: dict[str, str]
+    credentials: dict[str, str] | None = field(repr=False)
+    certificate_ends_at: datetime | None = None
+
+
 class Kind(Protocol):
-    """A kind of webhook, as forms and the API's document need it."""
+    """A kind of webhook, or a way to sign in at an endpoint, as forms and the API's document need it."""
 
     @property
     def name(self) -> str:
@@ -76,6 +95,15 @@ class WireRules(Protocol):
     ) -> CheckedDestination:
         """Return what is stored of a destination. Raises ValidationError, as `destination.region`."""
 
+    def sign_in_methods(self) -> Sequence[Kind]:
+        """Return the ways there are to sign in at an endpoint."""
+
+    def check_sign_in(self, settings: Mapping[str, Any], credentials: Any) -> CheckedSignIn:
+        """Return what is stored of a sign-in. Raises ValidationError, as `sign_in.username`."""
+
+    def sends_authorization(self, sign_in: Mapping[str, Any]) -> bool:
+        """Tell whether a sign-in sends the header `Authorization`."""
+
     def describe_destination(self, kind: str, settings: Mapping[str, Any]) -> str:
         """Return where a destination is, in words; empty for HTTPS, whose URL says it. Never an error."""
 
@@ -88,8 +116,11 @@ class WireRules(Protocol):
     def check_secret(self, dialect: str, secret: str) -> None:
         """Refuse a secret the dialect can't sign with."""
 
-    def make_secret(self, dialect: str) -> str:
-        """Return a fresh secret for the dialect."""
+    def make_secret(self, dialect: str, signature: str = HMAC) -> str:
+        """Return a fresh secret for the dialect. Raises ValueError where it doesn't know the signature."""
+
+    def public_key_of(self, secret: str) -> str:
+        """Return what receivers verify with where a secret is a private key; empty where they share it."""
 
     def sends_secret(self, dialect: str) -> bool:
         """Tell whether the dialect's requests carry the secret itself, in clear."""

@@ -45,6 +45,22 @@ ERRORS: dict[str, tuple[str, str]] = {
     ),
     ErrorClass.REDIRECT: ("Redirect", "We don't follow redirects. Put the final address into the URL."),
     ErrorClass.HTTP_ERROR: ("Error status", "Your server answered, but not with 2xx. Its error log says why."),
+    ErrorClass.CERTIFICATE_REFUSED: (
+        "Client certificate refused",
+        "Have your server trust the certificate shown on the webhook's page, or give the webhook another one.",
+    ),
+    ErrorClass.CERTIFICATE_EXPIRED: (
+        "Client certificate expired",
+        "Give the webhook a new certificate with its private key.",
+    ),
+    ErrorClass.TOKEN_UNAVAILABLE: (
+        "No token from the token server",
+        "Your endpoint was not asked. Check the token URL and the server behind it; often it passes by itself.",
+    ),
+    ErrorClass.TOKEN_REFUSED: (
+        "Token refused",
+        "Your endpoint was not asked. Check client id, client secret and scope with whoever runs the token server.",
+    ),
     ErrorClass.DESTINATION_MISSING: (
         "No such bus, queue or topic",
         "Create it, or make a webhook for the one you mean; then replay what is in review.",
@@ -69,8 +85,10 @@ ERRORS: dict[str, tuple[str, str]] = {
 
 STATUS_ADVICE: dict[int, str] = {
     400: "Your server could not read the message. Compare the body below with what your code expects.",
-    401: "Your server rejected the signature. Check that it uses this webhook's present secret and the raw body.",
-    403: "Your server refused us. A firewall or a signature check with an old secret are the usual causes.",
+    401: "Your server rejected the signature or the sign-in. Check that it uses this webhook's present secret and the "
+    "raw body, and that it knows the webhook's user, token or client.",
+    403: "Your server refused us. A firewall, a signature check with an old secret or missing rights are the usual "
+    "causes.",
     404: "Nothing answers at this path. Correct the URL, or deploy the route.",
     405: "The address exists but takes no POST. Webhooks are sent as POST.",
     408: "Your server gave up waiting for the request.",

@@ -22,6 +22,7 @@ TONES = {
     Notice.Kind.PAUSED: "warning",
     Notice.Kind.FAILING: "info",
     Notice.Kind.RECOVERED: "success",
+    Notice.Kind.CERTIFICATE: "warning",
 }
 
 
@@ -90,10 +91,10 @@ class NoticeWishAdmin(MerchantScoped):
     """Who is told what by e-mail; owners decide. Without a row the merchant's address gets the usual."""
 
     needs = {"add": OWNER, "change": OWNER, "delete": OWNER}
-    list_display = ["who", "dead", "failure_rate", "disabled", "paused", "failing", "recovered", "merchant"]
+    list_display = ["who", *Notice.Kind.values, "merchant"]
     list_display_links = ["who"]
     list_select_related = ["merchant", "user"]
-    fields = ["merchant", "user", "dead", "failure_rate", "disabled", "paused", "failing", "recovered"]
+    fields = ["merchant", "user", *Notice.Kind.values]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         """Whom it is about doesn't change."""

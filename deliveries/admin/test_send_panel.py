@@ -18,7 +18,7 @@ from deliveries.recording.decisions import RetryPolicy
 from deliveries.sending import destinations, test_sends
 from deliveries.transport import ErrorClass, Outcome
 from subscriptions import validators, webhook_rules
-from subscriptions.admin import destination_fields, text_settings
+from subscriptions.admin import destination_fields, sign_in_fields, text_settings
 from subscriptions.models import Merchant, Webhook
 from subscriptions.selectors import event_type_named, signing_secrets
 from subscriptions.services import secrets
@@ -103,7 +103,7 @@ def _own_secrets(draft: Webhook, webhook: Webhook | None) -> list[str]:
 
 
 def _draft(form: QueryDict, webhook: Webhook | None, merchant: Merchant | None) -> Webhook:
-    """Return an unsaved webhook with the form's values over the saved one's."""
+    """Return an unsaved webhook with the form's values over the saved one's, whose sign-in serves at its URL only."""
     owner = webhook.merchant if webhook else merchant
     if owner is None:
         raise ValidationError({"merchant": ["Choose the merchant first."]})
@@ -122,8 +122,10 @@ def _draft(form: QueryDict, webhook: Webhook | None, merchant: Merchant | None) 
         "retry_policy": _read("retry_policy", text_settings.policy_of, form.get("retry_policy", "")),
         "timeout": _read("timeout", lambda text: float(text) if text else None, form.get("timeout", "")),
     }
-    cleaned = validators.clean_webhook(values, dialect=values["dialect"])
-    return Webhook(merchant=owner, public_id=webhook.public_id if webhook else "", **cleaned)
+    values |= sign_in_fields.values_of(form.dict())
+    cleaned = validators.clean_webhook(values, dialect=values["dialect"], present=webhook)
+    kept = {name: getattr(webhook, name) for name in ("sign_in", "credentials")} if webhook else {}
+    return Webhook(merchant=owner, public_id=webhook.public_id if webhook else "", **kept | cleaned)
 
 
 def _feed(form: QueryDict, webhook: Webhook | None, owner: Merchant) -> Webhook:

@@ -88,6 +88,51 @@ def verify(headers, raw_body, secret):
 """
 
 
+_NODE_PAIR = """const crypto = require('node:crypto');
+
+// rawBody: the bytes as they arrived, e.g. express.raw({ type: () => true }). publicKey: whpk_…, which is no secret.
+function verify(headers, rawBody, publicKey) {
+  if (!Buffer.isBuffer(rawBody)) return false; // no body at all, or one that was parsed already
+  const id = headers['webhook-id'], timestamp = String(headers['webhook-timestamp']);
+  if (!/^[0-9]{1,12}$/.test(timestamp)) return false;
+  if (Math.abs(Date.now() / 1000 - Number(timestamp)) > 300) return false; // an old message, played again
+  const raw = Buffer.from(publicKey.replace(/^whpk_/, ''), 'base64');
+  const der = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), raw]);
+  const key = crypto.createPublicKey({ key: der, format: 'der', type: 'spki' });
+  const signed = Buffer.concat([Buffer.from(`${id}.${timestamp}.`), rawBody]);
+  // While a key pair is being rotated there are two signatures; one that fits is enough.
+  return String(headers['HEADER'] || '').split(' ').some((each) =>
+    each.startsWith('v1a,') && crypto.verify(null, signed, key, Buffer.from(each.slice(4), 'base64')));
+}
+"""
+
+_PYTHON_PAIR = """import base64
+import re
+import time
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+
+def verify(headers, raw_body, public_key):
+    \"\"\"raw_body: the bytes as they arrived. public_key: whpk_…, which is no secret.\"\"\"
+    message_id, timestamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
+    if not re.fullmatch("[0-9]{1,12}", timestamp) or abs(time.time() - int(timestamp)) > 300:
+        return False  # no time, or an old message, played again
+    key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public_key.removeprefix("whpk_")))
+    signed = f"{message_id}.{timestamp}.".encode() + raw_body
+    # While a key pair is being rotated there are two signatures; one that fits is enough.
+    for given in headers.get("HEADER", "").split(" "):
+        if given.startswith("v1a,"):
+            try:
+                key.verify(base64.b64decode(given.removeprefix("v1a,")), signed)
+                return True
+            except (ValueError, InvalidSignature):
+                continue
+    return False
+"""
+
+
 @dataclass(frozen=True)
 class Snippets:
     """Code for one dialect."""
@@ -97,9 +142,14 @@ class Snippets:
     python: str
 
 
-def of(dialect: str) -> Snippets:
-    """Return the snippets of a dialect by its name. Raises ValueError when there is no such dialect."""
+def of(dialect: str, *, by_public_key: bool = False) -> Snippets:
+    """Return the snippets of a dialect by its name. Raises ValueError when there is no such dialect.
+
+    `by_public_key`: for a webhook of the dialect standard that signs with a key pair.
+    """
     header = dialects.get(dialect).signature_header
+    if by_public_key:
+        return Snippets(header, _NODE_PAIR.replace("HEADER", header.lower()), _PYTHON_PAIR.replace("HEADER", header))
     node, python = {
         "standard": (_NODE_STANDARD, _PYTHON_STANDARD),
         "shopery": (_NODE_SHARED, _PYTHON_SHARED),

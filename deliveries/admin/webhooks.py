@@ -18,7 +18,7 @@ from deliveries.admin import delivery_page, payload_display, test_send_panel, ve
 from deliveries.db.sessions import borrowed
 from deliveries.sending import test_sends, webhook_advice
 from deliveries.transport import Outcome
-from subscriptions import desk, patterns
+from subscriptions import desk, patterns, selectors
 from subscriptions.admin import cells
 from subscriptions.admin.scoping import DEVELOPER, own_merchants
 from subscriptions.admin.webhooks import WebhookAdmin
@@ -97,7 +97,7 @@ class DeskWebhookAdmin(WebhookAdmin):
             "sample": _sample(webhook, names),
             "preview_url": desk.reverse("webhooks_subscriptions_webhook_preview", key),
             "test_url": desk.reverse("webhooks_subscriptions_webhook_test", key),
-            "snippets": verification_snippets.of(webhook.dialect) if webhook else None,
+            "snippets": _snippets(webhook) if webhook else None,
             "dialect": dialects.get(webhook.dialect) if webhook else None,
             "source_ips": settings.WEBHOOKS_SOURCE_IPS,
         }
@@ -152,6 +152,11 @@ def _told(outcome: Outcome, kind: str) -> dict[str, Any]:
         "answer_headers": payload_display.as_lines(outcome.headers),
         "answer": payload_display.text_of(outcome.body),
     }
+
+
+def _snippets(webhook: Webhook) -> verification_snippets.Snippets:
+    by_public_key = webhook.dialect == "standard" and bool(selectors.public_keys_of(webhook))
+    return verification_snippets.of(webhook.dialect, by_public_key=by_public_key)
 
 
 def _sample(webhook: Webhook | None, names: list[str]) -> str:

@@ -86,6 +86,7 @@ class Dialect:
             Raises ValueError if there is no secret, or a name that cannot stand in a header.
         check_secret: Raises ValueError with the fix for a secret the dialect cannot sign with.
         make_secret: Returns a fresh secret.
+        make_key_pair: Returns a fresh private key, where the dialect knows signatures that a public key verifies.
         sends_secret: Whether a request carries the secret itself, in clear.
         body_styles: What `Message.body_style` may be.
     """
@@ -100,6 +101,7 @@ class Dialect:
     encode: Callable[[Message, Sequence[str]], Encoded]
     check_secret: Callable[[str], None]
     make_secret: Callable[[], str]
+    make_key_pair: Callable[[], str] | None = None
     connect_timeout: float = 3.0
     sends_secret: bool = False
     body_styles: tuple[BodyStyle, ...] = ("compact",)
@@ -184,6 +186,8 @@ def check_text_secret(secret: str) -> None:
     """Refuse a secret that is not `TEXT_SECRET_FORMAT`. Raises ValueError with the fix."""
     if not (secret.isascii() and secret.isprintable()):
         raise ValueError("secret: only printable ASCII is allowed; leave out accents, tabs and line breaks.")
+    if secret.startswith("whsk_"):  # its owner gave it to nobody, so no receiver could verify with it
+        raise ValueError("secret: is the private key of a pair, which only the dialect standard signs with.")
     if secret != secret.strip():
         raise ValueError("secret: starts or ends with a space; remove it.")
     if not MIN_SECRET_CHARS <= len(secret) <= MAX_SECRET_CHARS:

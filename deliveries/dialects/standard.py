@@ -1,4 +1,7 @@
-"""Standard Webhooks (standardwebhooks.com): `{type, timestamp, data}`, signed as `id.timestamp.body`."""
+"""Standard Webhooks (standardwebhooks.com): `{type, timestamp, data}`, signed as `id.timestamp.body`.
+
+A secret is shared (`whsec_`, HMAC-SHA256, `v1,`) or the private one of a key pair (`whsk_`, Ed25519, `v1a,`).
+"""
 
 import base64
 import binascii
@@ -8,7 +11,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
-from deliveries.dialects import base
+from deliveries.dialects import base, key_pairs
 from deliveries.dialects.base import Dialect, Encoded, Message
 from deliveries.retries.policy import RetryPolicy
 
@@ -36,8 +39,10 @@ POLICY: Final = RetryPolicy(
 
 
 def sign(event_id: str, timestamp: int, body: bytes, secret: str) -> str:
-    """HMAC-SHA256 of `id.timestamp.body` under the decoded secret: `v1,` and base64."""
+    """HMAC-SHA256 of `id.timestamp.body` under the decoded secret: `v1,` and base64; Ed25519's of a private key."""
     signed = f"{event_id}.{timestamp}.".encode() + body
+    if key_pairs.is_private(secret):
+        return key_pairs.sign(signed, secret)
     return "v1," + base64.b64encode(hmac.digest(key_of(secret), signed, "sha256")).decode()
 
 
@@ -67,6 +72,9 @@ def key_of(secret: str) -> bytes:
 
 def check_secret(secret: str) -> None:
     """Refuse a secret the specification does not allow. Raises ValueError with the fix."""
+    if key_pairs.is_private(secret):
+        key_pairs.public_key_of(secret)
+        return
     size = len(key_of(secret))
     if not MIN_KEY_BYTES <= size <= MAX_KEY_BYTES:
         raise ValueError(
@@ -87,8 +95,10 @@ DIALECT = Dialect(
     signature_header=SIGNATURE_HEADER,
     timeout=15.0,
     default_policy=POLICY,
-    secret_format=f"{SECRET_PREFIX} and {MIN_KEY_BYTES} to {MAX_KEY_BYTES} bytes in base64, which are the key",
+    secret_format=f"{SECRET_PREFIX} and {MIN_KEY_BYTES} to {MAX_KEY_BYTES} bytes in base64, which are the key; or "
+    f"{key_pairs.PRIVATE_PREFIX} and an Ed25519 key in base64",
     encode=encode,
     check_secret=check_secret,
     make_secret=make_secret,
+    make_key_pair=key_pairs.make,
 )

@@ -23,6 +23,7 @@ class Notice(models.Model):
         PAUSED = "paused", "Paused after lasting failure"
         FAILING = "failing", "First failure after success"
         RECOVERED = "recovered", "Works again"
+        CERTIFICATE = "certificate", "Client certificate ends soon"
 
     id = models.BigAutoField(primary_key=True)
     merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="+", db_index=False)
@@ -77,6 +78,7 @@ class NoticePreference(models.Model):
     paused = models.BooleanField("paused after lasting failure", default=True)
     failing = models.BooleanField("first failure after success", default=False)
     recovered = models.BooleanField("works again", default=True)
+    certificate = models.BooleanField("client certificate ends soon", default=True, db_default=True)
 
     class Meta:
         ordering = ["id"]
@@ -110,6 +112,7 @@ class Watch(models.Model):
     probe_wait = models.FloatField(default=0, help_text="Seconds between the last probe and the next.")
     probed_at = models.DateTimeField(null=True)
     probe_delivery = models.BigIntegerField(null=True, help_text="The delivery that was tried.")
+    certificate_ends_at = models.DateTimeField(null=True, help_text="Of the client certificate whose end was told.")
     probe_tries = models.PositiveIntegerField(default=0, help_text="Its tries before: a probe costs none.")
 
     class Meta:

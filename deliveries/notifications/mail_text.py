@@ -52,7 +52,7 @@ def _item(notice: Notice) -> Item:
     name = f"{_line(webhook.name)} ({host_of(webhook)})" if webhook.name else host_of(webhook)
     if notice.kind == Notice.Kind.DEAD:
         link = f"{_url('webhooks_deliveries_deadletter_changelist')}?webhook__id__exact={webhook.pk}"
-    elif notice.kind in {Notice.Kind.DISABLED, Notice.Kind.PAUSED}:
+    elif notice.kind in {Notice.Kind.DISABLED, Notice.Kind.PAUSED, Notice.Kind.CERTIFICATE}:
         link = _url("webhooks_subscriptions_webhook_change", webhook.pk)
     else:
         link = f"{_url('webhooks_deliveries_delivery_changelist')}?webhook__id__exact={webhook.pk}"

@@ -17,7 +17,14 @@ from django.utils import timezone
 from deliveries.maintenance.turns import turn
 from deliveries.models import Attempt, DeadLetter, Notice, Watch, WebhookState
 from deliveries.models.attempts import DECISION_COLUMNS
-from deliveries.notifications import auto_pause, failure_rates, new_dead_letters, notices, operational_events
+from deliveries.notifications import (
+    auto_pause,
+    certificates,
+    failure_rates,
+    new_dead_letters,
+    notices,
+    operational_events,
+)
 from deliveries.notifications.notices import Occurrence
 from deliveries.notifications.operational_events import OperationalEvent
 from deliveries.reasons import DISABLED_AS_GONE
@@ -64,6 +71,7 @@ def look() -> int:
         if place is None:
             return 0
         seen = Seen()
+        certificates.look(seen)
         _dead_letters(new_dead_letters.new(place), seen)
         states = list(_states())
         high = failure_rates.high([state for state in states if _failed_lately(state)])

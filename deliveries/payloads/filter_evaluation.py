@@ -20,18 +20,19 @@ from deliveries.payloads.filter_values import Unordered
 _IDENTITY = {"type": "identity", "children": []}
 
 
-def evaluate(tree: dict[str, Any], document: Any, characters: int) -> Any:
-    """Return what the parsed filter finds in the document.
+def evaluate(tree: dict[str, Any], document: Any, characters: int, budget: Budget | None = None) -> Any:
+    """Return what the parsed expression finds in the document.
 
     Args:
         tree: As `jmespath.compile(…).parsed`.
         document: What the filter sees.
         characters: Length of the document's text, to which the budget is proportional.
+        budget: What it may take, where its caller goes on with what is left; by default, a new one.
 
     Raises NotEvaluated with the reason; never anything else.
     """
     try:
-        return Evaluation(Budget(characters)).visit(tree, document)
+        return Evaluation(budget or Budget(characters)).visit(tree, document)
     except NotEvaluated:
         raise
     except Exception as error:  # noqa: BLE001 - JMESPath lets Python's own errors through, of any kind

@@ -5,15 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any, TypeVar
 
-import jmespath
-from jmespath.exceptions import JMESPathError
-
 from deliveries.payloads import canonical_json, filter_evaluation
+from deliveries.payloads.expressions import Limits, compiled
 from deliveries.payloads.filter_budget import NotEvaluated
-from deliveries.payloads.filter_functions import FUNCTIONS, arguments_wanted
 from deliveries.reasons import Reason, ReasonCode
 from subscriptions.validators.settings import FIELDS_MAX, FILTER_MAX
 
@@ -26,65 +22,21 @@ EXPRESSION_DEPTH_MAX = 40
 EXPRESSION_GROWTH_MAX = 3
 """Lists or objects a filter may build: each can double the work, and a filter runs inside whoever publishes."""
 
-_GROWING = frozenset({"multi_select_list", "multi_select_dict", "flatten"})
-
-
-@lru_cache(maxsize=2000)
-def _compiled(expression: str) -> Any:
-    """Return the parsed filter. Raises ValueError for one that doesn't parse or that could take too much."""
-    try:
-        compiled = jmespath.compile(expression)
-    except JMESPathError as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(
-            f"The filter doesn't parse: {reason}. A filter reads like data.order.currency == 'EUR'."
-        ) from None
-    except RecursionError:
-        raise ValueError("The filter is nested too deeply. Write it flatter.") from None
-    _check_cost(compiled.parsed)
-    _check_functions(compiled.parsed)
-    return compiled
-
-
-def _check_cost(tree: dict[str, Any]) -> None:
-    nodes = growing = 0
-    level = [tree]
-    for _depth in range(EXPRESSION_DEPTH_MAX):
-        nodes += len(level)
-        growing += sum(1 for node in level if node["type"] in _GROWING)
-        level = [child for node in level for child in node.get("children", ()) if isinstance(child, dict)]
-    if level or nodes > EXPRESSION_NODES_MAX:
-        raise ValueError(
-            f"The filter takes too many steps; at most {EXPRESSION_NODES_MAX}, {EXPRESSION_DEPTH_MAX} deep."
-        )
-    if growing > EXPRESSION_GROWTH_MAX:
-        raise ValueError(
-            f"The filter builds more than {EXPRESSION_GROWTH_MAX} lists or objects. Compare fields instead."
-        )
-
-
-def _check_functions(node: dict[str, Any]) -> None:
-    children = [child for child in node.get("children", ()) if isinstance(child, dict)]
-    if node["type"] == "function_expression":
-        name, given = node["value"], len(children)
-        if name not in FUNCTIONS:
-            raise ValueError(
-                f"The filter calls {name}(), which there is not. There are {', '.join(sorted(FUNCTIONS))}."
-            )
-        wanted, more = arguments_wanted(name)
-        if given < wanted or (given > wanted and not more):
-            raise ValueError(
-                f"{name}() takes {'at least ' if more else ''}{wanted} arguments; this filter gives {given}."
-            )
-    for child in children:
-        _check_functions(child)
+_LIMITS = Limits(
+    what="filter",
+    hint="A filter reads like data.order.currency == 'EUR'.",
+    nodes=EXPRESSION_NODES_MAX,
+    depth=EXPRESSION_DEPTH_MAX,
+    growth=EXPRESSION_GROWTH_MAX,
+    instead="Compare fields instead.",
+)
 
 
 def check_expression(expression: str) -> None:
     """Refuse a filter that doesn't parse or could take too much. Raises ValueError with the place and an example."""
     if len(expression) > FILTER_MAX:
         raise ValueError(f"The filter has {len(expression)} characters; at most {FILTER_MAX} are allowed.")
-    _compiled(expression)
+    compiled(expression, _LIMITS)
 
 
 def check_field_paths(fields: list[str]) -> None:
@@ -133,7 +85,7 @@ class Reading:
     def _refusal(self, expression: str) -> Reason | None:
         document = self._document()
         try:
-            result = filter_evaluation.evaluate(_compiled(expression).parsed, document, len(self._data))
+            result = filter_evaluation.evaluate(compiled(expression, _LIMITS).parsed, document, len(self._data))
         except NotEvaluated as error:
             if error.compared:
                 return Reason(ReasonCode.FILTERED, {"filter": expression, "result": "null"})

@@ -34,7 +34,8 @@ class WebhookSettings:
 
     `sealed`: its secrets, encrypted, oldest first, each with the time until which it signs (None: for ever).
     `rotated_at`: when its newest secret was made, if it isn't its first.
-    `sealed_credentials`: what opens its destination, encrypted; empty for an endpoint.
+    `sign_in`: how its endpoint is asked who we are, without what is secret of it; empty for most.
+    `sealed_credentials`: what opens its destination or signs in at its endpoint, encrypted; empty for most.
     """
 
     webhook_id: int
@@ -55,6 +56,7 @@ class WebhookSettings:
     rotated_at: datetime | None = None
     kind: str = HTTPS
     destination: dict[str, str] = field(default_factory=dict)
+    sign_in: dict[str, str] = field(default_factory=dict)
     sealed_credentials: str = field(default="", repr=False)
     ordering: str = ""
     _credentials: dict[str, str] = field(default_factory=dict, repr=False)
@@ -76,7 +78,7 @@ class WebhookSettings:
 
     @property
     def credentials(self) -> dict[str, str]:
-        """What opens its destination; empty for an endpoint. Raises UndecryptableSecret."""
+        """What opens its destination or signs in at its endpoint; often empty. Raises UndecryptableSecret."""
         if self.sealed_credentials and not self._credentials:
             self._credentials = json.loads(encryption.decrypt(self.sealed_credentials))
         return self._credentials
@@ -139,6 +141,7 @@ def _settings(row: Any) -> WebhookSettings:
         rotated_at=row.rotated_at,
         kind=row.kind,
         destination=_parsed(row.destination),
+        sign_in=_parsed(row.sign_in),
         sealed_credentials=row.credentials,
         ordering=row.ordering,
     )
@@ -164,6 +167,7 @@ def settings_of(webhook: Webhook, secrets: Iterable[str]) -> WebhookSettings:
         sealed=[(encryption.encrypt(secret), None) for secret in secrets],
         kind=webhook.kind,
         destination=webhook.destination,
+        sign_in=webhook.sign_in,
         sealed_credentials=webhook.credentials,
         ordering=webhook.ordering,
     )

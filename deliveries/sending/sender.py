@@ -11,10 +11,10 @@ from datetime import timedelta
 
 from deliveries.db.sessions import clock
 from deliveries.queueing.claims import Claimed
-from deliveries.sending import destinations, resolvers
+from deliveries.sending import carrying, destinations, resolvers
 from deliveries.sending.destinations import TooLarge
 from deliveries.sending.masking import without_echo
-from deliveries.sending.process_transport import open_requests_max, transport
+from deliveries.sending.process_transport import open_requests_max
 from deliveries.sending.rendering import render
 from deliveries.sending.slow_webhooks import SLOW_SHARE, SlowWebhooks
 from deliveries.transport import ErrorClass, Outcome, Request
@@ -136,19 +136,32 @@ class Sender:
     def _carry(self, row: Claimed, request: Request) -> None:
         started = time.monotonic()
 
-        def done(outcome: Outcome) -> None:
+        def done(outcome: Outcome, sent: Request | None) -> None:
             finished = time.monotonic()
             with self._lock:
                 self._slow.note(row.webhook.webhook_id, finished - started)
             try:
                 outcome = destinations.get(row.webhook.kind).outcome(outcome, row.webhook)
-                shown = without_echo(outcome, request, row.webhook.hidden)
-                self._sent(Sent(row, request, shown, started, finished))
+                shown = without_echo(outcome, sent or request, row.webhook.hidden)
+                self._sent(Sent(row, sent, shown, started, finished))
             except Exception:  # on the transport's thread, which must go on; the claim runs out as a dead worker's does
                 log.exception("send_failed", delivery=row.public_id)
             self._close(row)
 
-        transport().submit(request, done)
+        def may_send() -> bool:
+            return self._may_send(row)
+
+        def too_late() -> None:  # giving a row back asks the database: not on the transport's thread
+            self._waiting.submit(self._give_back, row)
+
+        carrying.submit(request, row.webhook, done, may_send=may_send, too_late=too_late)
+
+    def _give_back(self, row: Claimed) -> None:
+        try:
+            self._unsent(row)
+        except Exception:  # its claim runs out
+            log.exception("release_failed", delivery=row.public_id)
+        self._close(row)
 
     def _close(self, row: Claimed) -> None:
         with self._lock:

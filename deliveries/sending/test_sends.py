@@ -20,10 +20,9 @@ from django.core.exceptions import ValidationError
 
 from deliveries.queueing import feed_tests
 from deliveries.queueing.webhook_settings import WebhookSettings
-from deliveries.sending import destinations
-from deliveries.sending.destinations import TooLarge
+from deliveries.sending import carrying, destinations
+from deliveries.sending.destinations import TooLarge, sign_in
 from deliveries.sending.masking import masked, without_echo
-from deliveries.sending.process_transport import transport
 from deliveries.sending.rendering import message_of, request_of
 from deliveries.transport import ErrorClass, Outcome, Request
 from subscriptions import ids
@@ -50,8 +49,11 @@ class PreparedSend:
 
     @property
     def headers(self) -> list[tuple[str, str]]:
-        """The request's headers for eyes: secrets are masked."""
-        return list(masked(self.request.headers, self.webhook.hidden))
+        """The request's headers for eyes: secrets are masked, a token's too, which is fetched when it is sent."""
+        headers = self.request.headers
+        if self.webhook.sign_in.get("method") == sign_in.OAUTH2:
+            headers = sign_in.authorized(headers, "Bearer")
+        return list(masked(headers, self.webhook.hidden))
 
 
 class _Open:
@@ -107,6 +109,8 @@ def prepare(entry: EventType, webhook: WebhookSettings) -> PreparedSend:
 def begin(prepared: PreparedSend) -> Future[Outcome]:
     """Send the sample; what comes of it is there when the webhook's timeout is over at the latest.
 
+    A token of OAuth 2 is fetched for it anew, which takes `oauth2.TOKEN_SECONDS` more at most.
+
     Raises TooManyTests. Show the outcome by `shown` only.
     """
     if prepared.webhook.kind == PULL:
@@ -115,12 +119,12 @@ def begin(prepared: PreparedSend) -> Future[Outcome]:
     _open.add(merchant)
     future: Future[Outcome] = Future()
 
-    def done(outcome: Outcome) -> None:
+    def done(outcome: Outcome, sent: Request | None) -> None:
         _open.remove(merchant)
-        future.set_result(outcome)
+        future.set_result(without_echo(outcome, sent, ()) if sent else outcome)
 
     try:
-        transport().submit(prepared.request, done)
+        carrying.submit(prepared.request, prepared.webhook, done, tokens=carrying.Tokens())
     except BaseException:
         _open.remove(merchant)
         raise

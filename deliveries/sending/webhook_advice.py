@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import jmespath
@@ -32,6 +33,8 @@ EVENTS_MAX: Final = 5
 """Real events tried, the newest."""
 EVENTS_LOOKED_AT: Final = 200
 """Of the merchant's newest events, among which those that the webhook listens to are looked for."""
+CERTIFICATE_WARNED_BEFORE: Final = timedelta(days=30)
+"""How long before its end a client certificate is warned of, by a notice, too."""
 NAMED_MAX: Final = 5
 """Paths or patterns that a warning names."""
 
@@ -89,6 +92,7 @@ def warnings(webhook: Webhook, samples: Sequence[Sample] | None = None) -> list[
         *_of_filter(webhook.filter, samples),
         *_of_fields(webhook.fields, samples),
         *_of_sizes(webhook, samples),
+        *_of_certificate(webhook),
     ]
 
 
@@ -156,6 +160,14 @@ def _of_sizes(webhook: Webhook, samples: Sequence[Sample]) -> Iterator[str]:
                 "not sent and goes to review. Choose fields to make it smaller."
             )
             return
+
+
+def _of_certificate(webhook: Webhook) -> Iterator[str]:
+    ends, now = webhook.certificate_ends_at, datetime.now(UTC)
+    if ends is not None and ends <= now:
+        yield f"Its client certificate ended on {ends:%-d %B %Y at %H:%M} UTC. Give another with its key."
+    elif ends is not None and ends - now <= CERTIFICATE_WARNED_BEFORE:
+        yield f"Its client certificate ends on {ends:%-d %B %Y at %H:%M} UTC. Give another before, with its key."
 
 
 def _nowhere(paths: Sequence[str], samples: Sequence[Sample]) -> list[str]:

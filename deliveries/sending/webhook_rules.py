@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deliveries import dialects
+from deliveries.dialects import key_pairs
 from deliveries.payloads import filters
 from deliveries.retries.policy import RetryPolicy
 from deliveries.sending import destinations, webhook_advice
+from deliveries.sending.destinations import sign_in
 from deliveries.sending.process_transport import address_policy
 from deliveries.transport import check_url
 from subscriptions import webhook_rules
 from subscriptions.models import Webhook
-from subscriptions.webhook_rules import CheckedDestination, Kind
+from subscriptions.webhook_rules import ED25519, HMAC, CheckedDestination, CheckedSignIn, Kind
 
 
 class Rules:
@@ -28,6 +30,18 @@ class Rules:
     ) -> CheckedDestination:
         """Return what is stored of a destination. Raises ValidationError, as `destination.region`."""
         return destinations.get(kind).check(settings, credentials)
+
+    def sign_in_methods(self) -> Sequence[Kind]:
+        """Return the ways there are to sign in at an endpoint."""
+        return list(sign_in.METHODS.values())
+
+    def check_sign_in(self, settings: Mapping[str, Any], credentials: Any) -> CheckedSignIn:
+        """Return what is stored of a sign-in. Raises ValidationError, as `sign_in.username`."""
+        return sign_in.check(settings, credentials)
+
+    def sends_authorization(self, settings: Mapping[str, Any]) -> bool:
+        """Tell whether a sign-in sends the header `Authorization`."""
+        return settings.get("method") in sign_in.AUTHORIZING
 
     def describe_destination(self, kind: str, settings: Mapping[str, Any]) -> str:
         """Return where a destination is, in words; one of a kind that this release doesn't know has its name only."""
@@ -48,9 +62,18 @@ class Rules:
         """Refuse a secret the dialect can't sign with."""
         dialects.get(dialect).check_secret(secret)
 
-    def make_secret(self, dialect: str) -> str:
-        """Return a fresh secret for the dialect."""
-        return dialects.get(dialect).make_secret()
+    def make_secret(self, dialect: str, signature: str = HMAC) -> str:
+        """Return a fresh secret for the dialect. Raises ValueError where it doesn't know the signature."""
+        known = dialects.get(dialect)
+        if signature != ED25519:
+            return known.make_secret()
+        if known.make_key_pair is None:
+            raise ValueError(f"The dialect {dialect} knows no {ED25519} signatures; the dialect standard does.")
+        return known.make_key_pair()
+
+    def public_key_of(self, secret: str) -> str:
+        """Return what receivers verify with where a secret is a private key; empty where they share it."""
+        return key_pairs.public_key_of(secret) if key_pairs.is_private(secret) else ""
 
     def sends_secret(self, dialect: str) -> bool:
         """Tell whether the dialect's requests carry the secret itself, in clear."""

@@ -5,7 +5,7 @@ Nothing else in the house may import an HTTP client. This package knows no Djang
 
 from .addresses import AddressPolicy, AddressRefused
 from .client import Transport
-from .outcome import KEEP_BYTES, MANAGED_HEADERS, READ_BYTES, ErrorClass, Outcome, Request
+from .outcome import KEEP_BYTES, MANAGED_HEADERS, READ_BYTES, ClientCertificate, ErrorClass, Outcome, Request
 from .pool import MAX_KEPT
 from .urls import UrlRefused, check_url
 
@@ -16,6 +16,7 @@ __all__ = [
     "READ_BYTES",
     "AddressPolicy",
     "AddressRefused",
+    "ClientCertificate",
     "ErrorClass",
     "Outcome",
     "Request",

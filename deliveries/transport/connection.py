@@ -22,7 +22,8 @@ import pycurl
 
 from .answer import BODY_WIRE_BYTES, Answer
 from .exchange import Exchange
-from .outcome import Request
+from .outcome import ClientCertificate, Request
+from .pins import Pins
 from .resolver import Endpoint
 
 if TYPE_CHECKING:
@@ -61,28 +62,6 @@ _ALWAYS: tuple[tuple[int, Any], ...] = (
 )
 
 
-class Pins:
-    """The names that stand in libcurl's name cache, so that each is taken out again once it has served."""
-
-    def __init__(self) -> None:
-        self._fresh: list[str] = []
-        self._served: list[str] = []
-
-    def put(self, name: str, port: int, endpoint: Endpoint) -> list[str]:
-        """Return what to give `RESOLVE`: this pin, and those of earlier rounds to take out."""
-        entries = [f"-{pin}" for pin in self._served]
-        self._served.clear()
-        self._fresh.append(f"{name}:{port}")
-        address = f"[{endpoint.address}]" if endpoint.family == socket.AF_INET6 else str(endpoint.address)
-        return [*entries, f"{name}:{port}:{address}"]
-
-    def round_over(self) -> None:
-        """Note that libcurl has looked up what was put so far."""
-        if self._fresh:
-            self._served += self._fresh
-            self._fresh.clear()
-
-
 class Connection:
     """An easy handle with its connection, and the exchange that uses it now.
 
@@ -94,6 +73,7 @@ class Connection:
         idle_since: When it was last used, while it is kept (`time.monotonic`).
         reserved: The exchange that waits for it to have rested.
         launched: libcurl has it now.
+        is_certified: It was made with a client certificate, so its handle serves nobody else.
         wakes: How often its socket had something to read or room to write for the current exchange.
     """
 
@@ -114,6 +94,7 @@ class Connection:
         self.idle_since = 0.0
         self.reserved: Exchange | None = None
         self.launched = False
+        self.is_certified = False
         self.wakes = 0
         set_option = self.curl.setopt
         for option, value in _ALWAYS:
@@ -153,7 +134,20 @@ class Connection:
         set_option(pycurl.RESOLVE, pins.put(name, port, endpoint))
         self._pinned = True
         set_option(pycurl.FORBID_REUSE, int(not keep))
+        if exchange.request.client_certificate is not None:
+            self._certify(exchange.request.client_certificate)
         self._load(exchange)
+
+    def _certify(self, certificate: ClientCertificate) -> None:
+        """Show a client certificate where the receiver asks for one.
+
+        TLS sessions are neither kept nor resumed: libcurl keeps them by origin, and whoever resumed this one would be
+        taken for the certificate's owner.
+        """
+        self.is_certified = True
+        self.curl.setopt(pycurl.SSLCERT_BLOB, certificate.chain.encode())
+        self.curl.setopt(pycurl.SSLKEY_BLOB, certificate.key.encode())
+        self.curl.setopt(pycurl.SSL_SESSIONID_CACHE, 0)
 
     def reuse(self, exchange: Exchange) -> None:
         """Make ready to carry the exchange over the connection that is open."""

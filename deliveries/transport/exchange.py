@@ -21,7 +21,8 @@ class Exchange:
     """The state of one request between `Transport.submit` and its outcome. Times are `time.monotonic` seconds.
 
     Attributes:
-        key: Whose connections it may use: its owner's to its origin; None when its connection is for it alone.
+        key: Whose connections it may use: its owner's to its origin, made with its client certificate; None when its
+            connection is for it alone.
         connect_by, deadline: When the TCP connection must stand, and when everything must be over.
         connection: What carries it now; None while it waits for a name or for a kept connection.
         fresh: It may not go over a kept connection any more: one failed it.
@@ -40,7 +41,8 @@ class Exchange:
         self.request = request
         self.target = target
         owner = request.connection_owner
-        self.key = None if owner is None else (owner, target.scheme, target.host, target.port)
+        certificate = request.client_certificate
+        self.key = None if owner is None else (owner, target.scheme, target.host, target.port, certificate)
         self.done = done
         self.started = time.monotonic()
         self.deadline = self.started + request.total_timeout

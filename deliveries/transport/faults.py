@@ -10,7 +10,7 @@ import pycurl
 from .answer import NOT_HTTP, Answer
 from .exchange import Exchange
 from .outcome import ErrorClass, Fault
-from .tls import explain_tls
+from .tls import explain_refusal, explain_tls
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -23,10 +23,12 @@ _BROKEN = frozenset(
 _TLS = frozenset(
     getattr(pycurl, f"E_{name}")
     for name in (
-        "SSL_CONNECT_ERROR", "SSL_CACERT", "SSL_PEER_CERTIFICATE", "SSL_CERTPROBLEM", "SSL_CIPHER",
+        "SSL_CONNECT_ERROR", "SSL_CACERT", "SSL_PEER_CERTIFICATE", "SSL_CIPHER",
         "SSL_CACERT_BADFILE", "SSL_CRL_BADFILE", "SSL_ISSUER_ERROR", "SSL_ENGINE_NOTFOUND", "SSL_ENGINE_SETFAILED",
     )
 )  # fmt: skip
+_UNUSABLE = frozenset((pycurl.E_SSL_CERTPROBLEM, pycurl.E_BAD_FUNCTION_ARGUMENT))
+"""Of a request with a client certificate: libcurl could not read it, or its key is another's."""
 _OURS = frozenset((pycurl.E_OUT_OF_MEMORY, pycurl.E_FAILED_INIT, pycurl.E_BAD_FUNCTION_ARGUMENT))
 _NO_SOCKETS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -50,10 +52,17 @@ def is_spoilt(answer: Answer, code: int, message: str) -> bool:
 def no_answer(exchange: Exchange, connection: Connection, code: int, message: str) -> Fault:
     """Return what kept an answer from coming, of a transfer that reached its endpoint."""
     answer = connection.answer
+    verify_code = int(connection.curl.getinfo(pycurl.SSL_VERIFYRESULT))
+    shown = exchange.request.client_certificate is not None
+    if shown and code in _UNUSABLE:
+        return Fault(ErrorClass.CERTIFICATE_REFUSED, "The client certificate or its key can't be used. Give them anew.")
+    if answer.fault is None and (refusal := explain_refusal(code, verify_code, message, shown=shown)):
+        return Fault(ErrorClass.CERTIFICATE_REFUSED if shown else ErrorClass.TLS_FAILED, refusal)
+    if answer.fault is None and code == pycurl.E_SEND_ERROR and not answer.begun:
+        return WITHOUT_ANSWER
     if answer.fault is None and code in _BROKEN:
         return BROKE_IN_ANSWER if connection.answered_something else WITHOUT_ANSWER
     if answer.fault is None and code in _TLS:
-        verify_code = int(connection.curl.getinfo(pycurl.SSL_VERIFYRESULT))
         return Fault(ErrorClass.TLS_FAILED, explain_tls(verify_code, message, exchange.target.host))
     if code in _OURS:
         return Fault(ErrorClass.INTERNAL, "The sender failed; its log says why.")

@@ -114,7 +114,8 @@ class IdleConnections:
         connection.key = None
         connection.fd = -1
         connection.release()
-        if len(self._spare) < MAX_SPARE and (exchange is None or exchange.request.method == "POST"):
+        is_plain = not connection.is_certified and (exchange is None or exchange.request.method == "POST")
+        if is_plain and len(self._spare) < MAX_SPARE:
             self._spare.append(connection)
         else:
             connection.curl.close()

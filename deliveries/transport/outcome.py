@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 
@@ -53,6 +53,11 @@ class ErrorClass(StrEnum):
     INVALID_RESPONSE = "invalid_response"
     REDIRECT = "redirect"
     HTTP_ERROR = "http_error"
+    CERTIFICATE_REFUSED = "certificate_refused"
+    # What kept us from signing in at an endpoint, told apart by `deliveries.sending`, never by the transport
+    CERTIFICATE_EXPIRED = "certificate_expired"
+    TOKEN_UNAVAILABLE = "token_unavailable"  # noqa: S105 - an error's name
+    TOKEN_REFUSED = "token_refused"  # noqa: S105 - an error's name
     # What a queue says of a message, told apart by `deliveries.sending.destinations`, never by the transport
     DESTINATION_MISSING = "destination_missing"
     ACCESS_DENIED = "access_denied"
@@ -62,6 +67,14 @@ class ErrorClass(StrEnum):
     DESTINATION_FAILED = "destination_failed"
     INTERRUPTED = "interrupted"  # set by the engine when a worker died in mid-send, never by the transport
     INTERNAL = "internal"
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCertificate:
+    """What an endpoint is shown that asks for a certificate, as PEM text; `chain` begins with the certificate."""
+
+    chain: str = field(repr=False)
+    key: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +93,7 @@ class Request:
         method: The HTTP method.
         read_bytes: At most so many body bytes of the answer are read.
         keep_bytes: So many of them are kept in the outcome.
+        client_certificate: Shown where the receiver asks for one; a connection made with it carries no other request.
 
     Raises:
         ValueError: A header that is malformed, managed or given twice, a method that is none, or a timeout that isn't
@@ -95,6 +109,7 @@ class Request:
     method: str = "POST"
     read_bytes: int = READ_BYTES
     keep_bytes: int = KEEP_BYTES
+    client_certificate: ClientCertificate | None = None
 
     def __post_init__(self) -> None:
         if self.method != "POST" and (not _TOKEN(self.method) or self.method.upper() in ("CONNECT", "TRACE")):

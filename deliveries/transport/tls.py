@@ -7,6 +7,7 @@ import tempfile
 from typing import IO
 
 import certifi
+import pycurl
 
 # OpenSSL's X509_V_ERR_* numbers, include/openssl/x509_vfy.h
 _CERTIFICATE_FAULTS = {
@@ -20,8 +21,20 @@ _CERTIFICATE_FAULTS = {
     23: "the receiver's certificate was revoked; renew it",
 }
 _WRONG_NAME = (62, 64)
+_UNDECIDED = 1
+"""The receiver's certificate was not looked at yet."""
 _OLD_PROTOCOL = ("unsupported protocol", "protocol version", "version too low")
 _NOT_TLS = ("wrong version number", "http request", "packet length too long", "record layer failure")
+_OF_OURS = {  # TLS alerts (RFC 8446, 6.2) that speak of the client's certificate, in OpenSSL's words
+    "alert certificate required": "it asks for one",
+    "alert certificate expired": "it says that it has expired",
+    "alert certificate revoked": "it says that it was revoked",
+    "alert unknown ca": "it does not know the authority that signed it",
+    "alert bad certificate": "it says that it is invalid",
+    "alert unsupported certificate": "it does not take its kind",
+    "alert certificate unknown": "it does not know it",
+    "alert access denied": "it does not let its owner in",
+}
 _CLOSED = ("SSL_ERROR_SYSCALL", "unexpected eof", "Connection reset", "SSL_ERROR_ZERO_RETURN", "Broken pipe")
 
 
@@ -54,7 +67,7 @@ def explain_tls(verify_code: int, message: str, host: str) -> str:
     """
     if verify_code in _WRONG_NAME or "subject name" in message:
         reason = f"the receiver's certificate is for another name than {host}"
-    elif verify_code:
+    elif verify_code not in (0, _UNDECIDED):
         reason = _CERTIFICATE_FAULTS.get(verify_code, "the receiver's certificate could not be verified")
     elif any(word in message for word in _CLOSED):
         reason = "the receiver closed the connection during the handshake"
@@ -62,6 +75,26 @@ def explain_tls(verify_code: int, message: str, host: str) -> str:
         reason = "the receiver only speaks a TLS version older than 1.2"
     elif any(word in message for word in _NOT_TLS):
         reason = "the receiver does not speak TLS at this port"
+    elif "alert handshake failure" in message:
+        reason = "the receiver broke off the handshake; it may ask for a client certificate, or for other ciphers"
     else:
         reason = "receiver and sender could not agree on a secure connection"
     return f"No secure connection: {reason}."
+
+
+def explain_refusal(code: int, verify_code: int, message: str, *, shown: bool) -> str:
+    """Say in one sentence that a receiver didn't take our certificate; empty where its alert speaks of none.
+
+    Args:
+        code: libcurl's error.
+        verify_code: As in `explain_tls`.
+        message: libcurl's message.
+        shown: Whether there was one to show.
+    """
+    if shown and code == pycurl.E_SSL_CACERT and verify_code == _UNDECIDED and "subject name" not in message:
+        # so libcurl reports an alert in TLS 1.2
+        message = "alert certificate expired"
+    reason = next((words for alert, words in _OF_OURS.items() if alert in message.lower()), "")
+    if reason and not shown:
+        return "No secure connection: the receiver asks for a client certificate, and this webhook signs in with none."
+    return f"The receiver did not accept the client certificate: {reason}." if reason else ""

@@ -16,7 +16,7 @@ import pycurl
 from . import pool as pool_rules
 from .addresses import AddressPolicy
 from .answer import HEAD_TOO_LARGE, TOO_LONG
-from .connection import Connection, Pins
+from .connection import Connection
 from .describe import describe, failed
 from .exchange import Exchange
 from .faults import (
@@ -34,6 +34,7 @@ from .faults import (
 from .idle_connections import IdleConnections
 from .loop import Loop
 from .outcome import ErrorClass, Fault, Outcome
+from .pins import Pins
 from .pool import ConnectionPool
 from .resolver import Pending, Resolver, vetted
 

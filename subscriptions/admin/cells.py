@@ -6,12 +6,13 @@ row's page.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
 
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 
 from subscriptions.admin.local_times import DASH
 
@@ -25,6 +26,13 @@ def lines(first: str, second: str = "") -> SafeString:
     if not second:
         return format_html(cell + "</span>", first, first)
     return format_html(cell + '<small title="{}">{}</small></span>', first, first, second, second)
+
+
+def public_keys(keys: Sequence[str], *, beside_shared: bool) -> SafeString:
+    """Return the keys that verify a webhook's signatures, whole, to be copied."""
+    listed = format_html_join(mark_safe("<br>"), "<code>{}</code>", ((key,) for key in keys))
+    told = "Public key of the pair that signs" if len(keys) == 1 else "Public keys of the pairs that sign"
+    return format_html("{}{}:<br>{}", told, ", beside a shared secret" if beside_shared else "", listed)
 
 
 def webhook(name: str, url: str) -> SafeString:

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from subscriptions import encryption
+from subscriptions.services.secrets import shown
 
 _KEY = "desk_shown_once"
 
@@ -17,6 +18,12 @@ _KEY = "desk_shown_once"
 def keep(request: HttpRequest, secrets: Mapping[str, str]) -> None:
     """Keep secrets by their label for the next call of `take`, encrypted: sessions lie in the database."""
     request.session[_KEY] = encryption.encrypt(json.dumps(dict(secrets)))
+
+
+def of_secret(secret: str, label: str = "Signing secret") -> dict[str, str]:
+    """Return a new secret under its label, or its public key where nobody is to see it."""
+    text, public_key = shown(secret)
+    return {"Public key": public_key} if public_key else {label: text}
 
 
 def waits(request: HttpRequest) -> bool:

@@ -15,10 +15,11 @@ from unfold.widgets import (
 )
 
 from subscriptions import selectors, services, webhook_rules
-from subscriptions.admin import destination_fields, shown_once, text_settings
+from subscriptions.admin import destination_fields, shown_once, sign_in_fields, text_settings
 from subscriptions.admin.destination_fields import DestinationFields
 from subscriptions.admin.event_picker import EventsField, on_offer
 from subscriptions.admin.service_forms import ServiceForm
+from subscriptions.admin.sign_in_fields import SignInFields
 from subscriptions.models import Webhook
 from subscriptions.validators.destinations import OF_SENDING
 
@@ -29,7 +30,7 @@ KEEPING_IT = (
 _AREA = UnfoldAdminExpandableTextareaWidget
 
 
-class WebhookForm(ServiceForm, DestinationFields):
+class WebhookForm(ServiceForm, DestinationFields, SignInFields):
     """Name, address, dialect and events first; everything else has a default that works."""
 
     shown_as = {"fields": "chosen_fields", **destination_fields.SHOWN_AS}  # a form's `fields` are its own
@@ -70,6 +71,13 @@ class WebhookForm(ServiceForm, DestinationFields):
         required=False,
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "spellcheck": "false"}),
         help_text="Leave empty and we make one, shown to you once. Your server checks with it that a message is ours.",
+    )
+    signature = forms.ChoiceField(
+        label="If we make it",
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        choices=[("", "a secret that you and we share"), (webhook_rules.ED25519, "a key pair: you get the public key")],
+        help_text="Key pairs (Ed25519) are for Standard Webhooks only. The public key is no secret.",
     )
     is_enabled = forms.BooleanField(
         label="Active",
@@ -146,7 +154,8 @@ class WebhookForm(ServiceForm, DestinationFields):
             return  # a viewer's page: nothing to edit
         rules = webhook_rules.rules()
         kinds = [(kind.name, kind.label) for kind in rules.kinds()]
-        for name, choices in (("dialect", rules.dialects()), ("kind", kinds)):
+        ways = sign_in_fields.choices()
+        for name, choices in (("dialect", rules.dialects()), ("kind", kinds), (sign_in_fields.METHOD, ways)):
             if isinstance(field := self.fields.get(name), forms.ChoiceField):
                 field.choices = choices
         if self.instance.pk:
@@ -164,6 +173,7 @@ class WebhookForm(ServiceForm, DestinationFields):
             "expire_after": text_settings.wait_text(webhook.expire_after) if webhook.expire_after else "",
             "chosen_fields": text_settings.words_text(webhook.fields),
             **destination_fields.initial(webhook),
+            **sign_in_fields.initial(webhook),
             **{name: getattr(webhook, name) for name in ("url", "dialect", "filter", "is_enabled")},
         }
 
@@ -198,19 +208,24 @@ class WebhookForm(ServiceForm, DestinationFields):
         chosen = data.pop("kind", "") or webhook_rules.HTTPS
         kind = stored.kind if stored else chosen
         data |= self._destination(kind, data, stored)
-        for name in destination_fields.NAMES:
+        for name in (*destination_fields.NAMES, *sign_in_fields.NAMES):
             data.pop(name, None)
+        signature = data.pop("signature", None)
         if stored:
             return services.update_webhook(webhook=stored, **data)
-        made = services.create_webhook(kind=kind, **data)
-        shown_once.keep(self.request, {"Signing secret": made.secret})
+        made = services.create_webhook(kind=kind, signature=signature, **data)
+        shown_once.keep(self.request, shown_once.of_secret(made.secret))
         return made.webhook
 
     def _destination(self, kind: str, data: dict[str, Any], stored: Webhook | None) -> dict[str, Any]:
         """Read what the kind asks for, and drop what the browser sent of other kinds."""
         if kind == webhook_rules.HTTPS:
             data["dialect"] = data.get("dialect") or "standard"
-            return {}
+            way = data.get(sign_in_fields.METHOD) or ""
+            self.shown_as = {  # type: ignore[misc]
+                **self.shown_as, **sign_in_fields.SHOWN_AS, "credentials": sign_in_fields.credential_of(way)
+            }  # fmt: skip
+            return sign_in_fields.values_of(data)
         if kind == webhook_rules.PULL:
             for name in OF_SENDING:
                 data.pop(name, None)

@@ -12,8 +12,8 @@ from django.urls.resolvers import URLPattern
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
-from subscriptions import desk, services
-from subscriptions.admin import cells, destination_fields, local_times, shown_once, text_settings
+from subscriptions import desk, selectors, services
+from subscriptions.admin import cells, destination_fields, local_times, shown_once, sign_in_fields, text_settings
 from subscriptions.admin.row_actions import WithRowActions, row_action
 from subscriptions.admin.scoping import DEVELOPER, OwnRowsFilter, name_of
 from subscriptions.admin.service_forms import ServiceFormMixin
@@ -21,7 +21,7 @@ from subscriptions.admin.webhook_form import WebhookForm
 from subscriptions.conf import settings
 from subscriptions.models import Subscription, Webhook
 from subscriptions.validators.destinations import OF_SENDING
-from subscriptions.webhook_rules import HTTPS, PULL
+from subscriptions.webhook_rules import ED25519, HTTPS, PULL
 
 PATTERNS_SHOWN = 3
 
@@ -71,11 +71,13 @@ class WebhookAdmin(ServiceFormMixin, WithRowActions):
                     *destination_fields.NAMES,
                     "dialect",
                     "secret",
+                    "signature",
                     "is_enabled",
                 ]
             },
         ),
         ("Events", {"fields": ["events", "patterns"]}),
+        ("Sign-in at your endpoint", {"classes": ["collapse"], "fields": [*sign_in_fields.NAMES]}),
         ("Retries", {"classes": ["collapse"], "fields": ["retry_policy", "timeout", "ordering", "expire_after"]}),
         (
             "Message",
@@ -96,12 +98,13 @@ class WebhookAdmin(ServiceFormMixin, WithRowActions):
         if not self.has_change_permission(request, obj):
             return self.viewer_fieldsets
         if obj.kind == HTTPS:
-            left_out = {"merchant", "kind", *destination_fields.NAMES}
+            left_out = {"merchant", "kind", "signature", *destination_fields.NAMES}
         elif obj.kind == PULL:
-            left_out = {"merchant", "kind", *destination_fields.NAMES, *OF_SENDING}
+            left_out = {"merchant", "kind", "signature", *destination_fields.NAMES, *sign_in_fields.NAMES, *OF_SENDING}
         else:
-            others = set(destination_fields.NAMES) - set(destination_fields.of_kind(obj.kind))
-            left_out = {"merchant", "kind", "url", "dialect", "headers", "body_style", "api_version"} | others
+            others = {*destination_fields.NAMES, *sign_in_fields.NAMES} - {*destination_fields.of_kind(obj.kind)}
+            left_out = {"merchant", "kind", "signature", "url", "dialect", "headers", "body_style", "api_version"}
+            left_out |= others
         kept = [
             (title, options | {"fields": [name for name in options["fields"] if name not in left_out]})
             for title, options in self.fieldsets
@@ -170,8 +173,22 @@ class WebhookAdmin(ServiceFormMixin, WithRowActions):
     )
     def rotate(self, request: HttpRequest, webhook: Webhook) -> HttpResponse:
         """Make a new secret beside the present one."""
-        secret = services.rotate_secret(webhook=webhook)
-        shown_once.keep(request, {"New signing secret": secret})
+        return self._rotate(request, webhook)
+
+    @row_action(
+        "Sign with a key pair",
+        icon="vpn_key",
+        confirm="A key pair is made; its public key stands on the webhook's page from then on. The present secret goes "
+        "on signing for the overlap, so that your receiver has time to change.",
+        when=lambda webhook: webhook.dialect == "standard" and not selectors.public_keys_of(webhook),
+    )
+    def pair(self, request: HttpRequest, webhook: Webhook) -> HttpResponse:
+        """Make a key pair beside the present secret."""
+        return self._rotate(request, webhook, ED25519)
+
+    def _rotate(self, request: HttpRequest, webhook: Webhook, signature: str | None = None) -> HttpResponse:
+        secret = services.rotate_secret(webhook=webhook, signature=signature)
+        shown_once.keep(request, shown_once.of_secret(secret, "New signing secret"))
         return self.redirect("shown", webhook)
 
     @row_action(
@@ -240,6 +257,8 @@ class WebhookAdmin(ServiceFormMixin, WithRowActions):
     def secrets_text(self, row: Webhook) -> str:
         """Say how many secrets sign, without showing any."""
         active = [secret for secret in row.secrets.defer("value") if secret.is_active()]
+        if keys := [secret.public_key for secret in active if secret.public_key]:
+            return cells.public_keys(keys, beside_shared=len(keys) < len(active))
         if len(active) < 2:
             return "One secret signs. It was shown once and can't be shown again; rotate it if you lost it."
         ends = min(secret.expires_at for secret in active if secret.expires_at)

@@ -109,6 +109,24 @@ def _queues() -> list[webhook_rules.Kind]:
     return [kind for kind in webhook_rules.rules().kinds() if kind.settings]
 
 
+def _methods() -> list[dict[str, Any]]:
+    """Return the schema of each way to sign in at an endpoint."""
+    found = []
+    for method in webhook_rules.rules().sign_in_methods():
+        members = _members(method, method.settings, is_open=False)
+        members["properties"] = {"method": {"type": "string", "enum": [method.name]}, **members["properties"]}
+        found.append(members | {"required": ["method", *members["required"]]})
+    return found
+
+
+def _secret_parts() -> list[dict[str, Any]]:
+    """Return the schema of the credentials of each queue, and of each way to sign in at an endpoint."""
+    return [
+        *(_members(kind, kind.credentials, is_open=True) for kind in _queues()),
+        *(_members(each, each.credentials, is_open=False) for each in webhook_rules.rules().sign_in_methods()),
+    ]
+
+
 _NOTHING: Final = {"type": "object", "title": webhook_rules.HTTPS, "additionalProperties": False}
 
 
@@ -117,9 +135,14 @@ class Destination(serializers.DictField):
     """Where a queue is, as its kind wants it; empty for endpoints and feeds."""
 
 
-@extend_schema_field({"anyOf": [*(_members(kind, kind.credentials, is_open=True) for kind in _queues()), _NOTHING]})
+@extend_schema_field({"anyOf": [*_methods(), _NOTHING]})
+class SignIn(serializers.DictField):
+    """How an endpoint is asked who we are; empty where signatures say it."""
+
+
+@extend_schema_field({"anyOf": [*_secret_parts(), _NOTHING]})
 class Credentials(serializers.DictField):
-    """What opens a queue, as its kind wants it."""
+    """What opens a queue or signs in at an endpoint, as kind or method want it."""
 
 
 class Secret(serializers.RegexField):
@@ -131,6 +154,19 @@ class Secret(serializers.RegexField):
 
 class CheckedSecret(Text, Secret):
     """A secret, whose type and length are checked here."""
+
+
+class Signature(serializers.ChoiceField):
+    """What is made up where no secret is given."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            choices=[webhook_rules.HMAC, webhook_rules.ED25519],
+            required=False,
+            help_text="Of the secret that is made: `hmac`, which you share, or `ed25519` (dialect standard only), a "
+            "key pair of which you get the public key.",
+            **options,
+        )
 
 
 class Dialect(serializers.ChoiceField):

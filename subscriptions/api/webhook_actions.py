@@ -19,12 +19,14 @@ from subscriptions.api.webhook_shapes import WebhookSerializer
 from subscriptions.api.webhooks import fresh, webhooks_of
 from subscriptions.models import Webhook
 from subscriptions.services.secrets import OVERLAP_MAX
+from subscriptions.services.secrets import shown as shown_secret
 
 
 class RotationSerializer(ApiSerializer):
     """A new secret: given or made, and for how long the old one stays."""
 
     secret = formats.CheckedSecret(required=False, max_length=256, help_text="Left out, one is made.")
+    signature = formats.Signature()
     overlap = eg(
         Number(
             required=False,
@@ -41,7 +43,12 @@ class RotatedSecretSerializer(ApiSerializer):
     """The new secret: shown this once."""
 
     id = eg(serializers.CharField(help_text="The webhook's id."), "wbh_01HA4XCG60CT4G3EWF4CKYM1MF")
-    secret = eg(serializers.CharField(), "Zk8x2PqT7vWm4RbN9cLd")
+    secret = eg(
+        serializers.CharField(allow_blank=True, help_text="Empty where it is a private key."), "Zk8x2PqT7vWm4RbN9cLd"
+    )
+    public_key = eg(
+        serializers.CharField(allow_blank=True, help_text="What verifies its signatures; empty of a shared secret."), ""
+    )
     old_secret_expires_at = eg(
         serializers.DateTimeField(allow_null=True, help_text="Null: the old secret has ended."), "2024-01-16T15:30:00Z"
     )
@@ -53,6 +60,7 @@ class RotatedSecret:
 
     id: str
     secret: str
+    public_key: str
     old_secret_expires_at: datetime | None
 
 
@@ -111,8 +119,9 @@ class WebhookSecret(ApiView):
         """Give a webhook a new secret, shown this once; the old one goes on signing until the overlap ends.
 
         During the overlap, dialects that can send several signatures sign with both secrets, the others with the old
-        one. Without `overlap` it is the platform's default; at most 30 days. 422 when the secret doesn't fit the
-        webhook's dialect. With If-Match, only while the webhook is as it was read: else 412.
+        one. `signature` changes from a shared secret to a key pair, or back. Without `overlap` it is the platform's
+        default; at most 30 days. 422 when the secret doesn't fit the webhook's dialect. With If-Match, only while the
+        webhook is as it was read: else 412.
         """
         lookups.one(webhooks_of(self.merchant), id)  # 404 before 422
         body = self.body(RotationSerializer)
@@ -122,7 +131,8 @@ class WebhookSecret(ApiView):
                 webhook=webhook,
                 secret=body.get("secret") or None,
                 overlap=None if seconds is None else timedelta(seconds=seconds),
+                signature=body.get("signature"),
             )
         old = selectors.active_secrets().filter(webhook=webhook).exclude(expires_at=None).defer("value").last()
-        rotated = RotatedSecret(webhook.public_id, text, old.expires_at if old else None)
+        rotated = RotatedSecret(webhook.public_id, *shown_secret(text), old.expires_at if old else None)
         return Response(RotatedSecretSerializer(rotated).data)

@@ -11,6 +11,7 @@ from subscriptions.api import formats
 from subscriptions.api.serializers import ApiSerializer, eg
 from subscriptions.credentials import Credential
 from subscriptions.models import Webhook
+from subscriptions.services.secrets import shown
 from subscriptions.validators.settings import EXPIRY_BOUNDS, IN_FLIGHT_BOUNDS, ORDERINGS, RATE_BOUNDS, TIMEOUT_BOUNDS
 
 MASKED: Final = "••••••"
@@ -32,6 +33,7 @@ class WebhookSerializer(ApiSerializer):
             "kind",
             "url",
             "destination",
+            "sign_in",
             "credentials",
         }
     )
@@ -68,6 +70,17 @@ class WebhookSerializer(ApiSerializer):
             required=False, help_text="Where the queue is; empty for an endpoint. Replaced as a whole by a change."
         ),
         {},
+    )
+    sign_in = eg(
+        formats.SignIn(
+            required=False,
+            help_text="How the endpoint is asked who we are, beside signatures; empty for most. Replaced as a whole by "
+            "a change.",
+        ),
+        {},
+    )
+    certificate_ends_at = serializers.DateTimeField(
+        allow_null=True, read_only=True, help_text="When the client certificate of `sign_in` ends; null without one."
     )
     dialect = eg(formats.Dialect(required=False), "alva")
     is_enabled = eg(
@@ -133,6 +146,14 @@ class WebhookSerializer(ApiSerializer):
         ),
         "2024-01",
     )
+    public_keys = eg(
+        serializers.ListField(
+            child=serializers.CharField(),
+            read_only=True,
+            help_text="What verifies its `v1a,` signatures, oldest first; empty where it signs with a shared secret.",
+        ),
+        [],
+    )
     paused_at = serializers.DateTimeField(allow_null=True, read_only=True, help_text="Null: it is not paused.")
     paused_by = serializers.CharField(allow_blank=True, read_only=True)
     created_at = serializers.DateTimeField(read_only=True)
@@ -150,8 +171,8 @@ class WebhookSerializer(ApiSerializer):
     credentials = formats.Credentials(
         required=False,
         write_only=True,
-        help_text="What opens the queue: kept encrypted, shown never. Needed again where `destination` names another "
-        "place.",
+        help_text="What opens the queue or signs in at the endpoint: kept encrypted, shown never. Needed again where "
+        "`destination`, `url` or `sign_in` would take them to another place.",
     )
     secret = formats.Secret(
         required=False,
@@ -163,6 +184,10 @@ class WebhookSerializer(ApiSerializer):
     def show_events(self, webhook: Webhook) -> list[str]:
         """Return the names and patterns subscribed to."""
         return selectors.patterns_of(webhook)
+
+    def show_public_keys(self, webhook: Webhook) -> list[str]:
+        """Return the public keys of the key pairs that sign now."""
+        return selectors.public_keys_of(webhook)
 
     def show_ordering(self, webhook: Webhook) -> str:
         """Return the setting as callers write it."""
@@ -201,10 +226,17 @@ class WebhookDetailSerializer(WebhookSerializer):
 class NewWebhookSerializer(WebhookDetailSerializer):
     """A webhook to create, or just created with its secret: shown this once."""
 
+    null_means_empty = WebhookSerializer.null_means_empty | {"signature"}
+
     secret = eg(
-        formats.Secret(required=False, help_text="Left out, one is made and shown once."), "Zk8x2PqT7vWm4RbN9cLd"
+        formats.Secret(
+            required=False,
+            help_text="Left out, one is made and shown once. Empty in the answer where it is a private key.",
+        ),
+        "Zk8x2PqT7vWm4RbN9cLd",
     )
+    signature = formats.Signature(write_only=True)
 
     def show_secret(self, webhook: Webhook) -> str:
-        """Return the secret in the clear."""
-        return str(self.context["secret"])
+        """Return the secret in the clear; a private key is for nobody's eyes."""
+        return shown(str(self.context["secret"]))[0]

@@ -50,7 +50,10 @@ class WebhookFilter(FilterSet):
 def webhooks_of(merchant: Merchant) -> QuerySet[Webhook]:
     """Return the merchant's webhooks with what WebhookSerializer reads."""
     live = Subscription.objects.filter(ended_at=None)
-    return merchant.webhooks.alive().prefetch_related(Prefetch("subscriptions", live))
+    pairs = selectors.key_pairs()
+    return merchant.webhooks.alive().prefetch_related(
+        Prefetch("subscriptions", live), Prefetch("secrets", pairs, to_attr="key_pairs")
+    )
 
 
 def warnings(webhook: Webhook) -> dict[str, Any]:

@@ -30,8 +30,8 @@ class Webhook(models.Model):
     """Where a merchant's events go: an endpoint, a queue or a feed, in which dialect, under which policy.
 
     `url` is the address that is called; that of a queue is made from `destination`, which holds what may be shown of
-    it, and a feed has none. `credentials` are JSON, encrypted (`subscriptions.encryption`): never shown, read only by
-    who sends.
+    it, and a feed has none. `sign_in` is how an endpoint is asked who we are, as far as it may be shown. `credentials`
+    are JSON, encrypted (`subscriptions.encryption`): never shown, read only by who sends.
 
     Empty settings (null) mean the dialect's own. `is_enabled=False` skips events; `paused_at` holds deliveries until
     resumed; `deleted_at` marks a row kept for the log.
@@ -53,7 +53,9 @@ class Webhook(models.Model):
     kind = models.CharField(max_length=20, default=webhook_rules.HTTPS, db_default=webhook_rules.HTTPS)
     url = models.TextField()
     destination = models.JSONField(default=dict, db_default={}, blank=True)
+    sign_in = models.JSONField(default=dict, db_default={}, blank=True)
     credentials = models.TextField(default="", db_default="", blank=True, editable=False)
+    certificate_ends_at = models.DateTimeField(null=True, blank=True, editable=False)
     dialect = models.CharField(max_length=20, default="standard")
     body_style = models.CharField(max_length=10, choices=BodyStyle, default=BodyStyle.COMPACT)
     api_version = models.CharField(
@@ -105,7 +107,14 @@ class Webhook(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["merchant", "-id"], name="webhook_of_merchant")]
+        indexes = [
+            models.Index(fields=["merchant", "-id"], name="webhook_of_merchant"),
+            models.Index(  # the watcher's, for certificates that end soon
+                fields=["certificate_ends_at"],
+                condition=Q(certificate_ends_at__isnull=False),
+                name="webhook_certificate_ends",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name or self.place
@@ -151,11 +160,14 @@ class SigningSecret(models.Model):
 
     One-value headers are signed by the oldest unexpired secret, so the old one signs until the overlap ends or the
     merchant switches (which expires the old one at once); Standard Webhooks sends a signature for each.
+
+    `public_key` is what a receiver verifies with where the secret is a private key; empty for a shared secret.
     """
 
     id = models.BigAutoField(primary_key=True)
     webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="secrets")
     value = EncryptedTextField()
+    public_key = models.CharField(max_length=80, default="", db_default="", blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True)
 

@@ -31,14 +31,17 @@ OVERLAP_MAX: Final = timedelta(days=30)
 
 
 @transaction.atomic
-def rotate_secret(*, webhook: Webhook, secret: str | None = None, overlap: timedelta | None = None) -> str:
-    """Give the webhook a new secret, made up when none is given, and return it: shown this once.
+def rotate_secret(
+    *, webhook: Webhook, secret: str | None = None, overlap: timedelta | None = None, signature: str | None = None
+) -> str:
+    """Give the webhook a new secret, made up when none is given, and return it: shown this once (by `shown`).
 
+    `signature` says what is made up: a shared secret (hmac) or a key pair (ed25519); by default, what the newest is.
     The old ones stay active for `overlap` (by default WEBHOOKS_SECRET_OVERLAP seconds), never longer than an earlier
     rotation promised; an overlap of nothing ends them at once.
 
-    Raises ValidationError for a secret that the dialect can't sign with or that is active already, for an overlap that
-    is negative or over OVERLAP_MAX, and for a deleted webhook.
+    Raises ValidationError for a secret that the dialect can't sign with or that is active already, for a signature that
+    it doesn't know, for an overlap that is negative or over OVERLAP_MAX, and for a deleted webhook.
     """
     lock_webhook(webhook)
     if overlap is not None and not timedelta(0) <= overlap <= OVERLAP_MAX:
@@ -46,14 +49,21 @@ def rotate_secret(*, webhook: Webhook, secret: str | None = None, overlap: timed
     if secret:
         validators.check_secret(webhook.dialect, secret)
         _refuse_active(webhook, secret)
-    text = secret or webhook_rules.rules().make_secret(webhook.dialect)
     now = timezone.now()
     old = _active(webhook, now)
+    present = webhook_rules.ED25519 if old and old[-1].public_key else webhook_rules.HMAC
+    text = validators.secret_or_new(secret, webhook.dialect, signature, present=present)
     kept = old[-(ACTIVE_SECRETS_MAX - 1) :] if webhook.dialect in SIGN_WITH_ALL else old[:1]
     _expire(kept, now + (timedelta(seconds=settings.WEBHOOKS_SECRET_OVERLAP) if overlap is None else overlap))
     _expire((one for one in old if one not in kept), now)
     _add(webhook, text)
     return text
+
+
+def shown(secret: str) -> tuple[str, str]:
+    """Return what is shown of a new secret, once: itself, or, as a private key is for nobody's eyes, its public key."""
+    public_key = webhook_rules.rules().public_key_of(secret)
+    return ("", public_key) if public_key else (secret, "")
 
 
 @transaction.atomic
@@ -99,8 +109,14 @@ def _expire(old: Iterable[SigningSecret], moment: datetime) -> None:
 
 
 def _add(webhook: Webhook, text: str) -> None:
-    SigningSecret.objects.create(webhook=webhook, value=text)
+    store_secret(webhook, text)
     signals.webhook_changed.send(sender=Webhook, webhook=webhook, action=signals.SECRET_ROTATED)
+
+
+def store_secret(webhook: Webhook, text: str) -> None:
+    """Store a checked secret, with its public key where it has one."""
+    public_key = webhook_rules.rules().public_key_of(text)
+    SigningSecret.objects.create(webhook=webhook, value=text, public_key=public_key)
 
 
 def _refuse_active(webhook: Webhook, secret: str) -> None:

@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from subscriptions import selectors, signals, validators, webhook_rules
 from subscriptions.conf import settings
-from subscriptions.models import Merchant, SigningSecret, Subscription, Webhook
+from subscriptions.models import Merchant, Subscription, Webhook
 from subscriptions.services.locks import lock_merchant, lock_webhook, reread_locked
-from subscriptions.services.secrets import reaches_new_place, replace_secret
+from subscriptions.services.secrets import reaches_new_place, replace_secret, store_secret
 from subscriptions.services.states import switch
 
 _NOT_COLUMNS: Final = frozenset({"events", "secret", "is_enabled"})
@@ -37,6 +37,7 @@ def create_webhook(
     name: str = "",
     dialect: str = "standard",
     secret: str | None = None,
+    signature: str | None = None,
     **others: Any,
 ) -> NewWebhook:
     """Make a webhook with its subscriptions and its first secret, which is made up when none is given.
@@ -45,11 +46,14 @@ def create_webhook(
     (none, resource, webhook: what is published from now on), expire_after (seconds), filter, fields, is_enabled,
     body_style, api_version; empty ones mean the dialect's or the platform's own. `kind` says where events go: https; a
     queue, which has `destination` and `credentials` in place of a URL; or pull, which has none (docs/destinations.md).
+    `sign_in` with its `credentials` is how an endpoint is asked who we are (docs/endpoint-sign-in.md). `signature` says
+    whether the secret made up is a shared one (hmac, the default) or a key pair (ed25519).
 
     Raises ValidationError naming every wrong field, for an inactive merchant, and for one webhook too many.
     """
     given = {"url": url, "events": events, "name": name, "dialect": dialect, "secret": secret, **others}
     cleaned = validators.clean_webhook(given, dialect=dialect)
+    text = validators.secret_or_new(cleaned.get("secret"), cleaned["dialect"], signature)
     merchant = lock_merchant(merchant)
     _refuse_another(merchant)
     webhook = Webhook(merchant=merchant, is_enabled=cleaned.get("is_enabled", True), **_columns(cleaned))
@@ -57,8 +61,7 @@ def create_webhook(
         webhook.disabled_at = timezone.now()
     webhook.save(force_insert=True)
     _subscribe(webhook, cleaned["events"])
-    text = cleaned.get("secret") or webhook_rules.rules().make_secret(webhook.dialect)
-    SigningSecret.objects.create(webhook=webhook, value=text)
+    store_secret(webhook, text)
     signals.webhook_changed.send(sender=Webhook, webhook=webhook, action=signals.CREATED)
     return NewWebhook(webhook, text)
 
@@ -71,7 +74,8 @@ def update_webhook(*, webhook: Webhook, **changes: Any) -> Webhook:
     ones at once (`rotate_secret` lets them overlap); empty, it changes nothing. Another dialect needs a secret that
     fits it; a change after which requests would carry the secret itself to another URL than before needs it, too, so
     that only who knows a secret can have it sent somewhere; likewise a destination at another place needs its
-    credentials. A kind never changes. `is_enabled` enables or disables.
+    credentials, and an endpoint at another URL those of its sign-in. A kind never changes. `is_enabled` enables or
+    disables.
 
     Raises ValidationError naming every wrong field, and for a deleted webhook.
     """
@@ -147,7 +151,7 @@ def _keep_secret_home(webhook: Webhook, cleaned: Mapping[str, Any]) -> None:
             f"The dialect {dialect} sends the secret itself, which this change would carry to a new place. "
             "Give a secret along with it: it replaces the present one at once."
         )
-        raise ValidationError({"secret": [ValidationError(problem, "secret_needed")]})
+        raise ValidationError({"secret": [ValidationError(problem, webhook_rules.SECRET_NEEDED)]})
 
 
 def _subscribe(webhook: Webhook, wanted: list[str]) -> bool:

@@ -18,7 +18,7 @@ from subscriptions.validators.events import clean_events
 from subscriptions.validators.settings import CLEANERS
 from subscriptions.validators.text import sentence, single_line
 
-__all__ = ["check_secret", "clean_webhook", "sentence", "single_line"]
+__all__ = ["check_secret", "clean_webhook", "secret_or_new", "sentence", "single_line"]
 
 
 def clean_webhook(
@@ -34,7 +34,8 @@ def clean_webhook(
     `dialect` is the one in force unless `values` names another; `known` are patterns subscribed to already, which may
     stay although the catalogue dropped them; `present_secrets` must fit when the dialect changes and no new secret
     comes along. An empty secret means that none is given, and is left out. `present` is the webhook that changes; None
-    for one to be made. What is stored of a destination is `url`, `destination` and `credentials` (encrypted).
+    for one to be made. What is stored of where it leads is `url`, `destination`, `sign_in`, `credentials` (encrypted)
+    and `certificate_ends_at`.
 
     Raises ValidationError with every wrong field.
     """
@@ -45,7 +46,7 @@ def clean_webhook(
             cleaned[field], wrong = clean_events(value, known)
             problems.update({field: wrong} if wrong else {})
             continue
-        if field in {"destination", "credentials"}:
+        if field in {"destination", "sign_in", "credentials"}:
             continue
         try:
             cleaned[field] = _cleaner(field)(value)
@@ -66,7 +67,23 @@ def check_secret(dialect: str, secret: str) -> None:
     clean_webhook({"secret": secret}, dialect=dialect)
 
 
-_TOGETHER: Final = ("credentials", "destination", "events")
+def secret_or_new(secret: str | None, dialect: str, signature: Any, *, present: str = webhook_rules.HMAC) -> str:
+    """Return a secret that was given, or a fresh one of a `signature`: hmac or ed25519; None or empty means `present`.
+
+    Raises ValidationError for both, for a signature that there is not, and for one that the dialect doesn't know.
+    """
+    known = (webhook_rules.HMAC, webhook_rules.ED25519)
+    if signature not in (None, "", *known):
+        raise ValidationError({"signature": [f"Use one of {', '.join(known)}."]})
+    if secret and signature:
+        raise ValidationError({"signature": ["A secret was given, which says how it signs. Give one of the two."]})
+    try:
+        return secret or webhook_rules.rules().make_secret(dialect, signature or present)
+    except ValueError as error:
+        raise ValidationError({"signature": [str(error)]}) from None
+
+
+_TOGETHER: Final = ("credentials", "destination", "events", "sign_in")
 """Settings that can't be decided by themselves."""
 
 

@@ -1,4 +1,4 @@
-"""Where a webhook leads: an endpoint's URL, a destination with its credentials, or a feed. Decided together."""
+"""Where a webhook leads: a URL with its sign-in, a destination with its credentials, or a feed. Decided together."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from django.core.exceptions import ValidationError
 
 from subscriptions import encryption, webhook_rules
 from subscriptions.models import Webhook
+from subscriptions.validators.sign_in import NEEDED, clean_sign_in, is_elsewhere
 from subscriptions.validators.text import kind as json_kind
 
-SECRET_NEEDED: Final = "secret_needed"  # noqa: S105 - an error's code
 STANDARD: Final = "standard"
 """The dialect of queues' messages."""
 OF_SENDING: Final = {
@@ -45,23 +45,31 @@ def clean_destination(
         problems["kind"] = [f"This is a webhook of the kind {present.kind}, which stays. Make another webhook instead."]
         return {}
     if kind == webhook_rules.HTTPS:
-        return _endpoint(values, cleaned, problems)
+        return _endpoint(values, cleaned, present, problems)
     if kind == webhook_rules.PULL:
         return _feed(values, cleaned, problems)
     return _queue(kind, values, cleaned, present, problems)
 
 
-def _endpoint(values: Mapping[str, Any], cleaned: Mapping[str, Any], problems: Problems) -> dict[str, Any]:
+def _endpoint(
+    values: Mapping[str, Any], cleaned: Mapping[str, Any], present: Webhook | None, problems: Problems
+) -> dict[str, Any]:
     if cleaned.get("url") == "":
         problems["url"] = ["A webhook needs a URL. Give the https address that receives its events."]
-    problems.update(_no_destination(webhook_rules.HTTPS, values))
-    return {}
+    problems.update(_no_destination(webhook_rules.HTTPS, {"destination": values.get("destination")}))
+    try:
+        return clean_sign_in(values, cleaned, present)
+    except ValidationError as error:
+        problems.update(error.error_dict)
+        return {}
 
 
 def _feed(values: Mapping[str, Any], cleaned: Mapping[str, Any], problems: Problems) -> dict[str, Any]:
     for name, what in OF_SENDING.items():
         if cleaned.get(name):
             problems[name] = [f"A webhook of the kind pull sends nothing, so it has no {what}. Leave it out."]
+    if _given(values, "sign_in") != {}:
+        problems["sign_in"] = ["A webhook of the kind pull sends nothing, so it signs in nowhere. Leave it out."]
     problems.update(_no_destination(webhook_rules.PULL, values))
     return {}
 
@@ -77,7 +85,7 @@ def _no_destination(kind: str, values: Mapping[str, Any]) -> Problems:
 def _queue(
     kind: str, values: Mapping[str, Any], cleaned: Mapping[str, Any], present: Webhook | None, problems: Problems
 ) -> dict[str, Any]:
-    problems.update(_unfit(kind, cleaned, present))
+    problems.update(_unfit(kind, values, cleaned, present))
     settings, credentials = values.get("destination"), _given(values, "credentials")
     credentials = None if credentials == {} else credentials
     found: dict[str, Any] = {}
@@ -99,17 +107,11 @@ def _queue(
         problems["destination.endpoint"] = [str(error)]
         return found
     if place.credentials is None and present and is_elsewhere(present.destination, place.settings):
-        problem = "This change would use the credentials at a new place. Give them along with it."
-        problems["credentials"] = [ValidationError(problem, SECRET_NEEDED)]
+        problems["credentials"] = [ValidationError(NEEDED, webhook_rules.SECRET_NEEDED)]
     found |= {"url": place.url, "destination": place.settings}
     if place.credentials is not None:
         found["credentials"] = encryption.encrypt(json.dumps(place.credentials))
     return found
-
-
-def is_elsewhere(present: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Tell whether the settings of a destination lead to another place."""
-    return any(present.get(name) != new.get(name) for name in {*present, *new} - webhook_rules.PUBLIC_SETTINGS)
 
 
 def _given(values: Mapping[str, Any], name: str) -> Any:
@@ -124,7 +126,9 @@ def _object(credentials: Any) -> Mapping[str, Any] | None:
     raise ValidationError({"credentials": [f"Credentials must be an object, not {json_kind(credentials)}."]})
 
 
-def _unfit(kind: str, cleaned: Mapping[str, Any], present: Webhook | None) -> dict[str, list[str]]:
+def _unfit(
+    kind: str, values: Mapping[str, Any], cleaned: Mapping[str, Any], present: Webhook | None
+) -> dict[str, list[str]]:
     """Return what speaks of HTTP, and so has no meaning for a queue."""
     unfit = {}
     if cleaned.get("url") and not (present and cleaned["url"] == present.url):
@@ -133,4 +137,6 @@ def _unfit(kind: str, cleaned: Mapping[str, Any], present: Webhook | None) -> di
         unfit["dialect"] = [f"Messages of the kind {kind} are always in the dialect {STANDARD}. Leave it out."]
     if cleaned.get("headers"):
         unfit["headers"] = [f"A webhook of the kind {kind} has no custom headers. Leave them out."]
+    if _given(values, "sign_in") != {}:
+        unfit["sign_in"] = [f"A webhook of the kind {kind} signs in by its credentials alone. Leave it out."]
     return unfit

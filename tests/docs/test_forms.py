@@ -37,6 +37,13 @@ def destination(kind: str, name: str, text: str) -> Any:
     return place.settings[name] == text
 
 
+def endpoint_sign_in(name: str, text: str) -> Any:
+    settings = {"method": "oauth2", "token_url": "https://login.example.com/", "client_id": "c", name: text}
+    made = webhook_rules.rules().check_sign_in(settings, None)
+    webhook_rules.rules().check_url(made.settings["token_url"])
+    return made.settings[name] == text
+
+
 CHECKS: dict[str, Any] = {
     "url": lambda text: validators.clean_webhook({"url": text}, dialect="standard"),
     "patterns": lambda text: validators.clean_webhook({"events": text_settings.words_of(text)}, dialect="standard"),
@@ -47,6 +54,7 @@ CHECKS: dict[str, Any] = {
     "chosen_fields": lambda text: validators.clean_webhook(
         {"fields": text_settings.words_of(text)}, dialect="standard"
     ),
+    **{name: partial(endpoint_sign_in, name) for name in ("token_url", "scope")},
     **{name: partial(destination, kind, name) for kind, place in PLACES.items() for name in place},
 }
 

@@ -13,9 +13,11 @@ from subscriptions.models import Webhook
 from tests.support.engine import EVENT, claim_one
 
 
-def attempt(webhook: Webhook, data: Any = None, *, resource_id: str = "", **event: Any) -> tuple[Delivery, Attempt]:
+def attempt(
+    webhook: Webhook, data: Any = None, *, name: str = EVENT, resource_id: str = "", **event: Any
+) -> tuple[Delivery, Attempt]:
     """Publish an event, send it once, record the outcome; return delivery and attempt as they are stored."""
-    published = publish(EVENT, {"n": 1} if data is None else data, merchant=webhook.merchant,
+    published = publish(name, {"n": 1} if data is None else data, merchant=webhook.merchant,
                         resource_id=resource_id, **event)  # fmt: skip
     delivery = Delivery.objects.get(webhook=webhook, event__public_id=published.public_id)
     sent: list[Sent] = []

@@ -17,7 +17,7 @@ from subscriptions.conf import settings
 from subscriptions.models import SigningSecret, Webhook
 
 SAMPLE = 200
-"""Stored secrets, and credentials of queues, that are decrypted: the oldest and the newest this many of each."""
+"""Stored secrets, and credentials of queues and sign-ins, that are decrypted: this many of each at both ends."""
 
 
 def encryption_keys() -> Iterator[Finding]:
@@ -39,7 +39,7 @@ def encryption_keys() -> Iterator[Finding]:
         text = f"{unreadable} of {looked_at} stored secrets can't be decrypted; nothing can be sent to their webhooks."
         fix = (
             "Put the key they were written with back at the end of WEBHOOKS_ENCRYPTION_KEYS, or rotate the secrets and "
-            "give queues their credentials anew."
+            "give queues and sign-ins their credentials anew."
         )
         yield Finding("encryption keys", PROBLEM, text, fix)
         return

@@ -15,6 +15,7 @@ import pytest
 
 from deliveries import dialects
 from deliveries.admin import verification_snippets
+from deliveries.dialects import key_pairs
 from tests.support.factories import PLAIN_SECRET, STANDARD_SECRET
 from tests.support.receivers.samples import message
 
@@ -43,6 +44,7 @@ for case in json.load(sys.stdin):
 print(json.dumps(told))
 """
 Case = dict[str, Any]
+PAIR = "a key pair of the dialect standard"
 
 
 def genuine(dialect: str, *, ago: timedelta = timedelta(), secret: str = "") -> Case:
@@ -102,7 +104,7 @@ def hostile(dialect: str) -> list[Case]:
 
 
 def answers(language: str, dialect: str, cases: list[Case], folder: Path) -> list[Any]:
-    snippets = verification_snippets.of(dialect)
+    snippets = verification_snippets.of("standard" if dialect == PAIR else dialect, by_public_key=dialect == PAIR)
     code, program = {
         "node": (snippets.node + NODE, shutil.which("node")),
         "python": (snippets.python + PYTHON, sys.executable),
@@ -149,3 +151,25 @@ def test_what_we_sign_is_true_also_while_a_secret_is_rotated(language: str, dial
         value = case["headers"]["webhook-signature"]
         cases += [signed(case, dialect, f"v1,{'A' * 43}= {value}"), signed(case, dialect, f"v1a,x {value} v2,y")]
     assert differing(cases, answers(language, dialect, cases, tmp_path), wanted=True) == []
+
+
+@pytest.mark.parametrize("language", ["node", "python"])
+def test_the_code_for_a_key_pair_takes_what_its_owner_signed_and_nothing_else(language: str, tmp_path: Path) -> None:
+    private = key_pairs.make()
+    public, other = key_pairs.public_key_of(private), key_pairs.public_key_of(key_pairs.make())
+    right = genuine("standard", secret=private) | {"secret": public}
+    rotating = dialects.get("standard").encode(message(sent_at=datetime.now(UTC)), (STANDARD_SECRET, private))
+    both = right | {"headers": {name.lower(): value for name, value in rotating.headers},
+                    "body": base64.b64encode(rotating.body).decode()}  # fmt: skip
+    signature = right["headers"]["webhook-signature"]
+    wrong = [
+        right | {"secret": other},
+        right | {"body": base64.b64encode(b"{}").decode()},
+        genuine("standard") | {"secret": public},
+        genuine("standard", secret=private, ago=timedelta(seconds=400)) | {"secret": public},
+        *(signed(right, "standard", text)
+          for text in (None, "", "v1a,", "v1a,AAAA", "v1a,%%%", signature.removeprefix("v1a,"), "v1" + signature[3:],
+                       "v1a," + "A" * 86 + "==")),
+    ]  # fmt: skip
+    cases = [right, both, *wrong]
+    assert answers(language, PAIR, cases, tmp_path) == [True, True, *([False] * len(wrong))]

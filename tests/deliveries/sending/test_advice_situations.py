@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -57,6 +58,9 @@ def test_every_sentence_of_the_advice_is_said_by_some_settings(settings: Any) ->
     webhook = make_webhook(events=["order.created"], **eventbridge_settings("http://127.0.0.1:9"))
     publish("order.created", {"order": {"text": "x" * 256 * 1024}}, merchant=webhook.merchant)
     said += webhook_advice.warnings(webhook)
+    for days in (-1, 1):
+        webhook.certificate_ends_at = datetime.now(UTC) + timedelta(days=days)
+        said += webhook_advice.warnings(webhook)
     settings.WEBHOOKS_BODY_MAX = body_sizes.ENVELOPE_MAX + 100
     said += advice({"dialect": "alva", "body_style": "python"})
 

@@ -1,0 +1,80 @@
+"""JMESPath expressions that merchants write: parsed once, and refused where they could take too much."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+
+from deliveries.payloads.filter_functions import FUNCTIONS, arguments_wanted
+
+_GROWING: Final = frozenset({"multi_select_list", "multi_select_dict", "flatten"})
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an expression may be.
+
+    Attributes:
+        what: What people call it, such as `filter`.
+        hint: A sentence with one that parses.
+        nodes: Steps it may take.
+        depth: Levels of nesting.
+        growth: Lists or objects that it may build.
+        instead: What to do where it builds more.
+    """
+
+    what: str
+    hint: str
+    nodes: int
+    depth: int
+    growth: int
+    instead: str
+
+
+@lru_cache(maxsize=4000)
+def compiled(expression: str, limits: Limits) -> Any:
+    """Return the parsed expression. Raises ValueError for one that doesn't parse or that could take too much."""
+    try:
+        found = jmespath.compile(expression)
+    except JMESPathError as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"The {limits.what} doesn't parse: {reason}. {limits.hint}") from None
+    except RecursionError:
+        raise ValueError(f"The {limits.what} is nested too deeply. Write it flatter.") from None
+    _check_cost(found.parsed, limits)
+    _check_functions(found.parsed, limits)
+    return found
+
+
+def _check_cost(tree: dict[str, Any], limits: Limits) -> None:
+    nodes = growing = 0
+    level = [tree]
+    for _depth in range(limits.depth):
+        nodes += len(level)
+        growing += sum(1 for node in level if node["type"] in _GROWING)
+        level = [child for node in level for child in node.get("children", ()) if isinstance(child, dict)]
+    if level or nodes > limits.nodes:
+        raise ValueError(f"The {limits.what} takes too many steps; at most {limits.nodes}, {limits.depth} deep.")
+    if growing > limits.growth:
+        raise ValueError(f"The {limits.what} builds more than {limits.growth} lists or objects. {limits.instead}")
+
+
+def _check_functions(node: dict[str, Any], limits: Limits) -> None:
+    children = [child for child in node.get("children", ()) if isinstance(child, dict)]
+    if node["type"] == "function_expression":
+        name, given = node["value"], len(children)
+        if name not in FUNCTIONS:
+            raise ValueError(
+                f"The {limits.what} calls {name}(), which there is not. There are {', '.join(sorted(FUNCTIONS))}."
+            )
+        wanted, more = arguments_wanted(name)
+        if given < wanted or (given > wanted and not more):
+            raise ValueError(
+                f"{name}() takes {'at least ' if more else ''}{wanted} arguments; this {limits.what} gives {given}."
+            )
+    for child in children:
+        _check_functions(child, limits)
