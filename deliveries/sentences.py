@@ -91,6 +91,7 @@ ERRORS: Final[Mapping[str, str]] = {
     "certificate_expired": "The client certificate has expired",
     "token_unavailable": "The token server gave no token",
     "token_refused": "The token server refused a token",
+    "transformation_failed": "The webhook's transformation gave no message",
     "destination_missing": "There is no such bus, queue or topic",
     "access_denied": "The destination denied access",
     "throttled": "The destination takes no more messages at the moment",

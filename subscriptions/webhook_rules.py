@@ -134,6 +134,9 @@ class WireRules(Protocol):
     def check_filter(self, expression: str) -> None:
         """Refuse a filter that doesn't parse."""
 
+    def check_transform(self, expression: str) -> None:
+        """Refuse a transformation that doesn't parse."""
+
     def check_fields(self, fields: list[str]) -> None:
         """Refuse field paths that don't parse."""
 

@@ -61,6 +61,10 @@ ERRORS: dict[str, tuple[str, str]] = {
         "Token refused",
         "Your endpoint was not asked. Check client id, client secret and scope with whoever runs the token server.",
     ),
+    ErrorClass.TRANSFORMATION_FAILED: (
+        "No message from the transformation",
+        "Correct “Message made by” on the webhook's page, where it can be tried; then replay what is in review.",
+    ),
     ErrorClass.DESTINATION_MISSING: (
         "No such bus, queue or topic",
         "Create it, or make a webhook for the one you mean; then replay what is in review.",
@@ -85,8 +89,8 @@ ERRORS: dict[str, tuple[str, str]] = {
 
 STATUS_ADVICE: dict[int, str] = {
     400: "Your server could not read the message. Compare the body below with what your code expects.",
-    401: "Your server rejected the signature or the sign-in. Check that it uses this webhook's present secret and the "
-    "raw body, and that it knows the webhook's user, token or client.",
+    401: "Your server rejected the signature. Check that it uses this webhook's present secret and the raw body; where "
+    "the webhook signs in, that your server knows its user, token or client.",
     403: "Your server refused us. A firewall, a signature check with an old secret or missing rights are the usual "
     "causes.",
     404: "Nothing answers at this path. Correct the URL, or deploy the route.",

@@ -5,7 +5,7 @@ Works on what stands in the form, saved or not; `deliveries.sending.test_sends` 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -13,9 +13,10 @@ from django.http import QueryDict
 
 from deliveries import dialects
 from deliveries.admin import labels, payload_display
-from deliveries.queueing.webhook_settings import settings_of
+from deliveries.queueing.webhook_settings import WebhookSettings, settings_of
 from deliveries.recording.decisions import RetryPolicy
-from deliveries.sending import destinations, test_sends
+from deliveries.sending import destinations, previews, test_sends, webhook_advice
+from deliveries.sending.previews import Preview
 from deliveries.transport import ErrorClass, Outcome
 from subscriptions import validators, webhook_rules
 from subscriptions.admin import destination_fields, sign_in_fields, text_settings
@@ -33,6 +34,7 @@ class Draft:
 
     prepared: test_sends.PreparedSend
     secret_is_own: bool
+    previews: list[Preview] = field(default_factory=list)
 
     @property
     def headers(self) -> str:
@@ -67,7 +69,17 @@ def prepare(form: QueryDict, *, webhook: Webhook | None, merchant: Merchant | No
         validators.check_secret(draft.dialect, typed)
     known = [typed] if typed else _own_secrets(draft, webhook)
     signs = known or [webhook_rules.rules().make_secret(draft.dialect)]
-    return Draft(test_sends.prepare(entry, settings_of(draft, signs)), secret_is_own=bool(known))
+    target = settings_of(draft, signs)
+    prepared = test_sends.prepare(entry, target)
+    return Draft(prepared, secret_is_own=bool(known), previews=_previews(form, draft, target))
+
+
+def _previews(form: QueryDict, draft: Webhook, target: WebhookSettings) -> list[Preview]:
+    """Return what the form's filter, fields and transformation would do with events that it listens to; often none."""
+    if not (draft.filter or draft.fields or draft.transform):
+        return []
+    listens_to = [*form.getlist("events"), *text_settings.words_of(form.get("patterns", ""))]
+    return previews.previews(target, draft.filter, webhook_advice.samples_for(draft.merchant_id, listens_to))
 
 
 def diagnosis(outcome: Outcome, kind: str = webhook_rules.HTTPS) -> tuple[str, str]:
@@ -119,6 +131,8 @@ def _draft(form: QueryDict, webhook: Webhook | None, merchant: Merchant | None) 
         "api_version": form.get("api_version") or "2024-01",
         "headers": _read("headers", text_settings.headers_of, form.get("headers", "")),
         "fields": text_settings.words_of(form.get("chosen_fields", "")),
+        "filter": form.get("filter") or "",
+        "transform": form.get("transform") or "",
         "retry_policy": _read("retry_policy", text_settings.policy_of, form.get("retry_policy", "")),
         "timeout": _read("timeout", lambda text: float(text) if text else None, form.get("timeout", "")),
     }
@@ -152,6 +166,8 @@ def _queue(form: QueryDict, webhook: Webhook | None, owner: Merchant, kind: str)
         "kind": kind,
         **place,
         "fields": text_settings.words_of(form.get("chosen_fields", "")),
+        "filter": form.get("filter") or "",
+        "transform": form.get("transform") or "",
         "ordering": form.get("ordering") or None,
         "retry_policy": _read("retry_policy", text_settings.policy_of, form.get("retry_policy", "")),
         "timeout": _read("timeout", lambda text: float(text) if text else None, form.get("timeout", "")),

@@ -10,6 +10,7 @@ from deliveries.api import (
     expunging,
     feed,
     jobs,
+    previews,
     reference,
     stats,
     testing,
@@ -42,6 +43,7 @@ urlpatterns = [
     path("source-ips", reference.SourceIps.as_view()),
     path("stats", stats.Stats.as_view()),
     path("webhooks/<str:id>/feed", feed.Feed.as_view()),
+    path("webhooks/<str:id>/preview", previews.WebhookPreview.as_view()),
     path("webhooks/<str:id>/test", testing.WebhookTest.as_view()),
     path("webhooks/<str:id>/stats", stats.WebhookStats.as_view()),
 ]

@@ -44,7 +44,8 @@ class Message:
         is. shop: The merchant's domain. api_version: Sent by alva. attempt: Number of this attempt, from 1. sent_at:
         When this attempt is made (aware). body_style: `python` writes alva's body as `json.dumps` does by default; the
         other dialects only know `compact`. test: The merchant pressed the test button; told in a header, never in the
-        signed body. resource_id: What the event is about; queues that keep order go by it.
+        signed body. resource_id: What the event is about; queues that keep order go by it. body: The whole body as
+        canonical JSON, where the webhook's transformation made it; only `standard` knows others than its own.
     """
 
     event_id: str
@@ -58,6 +59,7 @@ class Message:
     body_style: BodyStyle = "compact"
     test: bool = False
     resource_id: str = ""
+    body: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,8 @@ def encode(message: Message, secrets: Sequence[str]) -> Encoded:
     """Return the request, signed with every active secret; see `Dialect.encode`."""
     base.oldest(secrets)
     body = (
-        f'{{"type":{base.quote(message.event)},"timestamp":"{base.iso(message.occurred_at)}","data":{message.data}}}'
+        message.body
+        or f'{{"type":{base.quote(message.event)},"timestamp":"{base.iso(message.occurred_at)}","data":{message.data}}}'
     ).encode()
     timestamp = base.unix_seconds(message.sent_at)
     signatures = " ".join(sign(message.event_id, timestamp, body, secret) for secret in secrets)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final
 
 import jmespath
@@ -35,19 +34,18 @@ class Limits:
     instead: str
 
 
-@lru_cache(maxsize=4000)
-def compiled(expression: str, limits: Limits) -> Any:
-    """Return the parsed expression. Raises ValueError for one that doesn't parse or that could take too much."""
+def parsed(expression: str, limits: Limits) -> dict[str, Any]:
+    """Return an expression's tree. Raises ValueError for one that doesn't parse or that could take too much."""
     try:
-        found = jmespath.compile(expression)
+        tree: dict[str, Any] = jmespath.compile(expression).parsed
     except JMESPathError as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"The {limits.what} doesn't parse: {reason}. {limits.hint}") from None
     except RecursionError:
         raise ValueError(f"The {limits.what} is nested too deeply. Write it flatter.") from None
-    _check_cost(found.parsed, limits)
-    _check_functions(found.parsed, limits)
-    return found
+    _check_cost(tree, limits)
+    _check_functions(tree, limits)
+    return tree
 
 
 def _check_cost(tree: dict[str, Any], limits: Limits) -> None:

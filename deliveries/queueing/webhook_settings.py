@@ -59,6 +59,7 @@ class WebhookSettings:
     sign_in: dict[str, str] = field(default_factory=dict)
     sealed_credentials: str = field(default="", repr=False)
     ordering: str = ""
+    transform: str = ""
     _credentials: dict[str, str] = field(default_factory=dict, repr=False)
     _opened: list[tuple[str, datetime | None]] = field(default_factory=list)
     _lasting: list[str] | None = None
@@ -144,6 +145,7 @@ def _settings(row: Any) -> WebhookSettings:
         sign_in=_parsed(row.sign_in),
         sealed_credentials=row.credentials,
         ordering=row.ordering,
+        transform=row.transform,
     )
 
 
@@ -170,6 +172,7 @@ def settings_of(webhook: Webhook, secrets: Iterable[str]) -> WebhookSettings:
         sign_in=webhook.sign_in,
         sealed_credentials=webhook.credentials,
         ordering=webhook.ordering,
+        transform=webhook.transform,
     )
 
 

@@ -2,7 +2,7 @@
 -- What sending to webhooks takes, each with its version as a claim returns it. Secrets come oldest first.
 SELECT w.id, w.merchant_id, m.public_id AS merchant, m.domain, w.public_id AS webhook, w.kind, w.url, w.destination,
     w.sign_in, w.credentials, w.dialect, w.body_style, w.api_version, w.headers, w.retry_policy, w.timeout,
-    w.max_in_flight, w.expire_after, w.fields, w.ordering,
+    w.max_in_flight, w.expire_after, w.fields, w.transform, w.ordering,
     w.xmin::text || ' ' || m.xmin::text || ' ' || COALESCE(s.version, '') AS version,
     COALESCE(s.sealed, '{}') AS sealed, COALESCE(s.expires_at, '{}') AS expires_at, s.rotated_at
 FROM webhooks_subscriptions_webhook w

@@ -15,6 +15,7 @@ from django.db import transaction
 
 from deliveries.dialects.base import ID_HEADER
 from deliveries.models.events import EXPUNGED
+from deliveries.payloads.transformations import NotTransformed
 from deliveries.queueing import feed_tests, feeds, webhook_settings
 from deliveries.queueing.claims import Claimed
 from deliveries.queueing.feeds import Cursor, Feed
@@ -111,33 +112,39 @@ def _acknowledge(own: WebhookSettings, feed: Feed, position: int, by: str) -> No
     feeds.acknowledge(own.webhook_id, position)
 
 
-def _made(webhook: Webhook, rows: Sequence[Claimed], now: datetime) -> tuple[list[Item], list[tuple[Claimed, str]]]:
+Unmade = tuple[Claimed, str, ErrorClass]
+
+
+def _made(webhook: Webhook, rows: Sequence[Claimed], now: datetime) -> tuple[list[Item], list[Unmade]]:
     items, unmade = [], []
     for row in rows:
         if row.data == EXPUNGED:  # delivered before; what is open keeps its payload
             continue
         try:
             request = render(row, resolvers.freshest(row), now)
+        except NotTransformed as error:
+            unmade.append((row, str(error), ErrorClass.TRANSFORMATION_FAILED))
         except ValueError as error:
-            unmade.append((row, f"The message could not be made: {error}"))
+            unmade.append((row, f"The message could not be made: {error}", ErrorClass.INTERNAL))
         except Exception as error:
             log.exception("render_failed", delivery=row.public_id)
-            unmade.append((row, f"The message could not be made ({type(error).__name__}); our log says why."))
+            why = f"The message could not be made ({type(error).__name__}); our log says why."
+            unmade.append((row, why, ErrorClass.INTERNAL))
         else:
             cursor = Cursor.of(webhook, row.token, now)
             items.append(Item(row.public_id, row.event_id, row.event_type, request, cursor))
     return items, unmade
 
 
-def _give_up(own: WebhookSettings, unmade: Sequence[tuple[Claimed, str]], now: datetime) -> None:
+def _give_up(own: WebhookSettings, unmade: Sequence[Unmade], now: datetime) -> None:
     """Put messages that can't be made into review, where they hold up nobody."""
-    details = {row.token: detail for row, detail in unmade}
+    details = {row.token: (detail, error) for row, detail, error in unmade}
     decision = Dead(Reason(ReasonCode.PERMANENT_FAILURE))
     with transaction.atomic():
         decided = []
-        for place, detail in details.items():
+        for place, (detail, error) in details.items():
             for row in feeds.take(own, place, place):
-                outcome = Outcome(error=ErrorClass.INTERNAL, detail=detail, total_ms=0.0, permanent=True)
+                outcome = Outcome(error=error, detail=detail, total_ms=0.0, permanent=True)
                 decided.append(DecidedOutcome(Sent(row, None, outcome, 0.0, 0.0), decision, now, now, None))
         if decided:
             outcomes.write(sorted(decided, key=lambda each: each.delivery_id))

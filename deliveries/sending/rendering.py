@@ -1,4 +1,7 @@
-"""From a delivery to the exact request: chosen fields, then as the webhook's kind wants it. No network, no database."""
+"""From a delivery to the exact request: chosen fields, transformation, then as its kind wants it.
+
+No network, no database.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from deliveries.dialects import Message
-from deliveries.payloads import filters
+from deliveries.dialects.base import iso
+from deliveries.payloads import filters, transformations
 from deliveries.queueing.claims import Claimed
 from deliveries.queueing.webhook_settings import WebhookSettings
 from deliveries.sending import destinations
@@ -74,8 +78,26 @@ def message_of(
 def request_of(message: Message, webhook: WebhookSettings) -> Request:
     """Return the request of any message to a webhook: deliveries and tests leave the same way.
 
-    Raises ValueError when the webhook's settings don't allow one, TooLarge when its destination takes no such message.
+    Raises ValueError when the webhook's settings don't allow one, TooLarge when its destination takes no such message,
+    NotTransformed when its transformation gives none.
+    """
+    return destinations.get(webhook.kind).request(chosen(message, webhook), webhook)
+
+
+def chosen(message: Message, webhook: WebhookSettings) -> Message:
+    """Return the message with the webhook's chosen fields only, and with the body that its transformation makes.
+
+    Raises NotTransformed when that gives none.
     """
     if webhook.fields:
         message = replace(message, data=filters.project(message.data, webhook.fields))
-    return destinations.get(webhook.kind).request(message, webhook)
+    if webhook.transform:
+        body = transformations.body_of(
+            webhook.transform,
+            event_id=message.event_id,
+            event=message.event,
+            timestamp=iso(message.occurred_at),
+            data=message.data,
+        )
+        message = replace(message, body=body)
+    return message

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from deliveries.db.sessions import clock
+from deliveries.payloads.transformations import NotTransformed
 from deliveries.queueing.claims import Claimed
 from deliveries.sending import carrying, destinations, resolvers
 from deliveries.sending.destinations import TooLarge
@@ -184,6 +185,8 @@ class Sender:
             request = render(row, resolvers.freshest(row), clock.at(started))
         except TooLarge as error:
             return _unmade(row, str(error), started, ErrorClass.TOO_LARGE, permanent=True)
+        except NotTransformed as error:
+            return _unmade(row, str(error), started, ErrorClass.TRANSFORMATION_FAILED, permanent=True)
         except ValueError as error:
             return _unmade(row, f"The request could not be made: {error}", started, permanent=True)
         except Exception as error:

@@ -18,6 +18,7 @@ from typing import Final
 
 from django.core.exceptions import ValidationError
 
+from deliveries.payloads.transformations import NotTransformed
 from deliveries.queueing import feed_tests
 from deliveries.queueing.webhook_settings import WebhookSettings
 from deliveries.sending import carrying, destinations
@@ -102,6 +103,8 @@ def prepare(entry: EventType, webhook: WebhookSettings) -> PreparedSend:
         return PreparedSend(entry, webhook, request_of(message, webhook))
     except TooLarge as error:
         raise ValidationError({"event": [str(error)]}) from error
+    except NotTransformed as error:
+        raise ValidationError({"transform": [str(error)]}) from error
     except ValueError as error:
         raise ValidationError({"secret": [f"The message can't be signed: {error}"]}) from error
 

@@ -19,7 +19,7 @@ from deliveries import sentences
 from deliveries.dialects.base import data_size
 from deliveries.models import Event
 from deliveries.models.events import EXPUNGED
-from deliveries.payloads import filters
+from deliveries.payloads import filters, transformations
 from deliveries.publishing import body_sizes
 from deliveries.publishing.validation import ENVELOPE_MAX
 from deliveries.reasons import ReasonCode
@@ -46,6 +46,7 @@ class Sample:
     event: str
     data: str
     public_id: str = ""
+    occurred_at: datetime | None = None
 
     def __str__(self) -> str:
         return f"{self.event} {self.public_id}" if self.public_id else f"the catalogue's example of {self.event}"
@@ -63,18 +64,22 @@ class Trial:
 
 def samples_of(webhook: Webhook) -> list[Sample]:
     """Return examples and real events of what the webhook listens to. Three queries."""
-    subscribed = selectors.patterns_of(webhook)
+    return samples_for(webhook.merchant_id, selectors.patterns_of(webhook))
+
+
+def samples_for(merchant_id: int, subscribed: Sequence[str]) -> list[Sample]:
+    """Return examples and a merchant's real events that these patterns match, the newest first. Two queries."""
     heard = {
         name: example
         for name, aliases, example in EventType.objects.filter(is_active=True).values_list("name", "aliases", "example")
         if any(patterns.matches(pattern, name, aliases) for pattern in subscribed)
     }
-    newest = Event.objects.filter(merchant_id=webhook.merchant_id).order_by("-id").values_list("id", "type")
+    newest = Event.objects.filter(merchant_id=merchant_id).order_by("-id").values_list("id", "type")
     wanted = [pk for pk, name in newest[:EVENTS_LOOKED_AT] if name in heard][:EVENTS_MAX]
     rows = Event.objects.filter(pk__in=wanted).exclude(data=EXPUNGED).order_by("-id")
     return [
         *(Sample(name, example) for name, example in list(heard.items())[:EXAMPLES_MAX] if example),
-        *(Sample(*row) for row in rows.values_list("type", "data", "public_id")),
+        *(Sample(*row) for row in rows.values_list("type", "data", "public_id", "occurred_at")),
     ]
 
 
@@ -91,6 +96,7 @@ def warnings(webhook: Webhook, samples: Sequence[Sample] | None = None) -> list[
         *_of_patterns(selectors.patterns_of(webhook)),
         *_of_filter(webhook.filter, samples),
         *_of_fields(webhook.fields, samples),
+        *_of_transformation(webhook, samples),
         *_of_sizes(webhook, samples),
         *_of_certificate(webhook),
     ]
@@ -138,6 +144,16 @@ def _of_fields(fields: Sequence[str], samples: Sequence[Sample]) -> Iterator[str
         return
     for path in nowhere[:NAMED_MAX]:
         yield f"The chosen field {path} is in none of the examples and last events."
+
+
+def _of_transformation(webhook: Webhook, samples: Sequence[Sample]) -> Iterator[str]:
+    for sample in samples if webhook.transform else ():
+        data = filters.project(sample.data, webhook.fields) if webhook.fields else sample.data
+        try:
+            transformations.body_of(webhook.transform, event_id="", event=sample.event, timestamp="", data=data)
+        except transformations.NotTransformed as error:
+            yield f"{_capital(sample)} would wait in review. {error}"
+            return
 
 
 def _of_sizes(webhook: Webhook, samples: Sequence[Sample]) -> Iterator[str]:

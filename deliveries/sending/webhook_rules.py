@@ -7,7 +7,7 @@ from typing import Any
 
 from deliveries import dialects
 from deliveries.dialects import key_pairs
-from deliveries.payloads import filters
+from deliveries.payloads import filters, transformations
 from deliveries.retries.policy import RetryPolicy
 from deliveries.sending import destinations, webhook_advice
 from deliveries.sending.destinations import sign_in
@@ -90,6 +90,10 @@ class Rules:
     def check_filter(self, expression: str) -> None:
         """Refuse a filter that doesn't parse."""
         filters.check_expression(expression)
+
+    def check_transform(self, expression: str) -> None:
+        """Refuse a transformation that doesn't parse."""
+        transformations.check_expression(expression)
 
     def check_fields(self, fields: list[str]) -> None:
         """Refuse field paths that don't parse."""

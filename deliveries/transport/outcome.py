@@ -58,6 +58,7 @@ class ErrorClass(StrEnum):
     CERTIFICATE_EXPIRED = "certificate_expired"
     TOKEN_UNAVAILABLE = "token_unavailable"  # noqa: S105 - an error's name
     TOKEN_REFUSED = "token_refused"  # noqa: S105 - an error's name
+    TRANSFORMATION_FAILED = "transformation_failed"  # set by the sender: there was no message to send
     # What a queue says of a message, told apart by `deliveries.sending.destinations`, never by the transport
     DESTINATION_MISSING = "destination_missing"
     ACCESS_DENIED = "access_denied"

@@ -120,6 +120,14 @@ class WebhookForm(ServiceForm, DestinationFields, SignInFields):
         help_text="Paths into the data, one a line. Empty sends everything.",
     )
 
+    transform = forms.CharField(
+        label="Message made by",
+        required=False,
+        widget=_AREA(attrs={"rows": 3, "placeholder": "{text: join(' ', [event, data.order.name])}"}),
+        help_text="A JMESPath expression whose result, an object, is the whole message: for Slack, Discord, Teams or a "
+        "system of yours. Standard Webhooks and queues only. “Preview message” shows what it makes of your events.",
+    )
+
     class Meta:
         model = Webhook
         fields = ["merchant", "name", "body_style", "api_version", "timeout", "max_in_flight", "rate_limit", "ordering"]
@@ -174,7 +182,7 @@ class WebhookForm(ServiceForm, DestinationFields, SignInFields):
             "chosen_fields": text_settings.words_text(webhook.fields),
             **destination_fields.initial(webhook),
             **sign_in_fields.initial(webhook),
-            **{name: getattr(webhook, name) for name in ("url", "dialect", "filter", "is_enabled")},
+            **{name: getattr(webhook, name) for name in ("url", "dialect", "filter", "transform", "is_enabled")},
         }
 
     def clean_retry_policy(self) -> dict[str, Any] | None:

@@ -81,13 +81,19 @@ class WebhookAdmin(ServiceFormMixin, WithRowActions):
         ("Retries", {"classes": ["collapse"], "fields": ["retry_policy", "timeout", "ordering", "expire_after"]}),
         (
             "Message",
-            {"classes": ["collapse"], "fields": ["filter", "chosen_fields", "headers", "body_style", "api_version"]},
+            {
+                "classes": ["collapse"],
+                "fields": ["filter", "chosen_fields", "transform", "headers", "body_style", "api_version"],
+            },
         ),
         ("Limits", {"classes": ["collapse"], "fields": ["max_in_flight", "rate_limit"]}),
     ]
     viewer_fieldsets = [
         (None, {"fields": ["name", "address", "dialect", "is_active", "listens_to", "secrets_text"]}),
-        ("Settings", {"fields": ["filter", "timeout", "max_in_flight", "rate_limit", "body_style", "api_version"]}),
+        (
+            "Settings",
+            {"fields": ["filter", "transform", "timeout", "max_in_flight", "rate_limit", "body_style", "api_version"]},
+        ),
         ("Order and age", {"fields": ["ordering", "expire_after"]}),
     ]
 

@@ -12,7 +12,14 @@ from subscriptions.api.serializers import ApiSerializer, eg
 from subscriptions.credentials import Credential
 from subscriptions.models import Webhook
 from subscriptions.services.secrets import shown
-from subscriptions.validators.settings import EXPIRY_BOUNDS, IN_FLIGHT_BOUNDS, ORDERINGS, RATE_BOUNDS, TIMEOUT_BOUNDS
+from subscriptions.validators.settings import (
+    EXPIRY_BOUNDS,
+    IN_FLIGHT_BOUNDS,
+    ORDERINGS,
+    RATE_BOUNDS,
+    TIMEOUT_BOUNDS,
+    TRANSFORM_MAX,
+)
 
 MASKED: Final = "••••••"
 
@@ -26,6 +33,7 @@ class WebhookSerializer(ApiSerializer):
             "headers",
             "filter",
             "fields",
+            "transform",
             "ordering",
             "body_style",
             "api_version",
@@ -138,6 +146,13 @@ class WebhookSerializer(ApiSerializer):
         max_length=100,
         required=False,
         help_text="Only these fields are sent; empty: all.",
+    )
+    transform = serializers.CharField(
+        max_length=TRANSFORM_MAX,
+        allow_blank=True,
+        required=False,
+        help_text="A JMESPath expression whose result, an object, is the message (dialect standard and queues); empty: "
+        "none. It sees `id`, `event`, `timestamp` and `data`.",
     )
     body_style = serializers.ChoiceField(choices=Webhook.BodyStyle.values, required=False)
     api_version = eg(

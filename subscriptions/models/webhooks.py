@@ -94,6 +94,12 @@ class Webhook(models.Model):
     )
     filter = models.TextField(blank=True, help_text="A JMESPath condition on the event; empty: everything.")
     fields = models.JSONField(default=list, blank=True, help_text="Only these fields of the data are sent; empty: all.")
+    transform = models.TextField(
+        blank=True,
+        default="",
+        db_default="",
+        help_text="A JMESPath expression whose result is the message; empty: none.",
+    )
     is_enabled = models.BooleanField(default=True)
     disabled_reason = models.CharField(max_length=200, blank=True)
     disabled_at = models.DateTimeField(null=True, blank=True, editable=False)

@@ -43,11 +43,12 @@ def create_webhook(
     """Make a webhook with its subscriptions and its first secret, which is made up when none is given.
 
     `others` are headers, retry_policy, timeout (seconds), max_in_flight, rate_limit (requests a second), ordering
-    (none, resource, webhook: what is published from now on), expire_after (seconds), filter, fields, is_enabled,
-    body_style, api_version; empty ones mean the dialect's or the platform's own. `kind` says where events go: https; a
-    queue, which has `destination` and `credentials` in place of a URL; or pull, which has none (docs/destinations.md).
-    `sign_in` with its `credentials` is how an endpoint is asked who we are (docs/endpoint-sign-in.md). `signature` says
-    whether the secret made up is a shared one (hmac, the default) or a key pair (ed25519).
+    (none, resource, webhook: what is published from now on), expire_after (seconds), filter, fields, transform,
+    is_enabled, body_style, api_version; empty ones mean the dialect's or the platform's own. `kind` says where events
+    go: https; a queue, which has `destination` and `credentials` in place of a URL; or pull, which has none
+    (docs/destinations.md). `sign_in` with its `credentials` is how an endpoint is asked who we are
+    (docs/endpoint-sign-in.md). `signature` says whether the secret made up is a shared one (hmac, the default) or a key
+    pair (ed25519).
 
     Raises ValidationError naming every wrong field, for an inactive merchant, and for one webhook too many.
     """

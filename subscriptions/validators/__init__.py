@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 
 from subscriptions import webhook_rules
 from subscriptions.models import Webhook
-from subscriptions.validators.destinations import clean_destination
+from subscriptions.validators.destinations import STANDARD, clean_destination
 from subscriptions.validators.events import clean_events
 from subscriptions.validators.settings import CLEANERS
 from subscriptions.validators.text import sentence, single_line
@@ -56,6 +56,8 @@ def clean_webhook(
         cleaned.pop("secret", None)
     if not problems.keys() & {"dialect", "secret"}:
         problems.update(_unfit_secret(cleaned, dialect, present_secrets))
+    if not problems.keys() & {"dialect", "transform"}:
+        problems.update(_unfit_transform(cleaned, dialect, present))
     cleaned |= clean_destination(values, cleaned, present, problems)
     if problems:
         raise ValidationError(problems)
@@ -91,6 +93,16 @@ def _cleaner(field: str) -> Any:
     if field not in CLEANERS:
         raise ValueError(f"A webhook has no such setting. Use one of {', '.join(sorted([*CLEANERS, *_TOGETHER]))}.")
     return CLEANERS[field]
+
+
+def _unfit_transform(cleaned: Mapping[str, Any], dialect: str, present: Webhook | None) -> dict[str, list[str]]:
+    new_dialect = cleaned.get("dialect", dialect)
+    if new_dialect == STANDARD or not cleaned.get("transform", present.transform if present else ""):
+        return {}
+    problem = (
+        f"The dialect {new_dialect} says itself what its messages are. Leave it out, or use the dialect {STANDARD}."
+    )
+    return {"transform": [problem]}
 
 
 def _unfit_secret(cleaned: Mapping[str, Any], dialect: str, present: Collection[str]) -> dict[str, list[str]]:

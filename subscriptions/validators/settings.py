@@ -19,6 +19,8 @@ API_VERSION_MAX: Final = 20
 ORDERING_MAX: Final = 10
 FILTER_MAX: Final = 1000
 """Characters; `deliveries.payloads.filters` limits steps and depth beside."""
+TRANSFORM_MAX: Final = 4000
+"""Characters; `deliveries.payloads.transformations` limits steps and depth beside."""
 FIELDS_MAX: Final = 100
 FIELD_MAX: Final = 200
 TIMEOUT_BOUNDS: Final = (0.5, 30.0)
@@ -145,6 +147,18 @@ def _clean_filter(value: Any) -> str:
     return expression
 
 
+def _clean_transform(value: Any) -> str:
+    given = "" if value is None else limited(value, TRANSFORM_MAX, "A transformation")
+    if given and not given.strip():
+        raise ValueError(
+            "The transformation is blank. Give an expression; none at all (null or empty) sends events as ever."
+        )
+    expression = given.strip()
+    if expression:
+        webhook_rules.rules().check_transform(expression)
+    return expression
+
+
 def _clean_fields(value: Any) -> list[str]:
     fields = [] if value is None else value
     if not isinstance(fields, list):
@@ -180,6 +194,7 @@ CLEANERS: Final[dict[str, Callable[[Any], Any]]] = {
     "expire_after": _whole(EXPIRY_BOUNDS, "expire_after", " (seconds)"),
     "filter": _clean_filter,
     "fields": _clean_fields,
+    "transform": _clean_transform,
     "is_enabled": _clean_is_enabled,
 }
 """Each takes what was given and returns what is stored, or raises ValueError with what is wrong and how to fix it."""

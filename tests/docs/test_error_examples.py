@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from django.db.models import Model
 
-from deliveries.payloads import filters
+from deliveries.payloads import filters, transformations
 from deliveries.publishing import publish
 from deliveries.retries.policy import RetryPolicy
 from deliveries.transport import AddressPolicy, ErrorClass
@@ -125,6 +125,7 @@ CHECKS: dict[str, Check] = {
     "order.*": pattern,
     "`data.order.currency == 'EUR'`": lambda text: filters.check_expression(text.strip("`")),
     "data.order.currency == 'EUR'": filters.check_expression,
+    "{text: data.order.name}": transformations.check_expression,
     "2024-01-15T15:30:00Z": moment,
     "shop.example.com": lambda text: services.create_merchant(name="Shop", email="a@b.example", domain=text),
     "order.created, a prefix such as order.* or orders-*, or * for all events": lambda _text: [

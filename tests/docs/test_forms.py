@@ -50,6 +50,7 @@ CHECKS: dict[str, Any] = {
     "retry_policy": lambda text: RetryPolicy.from_dict(text_settings.policy_of(after(text)) or {}),
     "expire_after": lambda text: settings.CLEANERS["expire_after"](int(text_settings.seconds_of(after(text)) or 0)),
     "headers": lambda text: validators.clean_webhook({"headers": text_settings.headers_of(text)}, dialect="standard"),
+    "transform": lambda text: validators.clean_webhook({"transform": text}, dialect="standard"),
     "filter": lambda text: validators.clean_webhook({"filter": text}, dialect="standard"),
     "chosen_fields": lambda text: validators.clean_webhook(
         {"fields": text_settings.words_of(text)}, dialect="standard"

@@ -67,6 +67,7 @@ NOBODY_MEETS = {
         "subscriptions.services.merchants.EMAIL_MAX", "subscriptions.services.merchants.DOMAIN_MAX",
         "deliveries.transport.urls.MAX_URL_LENGTH", "deliveries.transport.urls.MAX_HOST_LENGTH",
         "deliveries.publishing.body_sizes.GROWTH_MAX", "deliveries.payloads.filters.EXPRESSION_GROWTH_MAX",
+        "deliveries.payloads.transformations.TRANSFORM_GROWTH_MAX",
         "deliveries.payloads.filter_values.NUMBER_MAX", "subscriptions.api.parsing.SAFE_MAX",
         "deliveries.reporting.stats.FINE_MAX", "deliveries.admin.backlog.WEBHOOKS_MAX",
     ),

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.urls import reverse
 
 from deliveries import dialects
+from deliveries.dialects import key_pairs
 from deliveries.management.receiver import Answer, Request
 from deliveries.models import Attempt
 from subscriptions import services
@@ -21,7 +22,9 @@ from tests.support.factories import make_member
 from tests.support.processes import Process, Web, beat, environment, wait_for, web, worker
 from tests.support.receiver import TestReceiver
 from tests.support.services import TEST_ENVIRONMENT
+from tests.support.token_server import CLIENT_SECRET, TokenServer
 
+IN_BASIC, IN_BEARER = "a-password-for-http-basic", "a-bearer-token-of-9d2f"
 PASSWORD = "correct-horse-battery-staple"
 CREDENTIAL = "credential-of-a-custom-header"
 TYPED_WRONG = "a-password-typed-wrongly"
@@ -58,7 +61,7 @@ def processes(house: dict[str, str], planted: Planted) -> Iterator[list[Process]
         yield [site, child, clock]
 
 
-def run(caller: Caller, merchant: Any, echo: Echo, planted: Planted) -> list[Webhook]:
+def run(caller: Caller, merchant: Any, echo: Echo, tokens: TokenServer, planted: Planted) -> list[Webhook]:
     """Do what merchants, programs and strangers do with secrets."""
     key = planted.add("an API key", services.create_api_key(merchant=merchant).text)
     hooks = []
@@ -70,6 +73,7 @@ def run(caller: Caller, merchant: Any, echo: Echo, planted: Planted) -> list[Web
         assert made.status_code == 201, made.text
         hooks.append(Webhook.objects.get(public_id=made.json()["id"]))
     hooks += queues(caller, key, echo.url.removesuffix("/hooks"), planted)
+    hooks = [*signing_in(caller, key, echo.url, tokens, planted), *hooks]
     made = caller.api("POST", "/api/v1/webhooks", {"url": echo.url, "events": ["*"]}, key=key, tell=False).json()
     planted.add("a secret we made up", made["secret"])
     for hook in hooks[-1:]:
@@ -110,6 +114,28 @@ def queues(caller: Caller, key: str, endpoint: str, planted: Planted) -> list[We
         planted.add(f"the secret of {body['kind']}", made.json()["secret"])
         hooks.append(Webhook.objects.get(public_id=made.json()["id"]))
         wrong = body | {"destination": {**body["destination"], "endpoint": "https://10.0.0.7"}}
+        assert caller.api("POST", "/api/v1/webhooks", wrong, key=key).status_code == 422
+    return hooks
+
+
+def signing_in(caller: Caller, key: str, url: str, tokens: TokenServer, planted: Planted) -> list[Webhook]:
+    """Make a webhook for each way to sign in whose credentials are sent, and one that signs with a key pair."""
+    planted.add("a client secret", CLIENT_SECRET)
+    ways = {
+        "basic": {"sign_in": {"method": "basic", "username": "shop"}, "credentials": {"password": IN_BASIC}},
+        "bearer": {"sign_in": {"method": "bearer"}, "credentials": {"token": IN_BEARER}},
+        "oauth2": tokens.settings(),
+        "pair": {"secret": planted.add("a private key", key_pairs.make())},
+    }
+    planted.add("a password", IN_BASIC)
+    planted.add("a bearer token", IN_BEARER)
+    hooks = []
+    for name, way in ways.items():
+        body = {"url": url, "events": ["*"], "retry_policy": {"delays": [0]}, **way}
+        made = caller.api("POST", "/api/v1/webhooks", body, key=key, tell=name == "pair", **{"Idempotency-Key": name})
+        assert made.status_code == 201, made.text
+        hooks.append(Webhook.objects.get(public_id=made.json()["id"]))
+        wrong = body | {"url": "https://10.0.0.7/"}
         assert caller.api("POST", "/api/v1/webhooks", wrong, key=key).status_code == 422
     return hooks
 
@@ -172,8 +198,8 @@ def test_a_full_run_at_debug_level_writes_no_secret_anywhere(
     site = processes[0]
     assert isinstance(site, Web)
     caller = Caller(site)
-    with Echo() as echo:
-        hooks = run(caller, merchant, echo, planted)
+    with Echo() as echo, TokenServer() as server:
+        hooks = run(caller, merchant, echo, server, planted)
         people(caller, merchant, hooks, planted)
     sent = {value for received in echo.requests for _, value in received.headers.items()}
     assert {SECRETS["shopery"], f"Bearer {CREDENTIAL}"} <= sent, "they were sent, and echoed"
@@ -182,6 +208,9 @@ def test_a_full_run_at_debug_level_writes_no_secret_anywhere(
     for number, token in enumerate(tokens):
         planted.add(f"token {number} for Pub/Sub", token)
     assert tokens
+    assert {f"Bearer {IN_BEARER}", f"Bearer {server.given[0]}"} <= sent
+    for number, token in enumerate(server.given):
+        planted.add(f"token {number} of OAuth 2", token)
     assert caller.api("GET", "/metrics", key=planted.known["the metrics' token"]).status_code == 200
 
     logs = {process.name: process.log for process in processes}

@@ -48,9 +48,10 @@ def check(settings: Mapping[str, Any], credentials: Mapping[str, Any] | None) ->
 def request(message: Message, webhook: WebhookSettings) -> Request:
     """Return `PutEvents` with one entry. Raises TooLarge."""
     place = webhook.destination
-    body = base.encoded(message, webhook).body.decode()
-    test = ',"test":true' if message.test else ""
-    detail = f'{{"id":{quote(message.event_id)}{test},{body[1:]}'  # whoever drops duplicates needs the id
+    detail = base.encoded(message, webhook).body.decode()
+    if not message.body:  # what a transformation made stays as it is
+        test = ',"test":true' if message.test else ""
+        detail = f'{{"id":{quote(message.event_id)}{test},{detail[1:]}'  # whoever drops duplicates needs the id
     entry: dict[str, Any] = {
         "EventBusName": place["bus"],
         "Source": place["source"],

@@ -77,6 +77,13 @@ def _after(webhook: Webhook, *answers: tuple[int, int]) -> Webhook:
     return webhook
 
 
+def certificate_ends() -> Webhook:
+    webhook = make_webhook()
+    Webhook.objects.filter(pk=webhook.pk).update(certificate_ends_at=timezone.now() + timedelta(days=3))
+    watcher.look()
+    return webhook
+
+
 SITUATIONS: list[tuple[Callable[[], Webhook], list[str]]] = [
     (given_up_once, ["1 delivery was given up at ", "Why: The endpoint answered 500. That was the only attempt",
                      "It waits in the review queue until you replay or discard it;"]),
@@ -90,6 +97,8 @@ SITUATIONS: list[tuple[Callable[[], Webhook], list[str]]] = [
     (says_gone, [" was disabled on ", "Why: The endpoint answered 410 Gone. That means it wants no more deliveries."]),
     (fails_for_long, [" was paused on ", "It was paused after 3 failed attempts in a row.",
                       "From time to time one is tried"]),
+    (certificate_ends, [" needs a new client certificate.", "Why: Its client certificate ends on ",
+                        "Give the webhook a new certificate with its private key before."]),
     (more_than_a_mail_shows, ["There are 2 more; all notices:", "news about 51 webhooks"]),
 ]  # fmt: skip
 

@@ -34,6 +34,7 @@ SETTINGS: list[dict[str, Any]] = [
     {"filter": "data.order.total > `100`"},
     {"filter": "event == 'order.created'"},
     {"fields": ["order.nothing"]},
+    {"transform": "{n: length(data.nothing)}"},
     {"fields": ["order.total", "order.totl"]},
 ]
 

@@ -178,7 +178,7 @@ def test_a_test_from_the_form_fetches_a_token_and_tells_the_token_servers_fault_
         assert "Your endpoint was not asked" in answer
         endpoint.refuses_all = True
         answer = browser.post(url("test", "new"), form).content.decode()
-        assert "rejected the signature or the sign-in" in answer
+        assert "knows its user, token or client" in answer
         assert len(server.given) == 2  # one a test
 
 
