@@ -56,8 +56,11 @@ def trusting(authority: Authority, settings: Any) -> Iterator[Transport]:
     """The process' transport trusts the authority."""
     process_transport._made.cache_clear()
     settings.WEBHOOKS_CA_FILE = authority.ca_file
-    yield process_transport.transport()
-    process_transport.transport().close()
+    made = process_transport.transport()
+    yield made
+    made.close()
+    if made._authorities:
+        made._authorities.close()
     process_transport._made.cache_clear()
 
 
@@ -180,7 +183,7 @@ def test_a_certificate_that_the_endpoint_does_not_take_is_told_from_its_own(
 ) -> None:
     chain, key = Authority(tmp_path).client()
     way = {"sign_in": {"method": "certificate", "certificate": chain}, "credentials": {"private_key": key}}
-    with HostileServer(answers(), tls=authority.asks("127.0.0.1")) as server:
+    with HostileServer(answers(), tls=authority.asks("127.0.0.1", newest=False)) as server:
         delivery, made = attempt(make_webhook(url=server.url, **way))
     assert (delivery.status, made.error) == ("retrying", "certificate_refused")
     assert "does not know the authority that signed it" in made.detail
