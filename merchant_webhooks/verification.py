@@ -1,11 +1,13 @@
 """How a receiver verifies what it got, one function a dialect, written from the documents and not from our encoders.
 
-A file without dependencies: receivers may install the package or copy this.
+A file without dependencies: receivers may install the package or copy this. Only a public key (`whpk_`) needs a library
+that knows Ed25519, which Python doesn't: `pip install cryptography`.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import re
@@ -16,6 +18,9 @@ from typing import Final
 TOLERANCE: Final = 300
 """Seconds that a `webhook-timestamp` may lie from now (Standard Webhooks)."""
 
+PUBLIC_PREFIX: Final = "whpk_"
+"""How a public key begins, which verifies `v1a,` signatures."""
+_PUBLIC_BYTES: Final = 32
 _SHOWN: Final = 12
 
 Pairs = list[tuple[str, str]]
@@ -41,13 +46,15 @@ def verify(
     Args:
         headers: The request's, in any case: a mapping, or pairs of name and value.
         body: The bytes as they came, before any parsing. Text counts as its UTF-8 bytes.
-        secret: The webhook's, taken as it is. While it is being rotated, both: one must fit; empty ones are left out.
+        secret: The webhook's, or its public key (`whpk_`), taken as it is. While it is being rotated, both: one must
+            fit; empty ones are left out.
         dialect: The webhook's: `alva`, `litestore`, `cryptlex`, `shopery` or `standard`.
         now: Unix seconds to decide the timestamp of `standard` by; the clock's if None.
 
     Raises:
         SignatureError: Says what differs. Without both the secrets and what they would sign.
         ValueError: There is no secret, or no such dialect: mend the receiver.
+        ImportError: A public key was given, and the library cryptography is not installed.
         TypeError: The body was parsed already.
     """
     if dialect not in VERIFIERS:
@@ -101,12 +108,13 @@ def verify_shopery(headers: Pairs, _body: bytes, secret: str, _now: float) -> No
 
 def verify_standard(headers: Pairs, body: bytes, secret: str, now: float) -> None:
     """Check that one of the header's signatures fits, and that the timestamp is recent."""
+    prefix = PUBLIC_PREFIX if secret.startswith(PUBLIC_PREFIX) else "whsec_"
     try:
-        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+        key = base64.b64decode(secret.removeprefix(prefix), validate=True)
     except ValueError:
         key = b""
-    if not key:
-        raise SignatureError("the secret to verify with is not whsec_ and base64")
+    if not key or (prefix == PUBLIC_PREFIX and len(key) != _PUBLIC_BYTES):
+        raise SignatureError("the secret to verify with is not whsec_ and base64, nor a public key, whpk_ and base64")
     message_id = _header(headers, "webhook-id")
     timestamp = _header(headers, "webhook-timestamp")
     if not re.fullmatch("[0-9]{1,12}", timestamp):
@@ -114,13 +122,34 @@ def verify_standard(headers: Pairs, body: bytes, secret: str, now: float) -> Non
     age = now - int(timestamp)
     if abs(age) > TOLERANCE:
         raise SignatureError(f"webhook-timestamp lies {age:.0f} s from now; at most {TOLERANCE} s are allowed")
-    expected = base64.b64encode(_mac(key, b".".join([_bytes(message_id), timestamp.encode(), body])))
+    signed = b".".join([_bytes(message_id), timestamp.encode(), body])
     signatures = _header(headers, "webhook-signature").split(" ")
+    if prefix == PUBLIC_PREFIX:
+        _compare_pair(key, signed, signatures)
+        return
+    expected = base64.b64encode(_mac(key, signed))
     if not any(hmac.compare_digest(b"v1," + expected, _bytes(value)) for value in signatures):
         raise SignatureError(
             f"webhook-signature: none of {len(signatures)} signatures is the v1 signature of id, timestamp and body "
             "under this secret"
         )
+
+
+def _compare_pair(public_key: bytes, signed: bytes, signatures: list[str]) -> None:
+    """Check that one of the signatures is Ed25519's, of the key's owner."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    key = Ed25519PublicKey.from_public_bytes(public_key)
+    for value in signatures:
+        if value.startswith("v1a,"):
+            with contextlib.suppress(ValueError, InvalidSignature):
+                key.verify(base64.b64decode(value.removeprefix("v1a,"), validate=True), signed)
+                return
+    raise SignatureError(
+        f"webhook-signature: none of {len(signatures)} signatures is the v1a signature of id, timestamp and body by "
+        "this key's owner"
+    )
 
 
 VERIFIERS: Final[Mapping[str, Callable[[Pairs, bytes, str, float], None]]] = {

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from deliveries import dialects
 from deliveries.dialects import Message, key_pairs, standard
-from deliveries.dialects.verification import SignatureError, verify
+from merchant_webhooks.verification import SignatureError, verify
 
 SEED = bytes(range(32))
 PRIVATE = (
@@ -54,7 +54,7 @@ def test_a_shared_secret_and_a_pair_sign_side_by_side() -> None:
     kinds = [each.partition(",")[0] for each in dict(sent.headers)["webhook-signature"].split(" ")]
     assert kinds == ["v1", "v1a"]
     for key in (SHARED, PUBLIC):
-        verify("standard", dict(sent.headers), sent.body, key, now=SENT_AT.timestamp())
+        verify(dict(sent.headers), sent.body, key, now=SENT_AT.timestamp())
 
 
 def test_what_was_changed_or_signed_by_another_key_does_not_verify() -> None:
@@ -68,9 +68,9 @@ def test_what_was_changed_or_signed_by_another_key_does_not_verify() -> None:
         (dict(sent.headers) | {"webhook-signature": "v1a,AAAA v1a, v1a,!"}, sent.body, PUBLIC),
     ):
         with pytest.raises(SignatureError, match="v1a"):
-            verify("standard", headers, body, key, now=SENT_AT.timestamp())
+            verify(headers, body, key, now=SENT_AT.timestamp())
     with pytest.raises(SignatureError, match="whpk_"):
-        verify("standard", dict(sent.headers), sent.body, "whpk_AAAA", now=SENT_AT.timestamp())
+        verify(dict(sent.headers), sent.body, "whpk_AAAA", now=SENT_AT.timestamp())
 
 
 def test_every_pair_that_is_made_is_another_and_fits() -> None:
