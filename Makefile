@@ -16,7 +16,7 @@ JOBS ?= $(CORES)
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.runtime ## the whole product on this machine, with five receivers; ARGS=--once checks itself and ends
+demo: $(VENV)/.runtime ## the whole product on this machine, with receivers, event buses and a feed; ARGS=--once checks itself and ends
 	@$(PY) manage.py demo $(ARGS)
 
 run: $(VENV)/.runtime ## the Procfile's processes, a worker a core, with PostgreSQL and Valkey of our own unless set otherwise

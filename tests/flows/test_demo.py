@@ -144,7 +144,9 @@ def test_the_demo_stays_up_for_people_and_leaves_nothing_when_it_is_ended(start,
     assert demo.lines[-1] == "Ended; nothing is left running."
     assert left_after(processes) == set()
     assert merchant in "\n".join(demo.lines)
-    assert {path.name for path in (tmp_path / "demo").glob("*.log")} == {"web.log", "worker.log", "beat.log"}
+    assert {path.name for path in (tmp_path / "demo").glob("*.log")} == {
+        "web.log", "worker.log", "beat.log", "listen.log",
+    }  # fmt: skip
 
 
 def test_with_redis_named_it_uses_that_and_other_commands_find_everything_in_order(start):
@@ -156,14 +158,14 @@ def test_with_redis_named_it_uses_that_and_other_commands_find_everything_in_ord
     assert health["ok"], health
     assert {"worker", "celery"} <= {check["name"] for check in health["checks"]}
     published = demo.manage("publish", "order.created", "--merchant", merchant)
-    assert published["deliveries"] == 2, "alva's webhook and the one that listens to everything"
+    assert published["deliveries"] == 4, "alva's webhook, and the three that listen to everything"
     assert demo.end(signal.SIGTERM) == 128 + signal.SIGTERM
 
 
 @pytest.mark.faults
 def test_killed_the_demo_leaves_no_process_behind(start):
     demo = start("--once")
-    demo.value(r"five receivers are (up)")
+    demo.value(r"consumer are (up)")
     processes = demo.descendants()
     assert len(processes) >= 7
     demo.process.kill()

@@ -1,4 +1,4 @@
-"""`manage.py demo`: the whole product on this machine, with five receivers."""
+"""`manage.py demo`: the whole product on this machine, with receivers, event buses and a feed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from deliveries.management.terminal import console_of
 
 
 class Command(BaseCommand):
-    help = "Start everything on this machine, publish the documents' example events to five receivers, and stay up."
+    help = "Start everything on this machine, publish the documents' example events to nine webhooks, and stay up."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--once", action="store_true", help="check every expectation, then end with 0 or 1")

@@ -1,7 +1,7 @@
-"""The demo: the whole product on this machine with five receivers, and a list of what must then be true.
+"""The demo: the whole product on this machine with receivers, buses and a feed, and a list of what must then be true.
 
-`environment` decides what is ours to start, `processes` starts it, `cast` makes merchant, webhooks and receivers,
-`story` publishes and waits, `expectations` decides, `screen` shows. `stage` puts them together.
+`environment` decides what is ours to start, `processes` starts it, `cast` makes merchant, webhooks and receivers (`bus`
+is one), `story` publishes and waits, `expectations` decides, `screen` shows. `stage` puts them together.
 """
 
 from deliveries.management.demo.stage import Stage

@@ -1,4 +1,4 @@
-"""Who plays: a merchant with a login, and five webhooks of it, each with a receiver that verifies."""
+"""Who plays: a merchant with a login, and its webhooks: five endpoints, three event buses and a feed, all verifying."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
+from deliveries.management.demo import bus
+from deliveries.management.demo.bus import Bus
 from deliveries.management.receiver import FOREVER, Receiver, Seen
 from deliveries.models import DeadLetter
 from deliveries.review import manual_actions
 from subscriptions import event_types, services
 from subscriptions.models import ApiKey, Merchant, Webhook
+from subscriptions.webhook_rules import HTTPS, PULL
 
 NAME, EMAIL, DOMAIN = "Demo shop", "demo@shop.example", "demo-shop.example"
 SHORT_POLICY: dict[str, Any] = {"delays": [1, 2, 3]}
@@ -26,26 +29,35 @@ NOTES_MAX = 100_000
 
 @dataclass(frozen=True)
 class Role:
-    """What a webhook and its receiver play."""
+    """What a webhook and its receiver play.
 
-    dialect: str
+    `source`: whose document's events it subscribes to; all of them where it is empty. `attempts`: how many each takes
+    until it is delivered, or given up where `is_given_up`.
+    """
+
+    name: str
     manner: str
+    dialect: str = "standard"
+    source: str = ""
+    kind: str = HTTPS
     fail: float = 0
     policy: dict[str, Any] | None = None
-
-    @property
-    def listens_to_all(self) -> bool:
-        """Tell whether it subscribes to `*` instead of its own document's events."""
-        return self.dialect == "standard"
+    attempts: int = 1
+    is_given_up: bool = False
 
 
 ROLES = (
-    Role("alva", "recovers", fail=2, policy=SHORT_POLICY),
-    Role("litestore", "well-behaved"),
-    Role("cryptlex", "never recovers", fail=FOREVER, policy=SHORT_POLICY),
-    Role("shopery", "well-behaved"),
+    Role("alva", "recovers", "alva", "alva", fail=2, policy=SHORT_POLICY, attempts=3),
+    Role("litestore", "well-behaved", "litestore", "litestore"),
+    Role("cryptlex", "never recovers", "cryptlex", "cryptlex", fail=FOREVER, policy=SHORT_POLICY, attempts=4,
+         is_given_up=True),
+    Role("shopery", "well-behaved", "shopery", "shopery"),
     Role("standard", "well-behaved"),
-)
+    Role("bus", "takes all", kind="eventbridge"),
+    Role("throttled bus", "recovers", source="litestore", kind="eventbridge", fail=2, policy=SHORT_POLICY, attempts=3),
+    Role("denied bus", "denies access", source="cryptlex", kind="eventbridge", fail=FOREVER, is_given_up=True),
+    Role("feed", "is fetched", kind=PULL),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +96,7 @@ class Player:
     """A role with its receiver and its webhook."""
 
     role: Role
-    receiver: Receiver
+    receiver: Receiver | Bus
     webhook: Webhook
     log: Log
 
@@ -101,12 +113,12 @@ class Cast:
 
     @property
     def webhooks(self) -> list[Webhook]:
-        """The five webhooks."""
+        """The webhooks."""
         return [player.webhook for player in self.players]
 
-    def player(self, dialect: str) -> Player:
-        """Return the player of a dialect."""
-        return next(player for player in self.players if player.role.dialect == dialect)
+    def player(self, name: str) -> Player:
+        """Return the player of a role."""
+        return next(player for player in self.players if player.role.name == name)
 
     def stop(self) -> None:
         """Close the receivers."""
@@ -115,28 +127,48 @@ class Cast:
 
 
 def assemble() -> Cast:
-    """Make the demo's merchant, or clear what an earlier demo left of it, and give it five webhooks with receivers."""
+    """Make the demo's merchant, or clear what an earlier demo left of it, and give it its webhooks with receivers."""
     cast = _merchant()
     for role in ROLES:
         log = Log()
-        receiver = Receiver(dialect=role.dialect, fail=role.fail, on_seen=log.add).start()
+        receiver, place = _receiver(role, log)
         new = services.create_webhook(
             merchant=cast.merchant,
-            name=f"{event_types.titles().get(role.dialect, 'Standard Webhooks')} ({role.manner})",
-            url=f"{receiver.url}/webhooks/{role.dialect}",
+            name=f"{_title(role)} ({role.manner})",
+            kind=role.kind,
             dialect=role.dialect,
             events=_events(role),
             retry_policy=role.policy,
+            **place,
         )
-        receiver.secret = new.secret
+        if isinstance(receiver, Receiver):
+            receiver.secret = new.secret
         cast.players.append(Player(role, receiver, new.webhook, log))
     return cast
 
 
+def _title(role: Role) -> str:
+    of_kinds = {"eventbridge": "EventBridge", PULL: "Feed"}
+    return of_kinds.get(role.kind) or event_types.titles().get(role.dialect, "Standard Webhooks")
+
+
+def _receiver(role: Role, log: Log) -> tuple[Receiver | Bus, dict[str, Any]]:
+    """Return a role's receiver, which listens, and where its webhook is to lead."""
+    if role.kind == "eventbridge":
+        secret = secrets.token_urlsafe(30)
+        denies = role.fail == FOREVER
+        taker = Bus(secret=secret, throttle=0 if denies else role.fail, denies=denies, on_seen=log.add).start()
+        place = {"region": bus.REGION, "bus": bus.BUS, "endpoint": taker.url}
+        return taker, {
+            "destination": place,
+            "credentials": {"access_key_id": bus.KEY_ID, "secret_access_key": secret},
+        }
+    receiver = Receiver(dialect=role.dialect, fail=role.fail, on_seen=log.add).start()
+    return receiver, {} if role.kind == PULL else {"url": f"{receiver.url}/webhooks/{role.name}"}
+
+
 def _events(role: Role) -> list[str]:
-    if role.listens_to_all:
-        return ["*"]
-    return [entry.name for entry in event_types.load() if entry.source == role.dialect]
+    return [entry.name for entry in event_types.load() if entry.source == role.source] if role.source else ["*"]
 
 
 def _merchant() -> Cast:

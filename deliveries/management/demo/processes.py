@@ -15,6 +15,7 @@ from urllib.request import ProxyHandler, build_opener
 import redis
 from django.conf import settings
 
+from deliveries.management.demo.cast import Cast
 from deliveries.management.doctor.workers import live_workers
 from deliveries.queueing import broker, wakeups
 from webhooks_project.embedded import EmbeddedServerError, GuardedServer, is_alive
@@ -131,6 +132,15 @@ def beat(environment: Mapping[str, str], logs: Path) -> Child:
     return Child("beat", arguments, environment, logs)
 
 
+def consumer(environment: Mapping[str, str], logs: Path, web: Web, cast: Cast) -> Child:
+    """Return what fetches the demo's feed, as on a developer's machine, for a receiver of its own."""
+    feed = cast.player("feed")
+    arguments = ["merchant_webhooks.listen", "--webhook", feed.webhook.public_id, "--state", str(logs / "listen.json")]
+    arguments += ["--forward-to", f"{feed.receiver.url}/webhooks/feed"]
+    variables = {"MERCHANT_WEBHOOKS_API": web.url, "MERCHANT_WEBHOOKS_API_KEY": cast.api_key}
+    return Child("listen", arguments, {**environment, **variables}, logs)
+
+
 def start_all(children: Sequence[Child]) -> None:
     """Start side by side. Raises EmbeddedServerError with the log of the first that doesn't; the others are stopped."""
     with ThreadPoolExecutor(len(children)) as pool:
@@ -159,4 +169,4 @@ def _is_free(port: int) -> bool:
     return True
 
 
-__all__ = ["Child", "EmbeddedServerError", "Web", "Worker", "beat", "start_all", "stop_all"]
+__all__ = ["Child", "EmbeddedServerError", "Web", "Worker", "beat", "consumer", "start_all", "stop_all"]

@@ -63,7 +63,7 @@ def _webhooks(cast: Cast) -> Table:
     for webhook_id, status, count in rows.annotate(count=Count("id")):
         counts[webhook_id][status] = count
     headings = ("due", "retrying", "delivered", "review", "came", "verified")
-    table = _table("Five webhooks", ("dialect", "its receiver"), headings)
+    table = _table("Webhooks", ("webhook", "its receiver"), headings)
     for player in cast.players:
         states = counts[player.webhook.pk]
         came, verified = player.log.came, player.log.verified
@@ -76,20 +76,21 @@ def _webhooks(cast: Cast) -> Table:
             (verified, "green" if verified == came else "red"),
         )
         cells = [Text(str(number), style if number else "dim") for number, style in numbers]
-        table.add_row(player.role.dialect, player.role.manner, *cells)
+        table.add_row(player.role.name, player.role.manner, *cells)
     return table
 
 
 def _latest(cast: Cast, limit: int) -> Table:
     newest = Delivery.objects.filter(webhook__in=cast.webhooks).select_related("webhook").order_by("-id")[:LOOKED_AT]
     moved = sorted(newest, key=lambda row: (row.last_attempt_at or row.created_at, row.pk), reverse=True)
-    table = _table("Latest deliveries", ("time", "event", "dialect", "status"), ("attempts", "answer", "took"))
+    names = {player.webhook.pk: player.role.name for player in cast.players}
+    table = _table("Latest deliveries", ("time", "event", "webhook", "status"), ("attempts", "answer", "took"))
     for row in moved[:limit]:
         status = Delivery.Status(row.status)
         table.add_row(
             f"{timezone.localtime(row.last_attempt_at or row.created_at):%H:%M:%S}",
             row.event_type,
-            row.webhook.dialect,
+            names[row.webhook_id],
             Text(status.label, STYLES.get(status, "")),
             str(row.attempt_count),
             str(row.last_status_code or row.last_error or "-"),
@@ -112,7 +113,7 @@ def directions(cast: Cast, web_url: str, logs: str) -> RenderableType:
         ("Try", f"{_python()} manage.py publish order.created --merchant {cast.merchant.public_id}"),
         (
             "Review",
-            f"{web_url}/admin/webhooks_deliveries/deadletter/ (the cryptlex receiver is fixed now: replay them)",
+            f"{web_url}/admin/webhooks_deliveries/deadletter/ (both broken receivers are fixed now: replay them)",
         ),
         ("End", "Ctrl-C"),
     ):

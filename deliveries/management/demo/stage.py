@@ -72,8 +72,12 @@ class Stage:
         processes.start_all(self.children)
         self.cast = casting.assemble()
         self._stack.callback(self.cast.stop)
+        consumer = processes.consumer(variables, self.logs, self.web, self.cast)
+        self.children.append(consumer)
+        processes.start_all([consumer])
         self.console.print(
-            f"Web, worker, beat and five receivers are up after {time.monotonic() - began:.0f} s; "
+            "Web, worker, beat, five receivers, three event buses and a feed's consumer are up after "
+            f"{time.monotonic() - began:.0f} s; "
             f"the admin is at {self.web.url}/admin/.",
             soft_wrap=True,
         )
@@ -132,7 +136,7 @@ class Stage:
         told = story.publish_examples(self.cast)
         with self._live(transient=True) as redraw:
             story.wait_until_settled(told, redraw)
-        self.cast.player("cryptlex").receiver.mend()
+        story.mend(self.cast)
         if not self.console.is_terminal:
             self.console.print(screen.tables(self.cast))
         self.console.print(screen.directions(self.cast, self.web.url, str(self.logs)))
