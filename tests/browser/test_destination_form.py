@@ -10,7 +10,8 @@ from tests.browser.conftest import House, Visit
 
 pytestmark = pytest.mark.browser
 
-KINDS = ("https", "eventbridge", "sqs", "pubsub")
+KINDS = ("https", "eventbridge", "sqs", "pubsub", "pull")
+OTHERS = {"https": ["url", "dialect"], "pull": ["dialect"]}
 
 
 def test_a_kind_shows_its_own_fields(house: House, visit: Visit) -> None:
@@ -18,7 +19,7 @@ def test_a_kind_shows_its_own_fields(house: House, visit: Visit) -> None:
     visit.go("webhooks_subscriptions/webhook/add/")
     for kind in (*KINDS, "https"):
         page.select_option("#id_kind", kind)
-        own = destination_fields.of_kind(kind) if kind != "https" else ["url", "dialect"]
+        own = OTHERS.get(kind) or destination_fields.of_kind(kind)
         for name in {*destination_fields.NAMES, "url", "dialect"}:
             field = page.locator(f"#id_{name}")
             (expect(field).to_be_visible if name in own else expect(field).to_be_hidden)()

@@ -105,6 +105,20 @@ def test_a_message_carries_the_dialects_body_and_our_headers(amazon: Amazon) -> 
     assert canonical_json.dump(json.loads(message["Body"])["data"]) == delivery.event.data
 
 
+@pytest.mark.parametrize(
+    "text", ["\ufffe", "\uffff", "a\uffffb\ufffe", "\\\ufffe", "\x7f \ufffd \U0001fffe \U0010ffff", "\x01\x1f"]
+)
+def test_text_that_sqs_does_not_take_as_it_is_arrives_all_the_same(amazon: Amazon, text: str) -> None:
+    queue = amazon.queue("orders")
+    delivery, logged = attempt(make_webhook(**sqs_settings(queue), secret=STANDARD_SECRET), {"text": text})
+    assert (delivery.status, logged.status_code) == ("delivered", 200), logged.detail
+    [message] = amazon.taken(queue)
+    assert json.loads(message["Body"])["data"] == {"text": text}
+    headers = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
+    merchant_webhooks.verify(headers, message["Body"].encode(), STANDARD_SECRET)
+    assert not {"\ufffe", "\uffff"} & set(message["Body"]), "SQS refuses these: they are no characters of XML"
+
+
 def test_amazon_accepts_a_queues_signature_and_policy(amazon: Amazon) -> None:
     settings = sqs_settings(amazon.queue("orders")) | {"credentials": amazon.key("sqs:SendMessage")}
     amazon.guard()
