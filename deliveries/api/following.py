@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from django.db import connection
@@ -29,6 +30,8 @@ _SQL = load(__file__, "following.sql")
 
 PARAMETER: Final = "follow"
 WORDS: Final = ("all", "new")
+POLLED: Final = frozenset({"created_at_min", "since"})
+"""Parameters by which a list is asked again and again, from the newest time seen."""
 WAIT_SECONDS: Final = 0.25
 """How long a page waits for transactions that were open when it was asked for; the engine's take milliseconds."""
 _PAUSE_SECONDS: Final = 0.01
@@ -70,10 +73,13 @@ def _is_followed(request: Request) -> bool:
 def pages(view: ApiView, rows: QuerySet[Any], shape: type[ApiSerializer]) -> Response:
     """Return a page of a list, or the next rows of one that is followed, as `{"next", "previous", "results"}`.
 
-    The latter may hold none although some are new: while a transaction that writes to the table stays open. Raises
-    InvalidQuery (400).
+    The latter may hold none although some are new: while a transaction that writes to the table stays open. Of a list
+    that is asked by time (POLLED) what is younger than the oldest open transaction is left out: who asks next from the
+    newest time seen misses nothing that commits later under an older one. Raises InvalidQuery (400).
     """
     if not _is_followed(view.request):
+        if POLLED & view.request.query_params.keys():
+            rows = rows.filter(created_at__lt=_settled_moment())
         return view.pages(rows, shape)
     response = _page(view.request, rows, shape().to_representation)
     response.data = shaping.reduce(response.data, shaping.chosen_fields(view.request))
@@ -126,6 +132,17 @@ def _sample(table: str) -> Sample:
         time.sleep(_PAUSE_SECONDS)
         writers &= _writers(table)
     return Sample(key, writers)
+
+
+def _settled_moment() -> datetime:
+    """Return the moment before which every row was committed, or never will be; a row bears its transaction's begin."""
+    [[asked]] = _fetch("clock", "")
+    until = time.monotonic() + WAIT_SECONDS
+    while True:
+        [[oldest]] = _fetch("oldest_transaction", "")
+        if oldest is None or oldest >= asked or time.monotonic() >= until:
+            return min(asked, oldest or asked)
+        time.sleep(_PAUSE_SECONDS)
 
 
 def _fetch(name: str, table: str) -> list[tuple[Any, ...]]:

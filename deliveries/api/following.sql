@@ -9,3 +9,12 @@ SELECT DISTINCT virtualtransaction FROM pg_locks
 WHERE locktype = 'relation' AND relation = %(table)s::regclass AND mode = 'RowExclusiveLock' AND granted
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND pid IS DISTINCT FROM pg_backend_pid()
+
+-- name: clock
+-- The database's time, read before `oldest_transaction`.
+SELECT clock_timestamp() AS now
+
+-- name: oldest_transaction
+-- When the oldest transaction of another session began, which may yet write rows that bear this time.
+SELECT min(xact_start) AS began FROM pg_stat_activity
+WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()

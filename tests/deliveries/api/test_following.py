@@ -58,8 +58,8 @@ def sessions() -> Iterator[Callable[[], psycopg.Connection[Any]]]:
 def write(session: psycopg.Connection[Any], merchant: Merchant, name: str) -> None:
     """Store an event in the session's transaction, beginning one where there is none."""
     session.execute(
-        "INSERT INTO webhooks_deliveries_event (public_id, merchant_id, type, data, size, occurred_at)"
-        " VALUES (%s, %s, 'order.created', '{}', 2, now())",
+        "INSERT INTO webhooks_deliveries_event (public_id, merchant_id, type, data, size, occurred_at, created_at)"
+        " VALUES (%s, %s, 'order.created', '{}', 2, now(), now())",
         [name, merchant.pk],
     )
 
@@ -223,3 +223,30 @@ def test_a_cursor_of_many_open_transactions_is_taken_back(
         assert follower.address.count("-") >= 12
         assert follower.ask() == []
     assert len(follower.ask()) == 12
+
+
+@pytest.mark.parametrize("order", ["writes before it is asked", "writes after it is asked"])
+def test_who_asks_from_the_newest_time_seen_misses_nothing_that_commits_late(
+    api: Client, merchant: Merchant, sessions: Callable[[], psycopg.Connection[Any]], order: str
+) -> None:
+    late, quick = sessions(), sessions()
+    seen: set[str] = set()
+    newest = "2000-01-01T00:00:00Z"
+
+    def ask() -> None:
+        nonlocal newest
+        found = api.get(f"{EVENTS}?created_at_min={newest}").json()["results"]
+        seen.update(row["id"] for row in found)
+        newest = max([newest, *(row["created_at"] for row in found)])
+
+    late.execute("SELECT 1")  # its transaction begins
+    if order == "writes before it is asked":
+        write(late, merchant, "late")
+    write(quick, merchant, "quick")
+    quick.commit()
+    ask()
+    if order == "writes after it is asked":
+        write(late, merchant, "late")
+    late.commit()
+    ask()
+    assert seen == {"late", "quick"}
