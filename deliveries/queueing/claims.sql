@@ -10,10 +10,10 @@ FROM (
 -- name: claim
 -- Makes due deliveries this process' to send, under a token that is the fence; oldest first, each webhook as many as it
 -- has free places (window, cap, rate limit), `limit` and about `bytes` of event data in all. Locked rows are skipped.
--- Disabled and deleted webhooks give nothing, nor do paused ones but for a probe, nor feeds. The rate limit is the generic cell
--- rate algorithm (ITU-T I.371) with a bucket of one second's worth, kept as a time. What is too old, and claims that
--- ran out (still `sending`), are counted and left to expiry and orphans. A row for each claimed delivery; a webhook
--- without one has a row with id null. Served by delivery_due and delivery_in_flight.
+-- Disabled and deleted webhooks give nothing, nor do paused ones but for a probe, nor feeds. The rate limit is the
+-- generic cell rate algorithm (ITU-T I.371) with a bucket of one second's worth, kept as a time. What is too old, and
+-- claims that ran out (still `sending`), are counted and left to expiry and orphans. A row for each claimed delivery; a
+-- webhook without one has a row with id null. Served by delivery_due and delivery_in_flight.
 WITH webhook AS MATERIALIZED (
     SELECT w.id, w.rate_limit, COALESCE(l."window", 1) AS "window",
         w.xmin::text || ' ' || m.xmin::text || ' ' || COALESCE((

@@ -28,7 +28,7 @@ WHERE d.due_at = '9999-01-01 00:00:00+00' AND d.created_at < now() - %(seconds)s
              OR (a.id < d.id AND (a.due_at IS NOT NULL OR a.status = 'dead'))))) LIMIT %(limit)s
 
 -- name: feed_that_gives_nothing
--- Open deliveries that neither a claim nor a feed finds: a feed's without a place, or under a claim, and others with one.
+-- Open deliveries that neither a claim nor a feed finds: a feed's without a place or under a claim, others with one.
 SELECT d.id FROM webhooks_deliveries_delivery d JOIN webhooks_subscriptions_webhook w ON w.id = d.webhook_id
 WHERE d.due_at IS NOT NULL
   AND ((d.feed_position IS NOT NULL) <> (w.kind = 'pull') OR (w.kind = 'pull' AND d.claim_token IS NOT NULL))

@@ -145,6 +145,7 @@ def test_our_own_events_stand_apart_from_the_documents():
         "webhook.failing",
         "webhook.failure_rate",
         "webhook.paused",
+        "webhook.certificate_expiring",
         "webhook.disabled",
         "webhook.recovered",
         "delivery.dead",
