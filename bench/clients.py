@@ -15,10 +15,13 @@ SINGLE, BATCH = "/api/v1/events", "/api/v1/events/batch"
 
 
 @contextlib.contextmanager
-def server(module: str = "webhooks_project.server", *, processes: int = 2) -> Iterator[int]:
-    """Run the web process as the Procfile does; yields the port."""
+def server(module: str = "webhooks_project.server", *, processes: int = 1, pages: int = 2) -> Iterator[int]:
+    """Run the web process and page processes, as many as the Procfile does unless told; yields the port."""
     port = free_port()
-    with rig.process("-m", module, "--port", str(port), "--processes", str(processes)):
+    options = ["--port", str(port), "--processes", str(processes)]
+    if module == "webhooks_project.server":
+        options += ["--pages", str(pages)]
+    with rig.process("-m", module, *options):
         rig.wait_for(lambda: rig.listens(port), 30)
         yield port
 

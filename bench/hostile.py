@@ -128,6 +128,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--attacks", default=",".join(KINDS))
     parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--web", type=int, default=1)
+    parser.add_argument("--pages", type=int, default=2)
     options = parser.parse_args()
     kinds = options.attacks.split(",")
     os.environ.update({"WEBHOOKS_API_RATE_HOUR": "0", "WEBHOOKS_API_RATE_MINUTE": "0", "SECURE_SSL_REDIRECT": "false"})
@@ -136,7 +138,7 @@ def main() -> None:
     with rig.receiver() as base:
         services.create_webhook(merchant=normal.merchant, url=f"{base}/ok/1", events=[rig.EVENT])
         cookie, silent = prepare_hostile(hostile, base, kinds)
-        with clients.server("webhooks_project.server") as port, rig.workers():
+        with clients.server(processes=options.web, pages=options.pages) as port, rig.workers():
             event = {"event": rig.EVENT, "data": rig.DATA}
             plan = Plan(port, hostile.api_key, cookie, silent, event, shares(kinds, options.connections))
             publish(port, normal, 3)  # warms up

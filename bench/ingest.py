@@ -54,7 +54,7 @@ def main() -> None:
             with clients.server() as port:
                 rate(port, path, body, token, each, 1.0)
                 ours.append(rate(port, path, body, token, each, options.seconds))
-            with clients.server("bench.bare_view") as port:
+            with clients.server("bench.bare_view", processes=1) as port:
                 rate(port, "/api/ingest", body, token, each, 1.0)
                 bare.append(rate(port, "/api/ingest", body, token, each, options.seconds))
             print(f"{name}: ours {ours[-1]:,.0f}/s, bare view {bare[-1]:,.0f}/s", flush=True)

@@ -15,12 +15,17 @@ REQUEST_SECONDS: Final = 2.0
 """Of this thread's processor: what the filters and chosen fields of a merchant's webhooks may take for one request."""
 SHARED_SECONDS: Final = 0.01
 """What they may take where unrelated requests share a thread; a merchant that needs more is costly."""
+DEAR_SECONDS: Final = 0.001
+"""What the filters and fields of one event may take there without being added up."""
+DEAR_SUM: Final = 0.03
+"""Seconds within COSTLY_FOR that dearer events may take there; a merchant that needs more is costly."""
 COSTLY_FANOUT: Final = 200
 """Webhooks that get one event: a merchant with more is costly."""
 COSTLY_FOR: Final = 60.0
 """Seconds for which a process remembers that a merchant is costly."""
 _REMEMBERED_MAX: Final = 10_000
 _costly: dict[int, float] = {}  # merchant's key → monotonic time until which it is costly
+_dear: dict[int, tuple[float, float]] = {}  # merchant's key → monotonic time until which is added up, and the seconds
 
 
 class Costly(Exception):
@@ -39,6 +44,19 @@ def note_costly(merchant_id: int) -> None:
     _costly[merchant_id] = time.monotonic() + COSTLY_FOR
 
 
+def note_dear(merchant_id: int, seconds: float) -> None:
+    """Add up what a merchant's dear events take of a shared thread."""
+    now = time.monotonic()
+    until, spent = _dear.get(merchant_id, (0.0, 0.0))
+    if until <= now:
+        if len(_dear) >= _REMEMBERED_MAX:
+            _dear.clear()
+        until, spent = now + COSTLY_FOR, 0.0
+    _dear[merchant_id] = until, spent + seconds
+    if spent + seconds > DEAR_SUM:
+        note_costly(merchant_id)
+
+
 class Readings:
     """Readings of the events of one call, and the time that each merchant's have taken.
 
@@ -50,6 +68,7 @@ class Readings:
         self._shared = shared
         self._known: dict[tuple[int, str], Reading] = {}
         self._spent: defaultdict[int, float] = defaultdict(float)
+        self._spent_on: defaultdict[int, float] = defaultdict(float)  # a reading's id
 
     def of(self, merchant_id: int, public_id: str, event_type: str, data: str) -> Reading:
         """Return what is read of an event."""
@@ -63,14 +82,14 @@ class Readings:
         if self._is_over(merchant_id, reading, expression):
             why = "the filters asked before it took all the time that one request has"
             return Reason(ReasonCode.FILTER_NOT_EVALUATED, {"filter": expression, "why": why})
-        with self._timed(merchant_id):
+        with self._timed(merchant_id, reading):
             return reading.refusal(expression)
 
     def digest(self, merchant_id: int, reading: Reading, fields: Any) -> str | None:
         """Return the chosen fields' digest; None also over the time for all: then nothing counts as repeated."""
         if self._is_over(merchant_id, reading, tuple(fields)):
             return None
-        with self._timed(merchant_id):
+        with self._timed(merchant_id, reading):
             return reading.digest(fields)
 
     def _is_over(self, merchant_id: int, reading: Reading, question: Any) -> bool:
@@ -83,9 +102,14 @@ class Readings:
         return True
 
     @contextmanager
-    def _timed(self, merchant_id: int) -> Iterator[None]:
+    def _timed(self, merchant_id: int, reading: Reading) -> Iterator[None]:
         began = time.thread_time()
         try:
             yield
         finally:
-            self._spent[merchant_id] += time.thread_time() - began
+            took = time.thread_time() - began
+            self._spent[merchant_id] += took
+            before = self._spent_on[id(reading)]
+            self._spent_on[id(reading)] = before + took
+            if self._shared and before + took > DEAR_SECONDS:
+                note_dear(merchant_id, took if before > DEAR_SECONDS else before + took)

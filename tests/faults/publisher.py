@@ -7,6 +7,7 @@ one, or {"replay": "dlv_…"}. An answer is {"accepted": […], "seconds": […]
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -84,6 +85,7 @@ class Publisher(Process):
 def _serve() -> None:
     import django
 
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webhooks_project.settings")
     django.setup()
     print("{}", flush=True)
     for line in sys.stdin:

@@ -29,8 +29,10 @@ MONSTERS = (
 @pytest.fixture(autouse=True)
 def nobody_is_costly() -> Iterator[None]:
     readings._costly.clear()
+    readings._dear.clear()
     yield
     readings._costly.clear()
+    readings._dear.clear()
 
 
 def request_of(merchant: Merchant, count: int = 1) -> service.Checked:
@@ -54,6 +56,41 @@ def test_a_costly_merchant_is_left_to_its_view_and_its_neighbour_is_stored(
     assert list(Event.objects.values_list("merchant_id", flat=True)) == [normal.pk]
     assert readings.is_costly(hostile.pk)
     assert not readings.is_costly(normal.pk)
+
+
+@pytest.mark.parametrize("monster", MONSTERS[:3])  # five of the fourth take less than a millisecond
+def test_events_that_are_each_within_the_time_make_their_merchant_costly_together(monster: str) -> None:
+    """Eleven a chunk, fifty a second: each took 6 ms of the thread that stores everybody's events."""
+    hostile, normal = make_merchant(), make_merchant()
+    for number in range(5):
+        make_webhook(hostile, filter=monster.format(number))
+    make_webhook(normal, filter="data.order.id == '1'")
+    for _ in range(200):
+        publish_chunk([request_of(hostile), request_of(normal)])
+        if readings.is_costly(hostile.pk):
+            break
+    assert readings.is_costly(hostile.pk)
+    assert not readings.is_costly(normal.pk)
+
+
+def test_a_merchant_with_many_cheap_filters_is_not_costly_however_many_events_it_has() -> None:
+    merchant = make_merchant()
+    make_webhook(merchant, filter="data.order.id == '1'")
+    for _ in range(100):
+        publish_chunk(
+            [service.check([NewEvent("order.created", {"order": {"id": str(n)}})], merchant) for n in range(9)]
+        )
+    assert not readings.is_costly(merchant.pk)
+
+
+def test_what_dear_events_took_is_forgotten_after_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    readings.note_dear(7, readings.DEAR_SUM * 0.9)
+    now = time.monotonic()
+    monkeypatch.setattr(readings.time, "monotonic", lambda: now + 61)
+    readings.note_dear(7, readings.DEAR_SUM * 0.9)
+    assert not readings.is_costly(7)
+    readings.note_dear(7, readings.DEAR_SUM * 0.2)
+    assert readings.is_costly(7)
 
 
 def test_a_merchant_is_costly_for_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
