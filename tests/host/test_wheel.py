@@ -45,7 +45,8 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Environment:
 
 def test_those_who_look_at_wheels_find_nothing(wheel: Path, tools: Environment) -> None:
     run(tools.python, "-m", "twine", "check", "--strict", wheel)
-    run(tools.folder / "bin" / "check-wheel-contents", "--toplevel", ",".join(PACKAGES), wheel)
+    # W004: names of migrations begin with digits, as Django has them.
+    run(tools.folder / "bin" / "check-wheel-contents", "--ignore", "W004", "--toplevel", ",".join(PACKAGES), wheel)
 
 
 @pytest.fixture(scope="session")
@@ -69,8 +70,9 @@ from subscriptions.models import EventType
 call_command("migrate", verbosity=0)
 call_command("check", fail_level="WARNING")
 from django.test import Client
-print(json.dumps([EventType.objects.count() > 50, [app for app in settings.INSTALLED_APPS if "example" in app],
-                  Client().get("/admin/login/").status_code, Client().get("/api/v1/webhooks").status_code]))
+client = Client(SERVER_NAME="localhost")
+print(json.dumps([EventType.objects.count() > 30, [app for app in settings.INSTALLED_APPS if "example" in app],
+                  client.get("/admin/login/").status_code, client.get("/api/v1/webhooks").status_code]))
 """
 
 

@@ -35,6 +35,7 @@ def loggers() -> dict:
 
 def pages() -> dict:
     with transaction.atomic():
+        Person.objects.all().delete()  # undone below, as all of this
         person = Person.objects.create_superuser("root@host.example", "root")
         client = Client()
         client.force_login(person)

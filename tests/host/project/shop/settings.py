@@ -68,13 +68,7 @@ CELERY_BROKER_URL = os.environ["REDIS_URL"]
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 if not BEFORE:
-    INSTALLED_APPS += [
-        "subscriptions",
-        "deliveries",
-        "unfold.apps.BasicAppConfig",
-        "unfold.contrib.filters",
-        "unfold.contrib.forms",
-    ]
+    INSTALLED_APPS += ["subscriptions", "deliveries", "unfold.apps.BasicAppConfig", "unfold.contrib.filters"]
     MERCHANT_WEBHOOKS = {
         "REDIS_URL": os.environ["REDIS_URL"],
         "ENCRYPTION_KEYS": ["b25seS1mb3ItdGVzdHMtb25seS1mb3ItdGVzdHMtLS0="],
