@@ -68,7 +68,7 @@ def count(meta: Mapping[str, Any], name: str, *, door: str) -> Verdict:
     if verdict.is_refused:
         tallies.keep(f"{tallies.SIGN_INS_REFUSED}:{door}:{verdict.counted_by}")
         logger.warning(
-            "Sign-in refused at the %s's door for %d s: too many attempts by this %s. It came from %s.",
+            "Sign-in refused by the %s for %d s: too many attempts by this %s. It came from %s.",
             door,
             verdict.quota.blocked_for,
             verdict.counted_by,

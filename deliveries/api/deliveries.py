@@ -119,7 +119,7 @@ class DeliveryList(ApiView):
 
         `status=failed` selects what failed at least once and wasn't delivered, `status=open` what is still to be sent.
         Rows are kept as long as the platform's retention allows. `follow` begins a list that goes on for ever, the
-        oldest first, and misses no delivery; each comes once, as it stands then. A `search` reads the payloads of the
+        oldest first, and misses no delivery; each comes once, as it is then. A `search` reads the payloads of the
         newest 20,000 events (between `since` and `until`, where these are given) and finds 500 of them at most; where
         it left out older ones, the answer's header `Search-Reached` says from when on it looked: give that as `until`
         to look further.

@@ -147,7 +147,7 @@ def _object(text: str, index: int) -> tuple[dict[str, Any], int]:
         name, start = key[1], key.end()
         value, end = _value(text, start)
         if name in values:
-            raise ParseError(f"The key {name[:60]!r} stands twice in one object. Keep one.")
+            raise ParseError(f"The key {name[:60]!r} occurs twice in one object. Keep one.")
         values[name] = JsonText(text[start:end]) if name == "data" else value
         mark, index = _mark(text, end)
         if mark == "}":

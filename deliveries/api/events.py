@@ -156,7 +156,7 @@ class EventBatch(ApiView):
     def post(self, request: Request) -> Response:
         """Publish up to 1,000 events in one transaction: all of them or, with an error, none.
 
-        The receipts stand in the order of the request. Events whose `id` was published before are marked `duplicate`
+        The receipts are in the order of the request. Events whose `id` was published before are marked `duplicate`
         and not stored again; where that was another event, the answer is 409. 422 names every wrong event by its place,
         such as `events.3.data`. A batch counts as one request.
         """

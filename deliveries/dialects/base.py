@@ -126,7 +126,7 @@ def request(
     """
     for what, value in (("event id", message.event_id), ("event name", message.event), (signature[0], signature[1])):
         if not (value.isascii() and value.isprintable() and value and value == value.strip()):
-            raise ValueError(f"{what}: only printable ASCII without spaces at the edges can stand in a header")
+            raise ValueError(f"{what}: only printable ASCII without spaces at the edges is allowed in a header")
     headers = (
         ("Content-Type", content_type),
         ("User-Agent", user_agent),

@@ -94,7 +94,7 @@ def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                result[key] = Refused("the key stands twice in the same object. Keep one.")
+                result[key] = Refused("the key occurs twice in the same object. Keep one.")
             seen.add(key)
     if result and min(result) < ":":  # ":" follows "9": some key may start with a digit
         return _index_keys_first(result)

@@ -171,5 +171,5 @@ def _canonical_data(data: Any) -> tuple[str, int]:
             f"The data has {size} bytes; at most {limit} are sent. Send ids and let the receiver fetch the rest."
         )
     if size > LARGE:
-        log.warning("event_large", bytes=size, advice="Express refuses bodies over 100 KiB unless told otherwise")
+        log.warning("event_large", bytes=size, advice="Express refuses bodies over 100 KiB unless set otherwise")
     return text, size

@@ -160,4 +160,4 @@ def _tell(event: str, about: Subject, data: dict[str, Any], *, at: datetime | No
         # The platform's staff may take an event out of the catalogue; that must not stop the shop from working.
         if error.message_dict.keys() != {"event"}:
             raise
-        logger.info("%s is not offered now, so nobody was told of %s", event, about.public_id)
+        logger.info("%s is not offered now, so no event was sent for %s", event, about.public_id)

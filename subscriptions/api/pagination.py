@@ -20,7 +20,7 @@ PARAMETERS: Final = ("cursor", "limit")
 
 CURSOR: Final = r"^[ab][0-9]{1,18}$"
 """After ("a") or before ("b") a primary key; callers take it as it comes."""
-NO_CURSOR: Final = "This is no cursor of ours. Take it from `next` or `previous` as it stands."
+NO_CURSOR: Final = "This is no cursor of ours. Take it from `next` or `previous` unchanged."
 _POSITION: Final = re.compile(r"([ab])([0-9]{1,18})")
 
 

@@ -101,7 +101,7 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ParseError(f"The key {twice[:60]!r} stands twice in one object. Keep one.")
+        raise ParseError(f"The key {twice[:60]!r} occurs twice in one object. Keep one.")
     return members
 
 

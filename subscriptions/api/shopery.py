@@ -123,7 +123,7 @@ class CompanyWebhook(ApiView):
 
     @describe("Replace a company webhook", body=CompanyWebhookSerializer, answer=CompanyWebhookSerializer, etag=True)
     def put(self, request: Request, id: str) -> Response:
-        """Set all four members: a name that is left out becomes empty, and a webhook is enabled unless told otherwise.
+        """Set all four members: a name that is left out becomes empty; left out, `isEnabled` is true.
 
         422 names each member that is wrong. With If-Match, only when nobody changed the webhook in between: else 412.
         """

@@ -229,8 +229,8 @@ class WebhookDetailSerializer(WebhookSerializer):
         child=serializers.CharField(),
         read_only=True,
         help_text="Settings that can't work with the events the webhook listens to, in sentences: a pattern that "
-        "matches nothing, a filter without an answer, fields that lead nowhere, bodies too large. Told of a lone "
-        "webhook, not in lists; empty where all is well.",
+        "matches nothing, a filter without an answer, fields that lead nowhere, bodies too large. Given with a "
+        "single webhook, not in lists; empty where all is well.",
     )
 
     def show_warnings(self, webhook: Webhook) -> list[str]:

@@ -70,7 +70,7 @@ def test_a_malformed_file_is_refused_naming_the_place(content: object, message: 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"source": "alva", "source": "alva"}', "'source' stands twice"),
+        ('{"source": "alva", "source": "alva"}', "'source' occurs twice"),
         ('{"source": 25.50}', "25.50 isn't written as JavaScript"),
         ('{"source": 1.0}', "1.0 isn't written as JavaScript"),
         ('{"source": 1e400}', "1e400 isn't written as JavaScript"),

@@ -27,4 +27,4 @@ def examine() -> Iterator[Finding]:
         except Exception as error:  # noqa: BLE001 - the doctor is for when things are broken in ways nobody foresaw
             name = check.__name__.replace("_", " ")
             text = f"The check broke: {type(error).__name__}: {first_line(error)}."
-            yield Finding(name, PROBLEM, text, "Fix what stands above first; if nothing does, report this.")
+            yield Finding(name, PROBLEM, text, "Fix what is listed above first; if there is nothing, report this.")

@@ -71,7 +71,7 @@ def way_out() -> Iterator[Finding]:
         yield Finding("https", serious, "Not required: data and Shopery's secrets may go in clear.", fix)
     inside = [network for network in settings.WEBHOOKS_ALLOWED_NETWORKS if not ip_network(network).is_global]
     if inside:
-        fix = "" if settings.DEBUG else "Unset WEBHOOKS_ALLOWED_NETWORKS, unless merchants' endpoints do stand there."
+        fix = "" if settings.DEBUG else "Unset WEBHOOKS_ALLOWED_NETWORKS, unless merchants' endpoints are there."
         yield Finding("networks", serious, f"Webhooks may call inner networks: {', '.join(inside)}.", fix)
     else:
         yield Finding("networks", OK, "Only public addresses may be called.")

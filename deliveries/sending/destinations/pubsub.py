@@ -89,7 +89,7 @@ def _check_private_key(text: str) -> str:
     try:
         _private_key(text)
     except ValueError:
-        raise ValueError("This is no RSA key in PEM. Give private_key of the key file as it stands there.") from None
+        raise ValueError("This is no RSA key in PEM. Give private_key of the key file as it is there.") from None
     return text
 
 

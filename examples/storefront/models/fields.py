@@ -22,7 +22,7 @@ def check_tags(value: Any) -> None:
         if not tag.strip() or "," in tag or len(tag) > TAG_LENGTH_MAX:
             raise ValidationError(f"The tag {tag[:60]!r} must have 1 to {TAG_LENGTH_MAX} characters and no comma.")
     if len(set(value)) < len(value):
-        raise ValidationError("A tag stands twice. Keep one.")
+        raise ValidationError("A tag occurs twice. Keep one.")
 
 
 class TagsField(models.JSONField):

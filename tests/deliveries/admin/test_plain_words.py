@@ -39,7 +39,7 @@ def text(browser: Client, path: str) -> str:
 
 def test_an_empty_list_says_what_will_be_there(newcomer: Client) -> None:
     page = text(newcomer, "webhooks_deliveries/delivery/")
-    assert "Each message we send, or try to send, to a webhook will stand here." in page
+    assert "Each message we send, or try to send, to a webhook is listed here." in page
     assert "yielded" not in page
 
 

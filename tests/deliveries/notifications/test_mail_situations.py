@@ -122,7 +122,7 @@ def test_a_mail_says_what_happened(situation: Callable[[], Webhook], pieces: lis
 
     for piece in pieces:
         assert piece in text, text
-    assert "You are told at most once in 1 h of the same thing at the same webhook." in text
+    assert "You get at most one message in 1 h about the same thing at the same webhook." in text
 
 
 def test_every_sentence_of_the_templates_is_said_by_some_situation() -> None:
@@ -139,4 +139,4 @@ INTERVALS = [(60.0, "1 min"), (3600.0, "1 h"), (5400.0, "1 h 30 min"), (86400.0,
 @pytest.mark.parametrize(("seconds", "words"), INTERVALS)
 def test_a_mail_says_how_often_the_installation_tells(seconds: float, words: str, settings: Any) -> None:
     settings.WEBHOOKS_NOTICE_INTERVAL = seconds
-    assert f"at most once in {words} of the same" in mailed(given_up_once)
+    assert f"at most one message in {words} about the same" in mailed(given_up_once)
