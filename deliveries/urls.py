@@ -1,6 +1,6 @@
 """Every address that a project mounts with one line: `path("webhooks/", include("deliveries.urls"))`.
 
-The API below `api/v1/`; where the theme is installed also invitations, and the desk at the front unless it stands on an
+The API below `api/v1/`; where the theme is installed also invitations, and the desk at the front unless it is on an
 admin site that the project mounts itself.
 """
 
@@ -20,7 +20,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
 
 if desk.is_possible():
     from subscriptions.invitation_page import invitation
+    from subscriptions.portal_page import portal
 
-    urlpatterns.append(path("invitations/<str:token>/", invitation, name="invitation"))
+    urlpatterns += [
+        path("invitations/<str:token>/", invitation, name="invitation"),
+        path("portal/<str:token>/", portal, name="portal"),
+    ]
     if desk.is_beside():
         urlpatterns.append(path("", desk.site().urls))

@@ -15,7 +15,7 @@ class SubscriptionsConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the start-up checks, and keep the catalogue in step with the release at each migrate."""
-        from subscriptions import checks, known_keys, matching  # noqa: F401
+        from subscriptions import changes, checks, known_keys, matching  # noqa: F401
 
         post_migrate.connect(_load_catalogue, sender=self)
         for changed in (post_save, post_delete):

@@ -18,7 +18,8 @@ SECRET_ROTATED: Final = "secret_rotated"  # noqa: S105 - a word for what happene
 ACTIONS: Final = (CREATED, UPDATED, PAUSED, RESUMED, ENABLED, DISABLED, DELETED, SECRET_ROTATED)
 
 webhook_changed = Signal()
-"""A webhook changed. Arguments: `sender` (the class Webhook), `webhook` (as it is now), `action` (one of ACTIONS).
+"""A webhook changed. Arguments: `sender` (the class Webhook), `webhook` (as it is now), `action` (one of ACTIONS), and
+where there is more to say `details`: what of it, in words without values.
 
 Only real changes are told: pausing a paused webhook sends nothing. One call of a service may send several, for instance
 UPDATED and ENABLED.

@@ -53,7 +53,12 @@ def unfold(site: str, *, more: Sequence[Any] = (), settings_links: Sequence[Any]
             "font": {"subtle-light": "var(--color-base-600)", "subtle-dark": "var(--color-base-400)"},
         },
         "STYLES": [lambda _request: static("desk/desk.css")],
-        "SCRIPTS": [lambda _request: static("desk/desk.js")],
+        "SCRIPTS": [
+            lambda _request: static("desk/desk.js"),
+            lambda _request: static("desk/parts.js"),
+            lambda _request: static("desk/live.js"),
+            lambda _request: static("desk/keyboard.js"),
+        ],
         "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("desk/icon.svg")}],
         "SIDEBAR": {
             "show_search": False,
@@ -73,7 +78,7 @@ def unfold(site: str, *, more: Sequence[Any] = (), settings_links: Sequence[Any]
                             badge="deliveries.admin.navigation.open_dead_letters",
                             badge_variant="warning",
                         ),
-                        _link("Notices", "notifications", "webhooks_deliveries_notice_changelist"),
+                        _link("Notifications", "notifications", "webhooks_deliveries_notice_changelist"),
                     ]
                 },
                 *more,
@@ -98,7 +103,7 @@ def unfold(site: str, *, more: Sequence[Any] = (), settings_links: Sequence[Any]
                         _link(
                             "Invitations", "mark_email_unread", "webhooks_subscriptions_invitation_changelist", "keys"
                         ),
-                        _link("Who gets notices", "mail", "webhooks_deliveries_noticepreference_changelist"),
+                        _link("Who gets notifications", "mail", "webhooks_deliveries_noticepreference_changelist"),
                         _link("Merchants", "storefront", "webhooks_subscriptions_merchant_changelist"),
                         *settings_links,
                         _link("Webhook states", "alt_route", "webhooks_deliveries_webhookstate_changelist", "accounts"),

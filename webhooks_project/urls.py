@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
@@ -17,15 +18,21 @@ def examples() -> list[Any]:
     """Return the example shop's addresses, where the checkout has it."""
     if not apps.is_installed(SHOP):
         return []
+    from examples.storefront.shop_page import shop
     from examples.storefront.views import download
 
-    return [path("api/", include("examples.storefront.api.urls")), path("download", download)]
+    return [
+        path("admin/shop/", admin.site.admin_view(shop), name="shop"),
+        path("api/", include("examples.storefront.api.urls")),
+        path("download", download),
+    ]
 
 
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="admin:index")),
-    path("admin/login/", sign_in),  # stands for the site's own, under whose name it is found
+    path("", RedirectView.as_view(pattern_name="shop" if settings.STOREFRONT_FIRST else "admin:index")),
+    path("admin/login/", sign_in),  # in place of the site's own, under whose name it is found
     path("admin/password_change/", change_password),
+    *examples(),  # before the site, which answers everything else below admin/
     path("admin/", admin.site.urls),
     path("health/live", health.live),
     path("health/ready", health.ready),
@@ -33,7 +40,6 @@ urlpatterns = [
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("api/redoc/", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
-    *examples(),
     path("", include("deliveries.urls")),
 ]
 

@@ -46,6 +46,7 @@ class AttemptAdmin(CursorAdmin):
     merchant_path = "webhook__merchant_id"
     list_display = ["outcome", "event", "address", "http", "took", "reason", "sent", "answered"]
     list_display_links = ["event"]
+    ready_views = (("All", ""), ("Failed", "result=failed"), ("Interrupted", "result=interrupted"))
     list_select_related = ["delivery"]
     list_filter = [ResultFilter, ("webhook", OwnRowsFilter), AttemptErrorFilter]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
@@ -11,19 +13,26 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
+from deliveries.admin import labels
 from deliveries.models import DeadLetter, Job
 from deliveries.review import bulk_jobs, selection
 from subscriptions import desk
-from subscriptions.admin.scoping import name_of
+from subscriptions.acting import name_of
+from subscriptions.admin.scoping import CHOICES_MAX
 from subscriptions.filters import WordField, says_nothing
 from subscriptions.models import Merchant, Webhook
 
 MERCHANTS_MAX = 20
 """Merchants whose dead letters one request may decide: each gets a job of its own."""
-RATES = (("0", "As fast as the webhook takes them"), ("10", "10 a second"), ("50", "50 a second"))
+RATES = (
+    ("0", "As fast as the webhook takes them"),
+    ("5", "5 a second"),
+    ("10", "10 a second"),
+    ("50", "50 a second"),
+)
 
 
-NARROWING = ("webhook", "error", "status_code", "until")
+NARROWING = ("webhook", "error", "status_code", "since", "before", "until")
 """Fields of the form that say which dead letters are meant."""
 
 
@@ -33,6 +42,8 @@ class MatchForm(forms.Form):
     webhook = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
     error = WordField(required=False, what="error", words=selection.ERRORS)
     status_code = forms.IntegerField(required=False, min_value=100, max_value=599)
+    since = forms.DateTimeField(required=False)
+    before = forms.DateTimeField(required=False)
     until = forms.IntegerField(required=False, min_value=0, max_value=2**63 - 1)
     note = forms.CharField(required=False, max_length=500)
     rate = forms.ChoiceField(choices=RATES, required=False)
@@ -71,7 +82,8 @@ def page(admin: Any, request: HttpRequest, what: str) -> HttpResponse:
         what,
         count=bulk_jobs.count(waiting, what),
         waiting=waiting.count(),
-        chosen=chosen | {"until": newest if chosen["until"] is None else chosen["until"]},
+        chosen=_texts(chosen) | {"until": newest if chosen["until"] is None else chosen["until"]},
+        offers=_offers(admin, request),
         narrowing=NARROWING,
         rates=RATES,
         examples=list(waiting.select_related("delivery", "webhook").order_by("pk")[:5]),
@@ -104,7 +116,52 @@ def _filters(chosen: dict[str, Any]) -> dict[str, str]:
         if webhook is None:
             raise Http404("No such webhook.")
         filters["webhook"] = webhook
+    for name, word in (("since", "since"), ("before", "until")):
+        filters[word] = chosen[name].astimezone(UTC).isoformat() if chosen[name] else ""
     return {name: value for name, value in filters.items() if value}
+
+
+def since_url(moment: datetime) -> str:
+    """Return the address of the page that replays what was given up from `moment` on, by the whole minute."""
+    page = desk.reverse("webhooks_deliveries_deadletter_all", "replay")
+    return f"{page}?{urlencode({'since': f'{moment.astimezone(UTC):%Y-%m-%dT%H:%M}'})}"
+
+
+def ask_reason(admin: Any, request: HttpRequest, keys: list[int]) -> HttpResponse:
+    """Return the page that asks why the selected dead letters are discarded, and posts the action again with it."""
+    context = {
+        **admin.admin_site.each_context(request),
+        "title": "Discard the selected",
+        "opts": admin.opts,
+        "keys": keys,
+        "is_unexplained": "note" in request.POST,
+        "back": desk.reverse("webhooks_deliveries_deadletter_changelist"),
+    }
+    return TemplateResponse(request, "desk/discard.html", context)
+
+
+def narrow(request: HttpRequest, what: str) -> HttpResponse:
+    """Lead from the form that narrows the selection, which sends what was left open blank, to what it means."""
+    chosen = {name: request.GET[name] for name in NARROWING if not says_nothing(request.GET.get(name, ""))}
+    page = desk.reverse("webhooks_deliveries_deadletter_all", what)
+    return HttpResponseRedirect(f"{page}?{urlencode(chosen)}" if chosen else page)
+
+
+def _texts(chosen: dict[str, Any]) -> dict[str, Any]:
+    """Return the form's values as its fields take them: moments as `2024-01-31T15:30`."""
+    moments = {name: chosen[name] for name in ("since", "before") if chosen[name]}
+    return chosen | {name: f"{value.astimezone(UTC):%Y-%m-%dT%H:%M}" for name, value in moments.items()}
+
+
+def _offers(admin: Any, request: HttpRequest) -> dict[str, Any]:
+    """Return what the selection may be narrowed to: webhooks and errors of what waits."""
+    waiting = admin.changeable(request, admin.get_queryset(request)).filter(resolved_at=None).order_by()
+    keys = list(waiting.values_list("webhook_id", flat=True).distinct()[:CHOICES_MAX])
+    errors = sorted(waiting.values_list("error", flat=True).distinct()[:CHOICES_MAX])
+    return {
+        "webhooks": sorted(Webhook.objects.filter(pk__in=keys), key=str),
+        "errors": [(error or selection.NO_ERROR, labels.error_title(error) or "No error") for error in errors],
+    }
 
 
 def _matching(admin: Any, request: HttpRequest, filters: dict[str, Any], until: int | None) -> QuerySet[DeadLetter]:

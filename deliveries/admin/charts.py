@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from deliveries.admin.labels import milliseconds
-from deliveries.reporting.stats import Summary
+from deliveries.reporting.stats import Summary, meant_percentile
 
 WIDTH, HEIGHT = 720, 240
 LEFT, RIGHT, TOP, BOTTOM = 84, 30, 12, 28
@@ -87,30 +87,36 @@ def outcomes(series: Series) -> Chart:
     return chart
 
 
-PERCENTILES = ((0.5, "p50", "good"), (0.95, "p95", "fair"), (0.99, "p99", "bad"))
+LINES: Sequence[tuple[str, str, Callable[[Summary], float | None]]] = (
+    ("Average", "good", lambda point: point.average_ms),
+    ("p95", "fair", lambda point: meant_percentile(point.bands, 0.95)),
+    ("p99", "bad", lambda point: meant_percentile(point.bands, 0.99)),
+)
+"""Name, style and value of each line of response times; percentiles break off where too little was measured."""
 
 
 def response_times(series: Series) -> Chart:
-    """Return lines of the response time's percentiles over time."""
-    values = {share: [point.response_ms(share) for _at, point in series] for share, _name, _style in PERCENTILES}
+    """Return lines of the response time's mean and percentiles over time."""
+    values = {name: [value(point) for _at, point in series] for name, _style, value in LINES}
     top = ceiling(max((value for line in values.values() for value in line if value is not None), default=0))
     chart = Chart("Response time", "time to the whole answer", _grid(top, milliseconds), _times(series))
-    for share, name, style in PERCENTILES:
-        points = [(_x(index, len(series)), value) for index, value in enumerate(values[share])]
-        known = [value for value in values[share] if value is not None]
+    for name, style, _value in LINES:
+        points = [(_x(index, len(series)), value) for index, value in enumerate(values[name])]
+        known = [value for value in values[name] if value is not None]
         last = milliseconds(known[-1]) if known else ""
         chart.lines.append(Line(name, style, _stretches(points, top), last))
-        chart.legend.append((f"{name}: {last} lately" if last else name, style))
+        chart.legend.append((f"{name}: {last} in the last step" if last else f"{name}: too few values", style))
     chart.summary = "; ".join(label for label, _style in chart.legend)
     return chart
 
 
 def ceiling(value: float) -> float:
-    """Return the least 1, 2, 4, 5 or 8 times a power of ten that is not below `value`; 4 for nothing."""
+    """Return the least axis' end that is not below `value` and has whole, round ticks; TICKS for nothing."""
     if value <= TICKS:
         return TICKS
-    power = 10.0 ** math.floor(math.log10(value))
-    return next(factor * power for factor in (1, 2, 4, 5, 8, 10) if factor * power >= value)
+    power = 10.0 ** math.floor(math.log10(value / TICKS))
+    factors = (1, 2, 5, 10) if power < 10 else (1, 1.5, 2, 2.5, 5, 10)
+    return next(TICKS * factor * power for factor in factors if TICKS * factor * power >= value)
 
 
 def _counts(point: Summary) -> list[int]:

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from subscriptions.desk_headers import add_headers
+from subscriptions.acting import PERSON
+from subscriptions.desk_headers import POLICY, add_headers
+
+
+def _framed(request: HttpRequest, response: HttpResponseBase) -> str:
+    """Return the policy of a page that the platform's own pages may frame; nothing for any other page."""
+    origins = settings.PORTAL_ORIGINS
+    if not origins or not response.headers.get("Content-Type", "").startswith("text/html"):
+        return ""
+    if not request.session.get(PERSON):  # a person with a password is never framed
+        return ""
+    response.xframe_options_exempt = True  # type: ignore[attr-defined]  # that header knows no list of origins
+    return POLICY.replace("frame-ancestors 'none'", f"frame-ancestors {' '.join(origins)}")
 
 
 class ContentSecurityPolicy:
@@ -19,4 +32,8 @@ class ContentSecurityPolicy:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Add the headers."""
         response = self.get_response(request)
-        return add_headers(response) if request.path.startswith("/admin/") else response
+        if not request.path.startswith("/admin/"):
+            return response
+        if policy := _framed(request, response):
+            response.headers.setdefault("Content-Security-Policy", policy)
+        return add_headers(response)

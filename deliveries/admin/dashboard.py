@@ -7,8 +7,8 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from deliveries.admin import backlog, charts
-from deliveries.admin.labels import milliseconds
+from deliveries.admin import backlog, charts, live
+from deliveries.admin.labels import milliseconds, response_times
 from deliveries.reporting import stats
 from subscriptions.admin.local_times import DASH
 from subscriptions.admin.scoping import DEVELOPER, merchants_with
@@ -21,6 +21,8 @@ WINDOWS = {
     "30d": ("30 days", timedelta(days=30), 60),
 }
 FAILING_SHOWN = 5
+REFRESHED_MS = 15_000
+"""Milliseconds between two refreshes of an open dashboard."""
 
 
 def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -46,19 +48,22 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "charts": [charts.outcomes(series), charts.response_times(series)],
         "failing": _failing(window, merchants),
         "waits": waits,
+        "live": {"url": "", "stamp": "", "every": REFRESHED_MS, "ticket": live.ticket(request)},
     }
 
 
 def _tiles(total: stats.Summary, waits: backlog.Waiting) -> list[dict[str, str]]:
     rate = DASH if total.success_rate is None else f"{_percent(total.success_rate)} %"
-    times = " / ".join(milliseconds(total.response_ms(share)) for share in (0.5, 0.95, 0.99))
-    late = " / ".join(milliseconds(total.lateness_ms(share)) for share in (0.5, 0.99))
+    times, of_times = response_times(total, (0.5, 0.95, 0.99))
+    lateness = [stats.meant_percentile(total.lateness, share) for share in (0.5, 0.99)]
+    late = DASH if None in lateness else " / ".join(map(milliseconds, lateness))
+    of_late = f"fewer than {stats.PERCENTILE_OF} first attempts" if None in lateness else "p50 / p99, from due to sent"
     overdue = f"oldest due {waits.overdue_seconds:,.0f} s ago" if waits.oldest_due else "nothing is overdue"
     return [
-        _tile("Delivered", f"{total.delivered:,}", f"of {total.attempts:,} attempts"),
-        _tile("Success rate", rate, "attempts answered with 2xx", _tone(total.success_rate)),
-        _tile("Response time", times, "p50 / p95 / p99"),
-        _tile("First attempt after", late, "p50 / p99, from due to sent"),
+        _tile("Delivered", f"{total.delivered:,}", f"of {total.ended:,} that ended"),
+        _tile("Success rate", rate, f"of {total.attempts:,} attempts", _tone(total.success_rate)),
+        _tile("Response time", times, of_times),
+        _tile("First attempt after", late, of_late),
         _tile("Open deliveries", waits.open, overdue, "warning" if waits.overdue_seconds > 60 else ""),
         _tile("In review", waits.dead_letters, "dead letters", "danger" if waits.dead_letters != "0" else "success"),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,6 +16,8 @@ from deliveries.review.selection import NO_ERROR
 from subscriptions.models import Webhook
 
 GROUPS_MAX = 20
+STAMPED_MAX = 200
+"""Waiting dead letters by which an open page sees that the queue changed."""
 COUNTED_MAX = 100_000
 """The most waiting dead letters that are counted; with more, the page says so."""
 
@@ -50,6 +53,12 @@ class Group:
         """Return the filter that leads to this group."""
         status = f"&status_code={self.status_code}" if self.status_code else ""
         return f"webhook={self.webhook.pk}&error={self.error or NO_ERROR}{status}"
+
+
+def stamp(rows: QuerySet[DeadLetter]) -> str:
+    """Return a text that differs when the newest STAMPED_MAX of what waits do. One query, on the queue's own index."""
+    keys = list(rows.order_by("-pk").values_list("pk", flat=True)[:STAMPED_MAX])
+    return hashlib.sha256(repr(keys).encode()).hexdigest()[:16]
 
 
 def groups(rows: QuerySet[DeadLetter]) -> list[Group]:

@@ -10,19 +10,19 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.urls.resolvers import URLPattern
-from unfold.decorators import display
 from unfold.sections import TemplateSection
 
-from deliveries.admin import delivery_log_filters, delivery_page, exports, labels, payload_display, search
+from deliveries.admin import delivery_log_filters, delivery_page, exports, live, live_log, payload_display, search
+from deliveries.admin.delivery_columns import OF_ATTEMPTS, DeliveryColumns
 from deliveries.admin.keyset_pages import CursorAdmin
 from deliveries.models import Attempt, Delivery, Event
 from deliveries.models.attempts import DECISION_COLUMNS
 from deliveries.review import manual_actions
 from subscriptions import desk, ids
-from subscriptions.admin import cells, local_times
+from subscriptions.acting import name_of
 from subscriptions.admin.declared import WrongQuery
 from subscriptions.admin.row_actions import WithRowActions, row_action
-from subscriptions.admin.scoping import DEVELOPER, OwnRowsFilter, name_of
+from subscriptions.admin.scoping import DEVELOPER, OwnRowsFilter
 from subscriptions.filters import says_nothing
 from subscriptions.models import Webhook
 
@@ -31,23 +31,29 @@ ATTEMPTS_SHOWN = 25
 
 
 class RowDetails(TemplateSection):
-    """What opens below a row: each attempt with its reason, and the payload."""
+    """What opens below a row: each attempt with its reason, and the payload. It is asked for when it is opened."""
 
-    template_name = "desk/log_row.html"
+    template_name = "desk/log_row_later.html"
 
     def get_context_data(self, request: HttpRequest, instance: Delivery) -> dict[str, Any]:
-        """Return the attempts the page has read already."""
-        attempts = list(instance.attempts.all())[:ATTEMPTS_SHOWN]
-        payload = desk.reverse("webhooks_deliveries_delivery_payload", instance.pk)  # the theme gives tags no request
-        return {"attempts": attempts, "delivery": instance, "payload_url": payload}
+        """Return the row."""
+        return {"delivery": instance}
 
 
 @desk.register(Delivery)
-class DeliveryAdmin(WithRowActions, CursorAdmin):
-    """What became of it first; Alva's other columns in the row, Cryptlex's (sent, answered, reason) below it."""
+class DeliveryAdmin(DeliveryColumns, WithRowActions, CursorAdmin):
+    """What became of it first; Alva's and Cryptlex's other columns on choice, and in the opened row."""
 
     needs = {"change": DEVELOPER}
-    list_display = ["outcome", "kind", "endpoint", "http", "tried", "took", "when", "merchant"]
+    list_display = DeliveryColumns.USUAL
+    more_columns = DeliveryColumns.OTHERS
+    ready_views = (
+        ("All", ""),
+        ("Failed", "outcome=failed"),
+        ("Still to be sent", "outcome=open"),
+        ("In review", "outcome=dead"),
+        ("Last 24 hours", "within=24h"),
+    )
     list_display_links = ["kind"]
     list_select_related = ["webhook", "merchant"]
     list_sections = [RowDetails]
@@ -86,18 +92,21 @@ class DeliveryAdmin(WithRowActions, CursorAdmin):
             found |= Q(webhook_id__in=keys)
         return queryset.filter(found), False
 
-    def read_along(self, rows: list[Any]) -> None:
-        """Read events and attempts of the page's deliveries, a query each, without payloads, bodies and headers."""
+    def read_along(self, rows: list[Any], columns: list[str]) -> None:
+        """Read events and, for columns that tell of them, attempts: a query each, without payloads and bodies."""
         prefetch_related_objects(rows, Prefetch("event", Event.objects.only("public_id", "resource_id")))
-        columns = ["delivery", "number", "result", "started_at", "total_ms", *DECISION_COLUMNS]
-        prefetch_related_objects(rows, Prefetch("attempts", Attempt.objects.only(*columns).order_by("id")))
+        if not OF_ATTEMPTS.isdisjoint(columns):
+            read = ["delivery", "number", "result", "started_at", "total_ms", *DECISION_COLUMNS]
+            prefetch_related_objects(rows, Prefetch("attempts", Attempt.objects.only(*read).order_by("id")))
 
     def get_urls(self) -> list[URLPattern]:
         """Add the payload of a row and the export of the list."""
         own, wrap = "webhooks_deliveries_delivery", self.admin_site.admin_view
         return [
             path("export/<str:kind>/", wrap(self.export), name=f"{own}_export"),
-            path("<path:object_id>/payload/", wrap(self.payload), name=f"{own}_payload"),
+            path("live/", self.live, name=f"{own}_live"),  # asks by itself who is asking
+            path("<int:object_id>/live/", self.live_page, name=f"{own}_live_page"),
+            path("<path:object_id>/row/", wrap(self.row), name=f"{own}_row"),
             *super().get_urls(),
         ]
 
@@ -106,6 +115,7 @@ class DeliveryAdmin(WithRowActions, CursorAdmin):
         answer = super().changelist_view(request, extra_context)
         if changelist := getattr(answer, "context_data", None) and answer.context_data.get("cl"):
             answer.context_data["export_query"] = exports.link(changelist, request.GET)
+            answer.context_data["live"] = live_log.context(request, changelist) | {"ticket": live.ticket(request)}
         return answer
 
     def change_view(self, request: HttpRequest, object_id: str, *_: Any, **__: Any) -> HttpResponse:
@@ -116,14 +126,37 @@ class DeliveryAdmin(WithRowActions, CursorAdmin):
             "title": delivery.event_type,
             "opts": self.opts,
             "row_actions": self.row_actions_for(request, delivery),
+            "live": {
+                "url": desk.reverse("webhooks_deliveries_delivery_live_page", delivery.pk),
+                "stamp": delivery_page.stamp(*(getattr(delivery, name) for name in delivery_page.STAMPED)),
+                "ticket": live.ticket(request),
+            },
             **delivery_page.context(delivery, is_for_developers=self.may(request, "change", delivery)),
         }
         return TemplateResponse(request, "desk/delivery.html", context)
 
-    def payload(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Show the event's data, for the opened row."""
+    def row(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show the attempts and the event's data, for the opened row."""
         delivery = self.get_object(request, object_id)
-        return TemplateResponse(request, "desk/payload.html", {"payload": payload_display.pretty(delivery.event.data)})
+        context = {
+            "delivery": delivery,
+            "attempts": delivery.attempts.order_by("id")[:ATTEMPTS_SHOWN],
+            "payload": payload_display.pretty(delivery.event.data),
+        }
+        return TemplateResponse(request, "desk/log_row.html", context)
+
+    def live(self, request: HttpRequest) -> HttpResponse:
+        """Return the rows of an open list that changed or came."""
+        return live.answer(request, self.admin_site, lambda asked: live_log.refresh(self, asked))
+
+    def live_page(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Return a stamp of a delivery that changes when its page would."""
+
+        def stamp(asked: HttpRequest) -> dict[str, Any]:
+            rows = self.scope(asked, Delivery.objects.filter(pk=object_id))
+            return {"stamp": delivery_page.stamp(*rows.values_list(*delivery_page.STAMPED).first() or ())}
+
+        return live.answer(request, self.admin_site, stamp)
 
     def export(self, request: HttpRequest, kind: str) -> Any:
         """Stream the log as it is filtered, as CSV or JSON; 422 where the address doesn't say which rows are meant."""
@@ -147,7 +180,7 @@ class DeliveryAdmin(WithRowActions, CursorAdmin):
         """Send it once more, at once."""
         if manual_actions.retry(delivery=delivery, by=name_of(request)).is_held:
             return "It took its place in line. Its page says what it waits for."
-        return "On its way. Reload in a moment to see the answer."
+        return "On its way. The answer appears here."
 
     @row_action(
         "Cancel",
@@ -174,42 +207,3 @@ class DeliveryAdmin(WithRowActions, CursorAdmin):
                 refused += 1
         told = f"{sent} on their way." + (f" {refused} are being sent already, or wait in line." if refused else "")
         self.message_user(request, told)
-
-    # --- columns ------------------------------------------------------------------------------------------------
-
-    @display(description="Outcome", label=labels.TONES)
-    def outcome(self, row: Delivery) -> tuple[str, str]:
-        """Return where it stands."""
-        return row.status, row.get_status_display()
-
-    @display(description="Event")
-    def kind(self, row: Delivery) -> str:
-        """Return the event's name, over the id of what it is about."""
-        return cells.lines(row.event_type, row.event.resource_id)
-
-    @display(description="Webhook")
-    def endpoint(self, row: Delivery) -> str:
-        """Return where it goes."""
-        return cells.webhook(row.webhook.name, row.webhook.place)
-
-    @display(description="HTTP status")
-    def http(self, row: Delivery) -> str:
-        """Return the last answer, or why there was none."""
-        if row.last_status_code:
-            return str(row.last_status_code)
-        return cells.lines(labels.error_title(row.last_error)) if row.last_error else local_times.DASH
-
-    @display(description="Attempts")
-    def tried(self, row: Delivery) -> int:
-        """Return how many requests were made."""
-        return row.attempt_count
-
-    @display(description="Response time")
-    def took(self, row: Delivery) -> str:
-        """Return how long the last attempt took."""
-        return labels.milliseconds(row.response_ms)
-
-    @display(description="Time, UTC")
-    def when(self, row: Delivery) -> str:
-        """Return when the event reached the webhook."""
-        return cells.brief(row.created_at)

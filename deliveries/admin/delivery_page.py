@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from deliveries.admin import curl, labels, payload_display, sent_requests
@@ -11,6 +12,9 @@ from deliveries.sending import masking
 
 ATTEMPTS_MAX = 50
 """The most attempts a page shows, the newest."""
+
+STAMPED = ("status", "attempt_count", "replays", "due_at", "reason_code")
+"""Columns of a delivery that its page shows and that change."""
 
 PHASES = (
     ("dns_ms", "Name lookup", "dns"),
@@ -33,6 +37,11 @@ def context(delivery: Delivery, *, is_for_developers: bool) -> dict[str, Any]:
         "dead_letters": list(delivery.dead_letters.select_related("assignee")),
         "retries": max(0, delivery.attempt_count - 1),
     }
+
+
+def stamp(*values: Any) -> str:
+    """Return a text that differs when one of the STAMPED columns does."""
+    return hashlib.sha256(repr(values).encode()).hexdigest()[:16] if values else ""
 
 
 def _entries(delivery: Delivery, attempts: list[Attempt], is_for_developers: bool) -> list[dict[str, Any]]:

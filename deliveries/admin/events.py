@@ -19,7 +19,7 @@ from deliveries.db.statements import load
 from deliveries.models import Delivery, Event
 from deliveries.models.events import EXPUNGED
 from subscriptions import desk
-from subscriptions.admin import cells
+from subscriptions.admin import cells, local_times
 from subscriptions.admin.scoping import OWNER, OwnRowsFilter
 from subscriptions.filters import says_nothing
 
@@ -41,6 +41,7 @@ class EventAdmin(CursorAdmin):
     needs = {"expunge": OWNER}
     list_display = ["outcome", "kind", "shown_id", "bytes", "when", "merchant"]
     list_display_links = ["kind", "shown_id"]
+    more_columns = ("resource", "happened")
     list_select_related = ["merchant"]
     list_filter = [TypeFilter, ("merchant", OwnRowsFilter)]
     search_fields = ["public_id"]
@@ -80,7 +81,7 @@ class EventAdmin(CursorAdmin):
         """Ask for the reason, then take the payload out."""
         return expunge.page(self, request, self.get_object(request, object_id))
 
-    def read_along(self, rows: list[Any]) -> None:
+    def read_along(self, rows: list[Any], columns: list[str]) -> None:
         """Count the deliveries of the page's events by status, in one query."""
         found: dict[int, Counter[str]] = {row.pk: Counter() for row in rows}
         with connection.cursor() as cursor:
@@ -119,3 +120,13 @@ class EventAdmin(CursorAdmin):
     def bytes(self, row: Event) -> str:
         """Return the payload's size."""
         return f"{row.size:,} bytes"
+
+    @display(description="Resource")
+    def resource(self, row: Event) -> str:
+        """Return the id of what it is about."""
+        return row.resource_id or local_times.DASH
+
+    @display(description="Happened, UTC")
+    def happened(self, row: Event) -> str:
+        """Return when it happened, as its publisher says."""
+        return cells.brief(row.occurred_at)

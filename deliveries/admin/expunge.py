@@ -14,7 +14,7 @@ from deliveries.maintenance import expunging
 from deliveries.models import Attempt, Delivery, Event, ExpungedPayload
 from deliveries.review import manual_actions
 from subscriptions import desk
-from subscriptions.admin.scoping import name_of
+from subscriptions.acting import name_of
 
 NOTE_MAX = 500
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import path
@@ -14,20 +15,23 @@ from unfold.decorators import display
 from deliveries.admin import labels
 from deliveries.admin.keyset_pages import CursorAdmin
 from deliveries.models import Job
-from deliveries.review import bulk_jobs
+from deliveries.review import bulk_jobs, job_control
 from subscriptions import desk
 from subscriptions.admin import local_times
-from subscriptions.admin.scoping import OwnRowsFilter
+from subscriptions.admin.row_actions import WithRowActions, row_action
+from subscriptions.admin.scoping import DEVELOPER, OwnRowsFilter
 from subscriptions.models import Webhook
 
 DONE_WORDS = {Job.Kind.REPLAY: "on their way", Job.Kind.DISCARD: "discarded"}
-OVER = (Job.Status.DONE, Job.Status.FAILED)
+OVER = (Job.Status.DONE, Job.Status.FAILED, Job.Status.STOPPED)
+RATES = ((0, "As fast as the webhook takes them"), (5, "5 a second"), (10, "10 a second"), (50, "50 a second"))
 
 
 @desk.register(Job)
-class JobAdmin(CursorAdmin):
+class JobAdmin(WithRowActions, CursorAdmin):
     """Replays and discards of many deliveries."""
 
+    needs = {"change": DEVELOPER}
     list_display = ["when", "what", "state", "progress", "by", "note", "merchant"]
     list_select_related = ["merchant"]
     list_filter = [("merchant", OwnRowsFilter)]
@@ -47,6 +51,11 @@ class JobAdmin(CursorAdmin):
             "job": job,
             "now": standing(job),
             "selected": selected(job),
+            "results_max": f"{job_control.RESULTS_MAX:,}",
+            "may_steer": self.may(request, "change", job),
+            "stop_url": self.row_action_url("stop", job),
+            "rate_url": self.row_action_url("change_rate", job),
+            "rates": RATES if job.rate in dict(RATES) else (*RATES, (job.rate, f"{job.rate} a second")),
             "queue": desk.reverse("webhooks_deliveries_deadletter_changelist"),
         }
         return TemplateResponse(request, "desk/job.html", context)
@@ -56,6 +65,25 @@ class JobAdmin(CursorAdmin):
         job = self.get_object(request, object_id)
         bulk_jobs.wake_stalled(Job.objects.filter(pk=job.pk))
         return JsonResponse(standing(job))
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A job is steered by its buttons, not edited."""
+        return False
+
+    # --- row actions --------------------------------------------------------------------------------------------------
+
+    @row_action("Stop", icon="stop", when=lambda job: job.status not in OVER)
+    def stop(self, request: HttpRequest, job: Job) -> str:
+        """End it before its next step."""
+        return "Stopped. What it has done stays done." if job_control.stop(job) else "It had ended already."
+
+    @row_action("Change the rate", icon="speed", when=lambda _job: False)  # its form stands on the page
+    def change_rate(self, request: HttpRequest, job: Job) -> str:
+        """Let it go faster or slower from its next step on. Raises ValidationError for what is no rate."""
+        given = request.POST.get("rate", "")
+        if not (given.isdecimal() and len(given) < 6 and int(given) <= job_control.RATE_MAX):
+            raise ValidationError(f"Give a rate from 0 to {job_control.RATE_MAX:,} a second.")
+        return "The rate is changed." if job_control.set_rate(job, int(given)) else "It had ended already."
 
     @display(description="Started")
     def when(self, row: Job) -> str:
@@ -67,7 +95,10 @@ class JobAdmin(CursorAdmin):
         """Return what it does to which rows."""
         return f"{row.get_kind_display()}: {row.get_source_display().lower()}"
 
-    @display(description="State", label={"done": "success", "failed": "danger", "running": "info", "queued": "warning"})
+    @display(
+        description="State",
+        label={"done": "success", "failed": "danger", "stopped": "default", "running": "info", "queued": "warning"},
+    )
     def state(self, row: Job) -> tuple[str, str]:
         """Return where it stands."""
         now = standing(row)
@@ -81,12 +112,14 @@ class JobAdmin(CursorAdmin):
 
 
 def standing(job: Job) -> dict[str, Any]:
-    """Return how far a job is: numbers, the state in a word and what there is to say in a sentence."""
+    """Return how far a job is: numbers, the state in a word, a sentence, and what came of its replays."""
     word, left = DONE_WORDS[Job.Kind(job.kind)], job.total - job.done
     # Between the steps of a job with a rate it is queued for the next one.
     state = Job.Status.RUNNING.label if job.status == Job.Status.QUEUED and job.position else job.get_status_display()
     if job.status == Job.Status.FAILED:
         told = f"{job.done:,} {word}, then: {job.error}"
+    elif job.status == Job.Status.STOPPED:
+        told = f"Stopped: {job.done:,} {word}, the other {max(0, left):,} were left as they are."
     elif job.status == Job.Status.DONE:
         rest = f" {left:,} could not be: decided meanwhile, or their webhook is off." if left > 0 else ""
         told = f"Done: {job.done:,} {word}.{rest}"
@@ -94,7 +127,18 @@ def standing(job: Job) -> dict[str, Any]:
         told = f"{job.done:,} of {job.total:,} {word}."
     else:
         told = "It waits for a worker, which takes it up in a moment."
-    return {"done": job.done, "total": job.total, "state": state, "told": told, "is_over": job.status in OVER}
+    came = job_control.results(job) if job.kind == Job.Kind.REPLAY else job_control.Results()
+    return {
+        "done": job.done,
+        "total": job.total,
+        "state": state,
+        "told": told,
+        "is_over": job.status in OVER,
+        "is_settled": job.status in OVER and not came.waiting,
+        "results": {"arrived": came.arrived, "failed": came.failed, "waiting": came.waiting, "others": came.others},
+        "has_results": bool(came.counted),
+        "is_cut": came.counted >= job_control.RESULTS_MAX,
+    }
 
 
 def selected(job: Job) -> list[tuple[str, str]]:

@@ -70,7 +70,7 @@ class CursorChangeList(ChangeList):
             self.previous_url = None if goes_on is None else self._url(PREVIOUS, goes_on)
         self.search_reached = local_times.moment(getattr(request, "desk_search_reached", None), never="")
         self.result_list = rows
-        self.model_admin.read_along(rows)
+        self.model_admin.read_along(rows, self.list_display)
         self.result_count = self.full_result_count = len(rows)
         self.show_full_result_count = self.can_show_all = self.multi_page = False
         self.show_admin_actions = bool(rows)
@@ -129,8 +129,8 @@ class CursorAdmin(MerchantScoped):
         """Page by key."""
         return CursorChangeList
 
-    def read_along(self, rows: list[Any]) -> None:
-        """Read what a page of rows shows beside them, in a bounded number of queries."""
+    def read_along(self, rows: list[Any], columns: list[str]) -> None:
+        """Read what a page of rows shows beside them in these columns, in a bounded number of queries."""
 
     def lead(self, request: HttpRequest, filters: dict[str, Any]) -> tuple[str, int] | None:
         """Return the column that all rows of the list share and an index begins with, and its value; None without."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deliveries.reporting.stats import Summary, meant_percentile
 from deliveries.transport import ErrorClass
 from subscriptions.admin.local_times import DASH
 
@@ -136,6 +137,16 @@ def advice(error: str, status_code: int | None) -> str:
             return ERRORS[ErrorClass.REDIRECT][1]
         return STATUS_ADVICE.get(status_code, ERRORS[ErrorClass.HTTP_ERROR][1])
     return ERRORS.get(error, ("", ""))[1]
+
+
+def response_times(summary: Summary, shares: tuple[float, ...] = (0.5, 0.95)) -> tuple[str, str]:
+    """Return response times, and what they are: percentiles, or the mean where there are too few values for those."""
+    times = [meant_percentile(summary.bands, share) for share in shares]
+    if None not in times:
+        return " / ".join(map(milliseconds, times)), " / ".join(f"p{share * 100:.0f}" for share in shares)
+    if not summary.measured:
+        return DASH, "nothing was measured"
+    return milliseconds(summary.average_ms), f"on average, of {summary.measured:,}"
 
 
 def milliseconds(value: float | None) -> str:

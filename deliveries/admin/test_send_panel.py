@@ -24,17 +24,24 @@ from subscriptions.models import Merchant, Webhook
 from subscriptions.selectors import event_type_named, signing_secrets
 from subscriptions.services import secrets
 
+NEWEST = "newest"
+"""Value of `sign_with`: sign by the saved webhook's newest secret alone."""
 SLOW_MS = 3000.0
 """An answer slower than this gets a word of warning."""
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A sample of what stands in the form. `secret_is_own`: it is signed with the webhook's secret or the one typed."""
+    """A sample of what stands in the form.
+
+    `secret_is_own`: it is signed with the webhook's secret or the one typed. `is_of_newest`: of the saved webhook's
+    secrets, only the newest signs it.
+    """
 
     prepared: test_sends.PreparedSend
     secret_is_own: bool
     previews: list[Preview] = field(default_factory=list)
+    is_of_newest: bool = False
 
     @property
     def headers(self) -> str:
@@ -68,10 +75,12 @@ def prepare(form: QueryDict, *, webhook: Webhook | None, merchant: Merchant | No
     if typed:
         validators.check_secret(draft.dialect, typed)
     known = [typed] if typed else _own_secrets(draft, webhook)
-    signs = known or [webhook_rules.rules().make_secret(draft.dialect)]
+    is_of_newest = form.get("sign_with") == NEWEST and bool(known) and not typed
+    signs = known[-1:] if is_of_newest else known or [webhook_rules.rules().make_secret(draft.dialect)]
     target = settings_of(draft, signs)
     prepared = test_sends.prepare(entry, target)
-    return Draft(prepared, secret_is_own=bool(known), previews=_previews(form, draft, target))
+    previewed = _previews(form, draft, target)
+    return Draft(prepared, secret_is_own=bool(known), previews=previewed, is_of_newest=is_of_newest)
 
 
 def _previews(form: QueryDict, draft: Webhook, target: WebhookSettings) -> list[Preview]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import connection
 
-from deliveries.admin.labels import error_title, milliseconds
+from deliveries.admin.labels import error_title, milliseconds, response_times
 from deliveries.db.statements import load
 from deliveries.models import Attempt, WebhookState
 from deliveries.reporting import feed_lag, stats
@@ -34,6 +34,7 @@ class Health:
     success: str
     tone: str
     typical: str
+    typical_of: str
     failures: int
     failing_since: datetime | None
     last_success_at: datetime | None
@@ -48,11 +49,13 @@ def of(webhook: Webhook) -> Health:
     day = stats.summary(webhook=webhook, window=timedelta(hours=24))
     state = WebhookState.objects.filter(webhook=webhook).first()
     rate = day.success_rate
+    typical, typical_of = response_times(day)
     return Health(
         strip=[_cell(attempt) for attempt in reversed(attempts)],
         success=_share(rate),
         tone="" if rate is None else "success" if rate >= 0.99 else "warning" if rate >= 0.9 else "danger",
-        typical=f"{milliseconds(day.response_ms(0.5))} / {milliseconds(day.response_ms(0.95))}",
+        typical=typical,
+        typical_of=f"response time, {typical_of}",
         failures=state.failures if state else 0,
         failing_since=state.failing_since if state else None,
         last_success_at=state.last_success_at if state else None,

@@ -14,7 +14,14 @@ from django.urls.resolvers import URLPattern
 from unfold.decorators import display
 
 from deliveries import dialects
-from deliveries.admin import delivery_page, payload_display, test_send_panel, verification_snippets, webhook_health
+from deliveries.admin import (
+    delivery_page,
+    payload_display,
+    test_send_panel,
+    verification_snippets,
+    webhook_health,
+    webhook_overview,
+)
 from deliveries.db.sessions import borrowed
 from deliveries.sending import test_sends, webhook_advice
 from deliveries.transport import Outcome
@@ -25,6 +32,7 @@ from subscriptions.admin.webhooks import WebhookAdmin
 from subscriptions.awaited import AwaitedResponse, is_possible
 from subscriptions.conf import settings
 from subscriptions.models import EventType, Webhook
+from subscriptions.services import secrets
 
 desk.site().unregister(Webhook)
 
@@ -38,6 +46,7 @@ class DeskWebhookAdmin(WebhookAdmin):
 
     change_form_template = "desk/webhook.html"
     list_display = ["title", "listens_to", "health", "success", "last", "waiting", "dialect", "merchant"]
+    more_columns = ("address", "shown_id", "made")
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Read how the page's webhooks fare, in one query."""
@@ -55,8 +64,7 @@ class DeskWebhookAdmin(WebhookAdmin):
     )
     def health(self, row: Any) -> str:
         """Return active, paused or off; failing where the last attempts failed."""
-        state = self.is_active(row)
-        return "failing" if state == "active" and row.figures.is_failing else state
+        return webhook_overview.state_of(row, is_failing=row.figures.is_failing)
 
     @display(description="Success, 24 h")
     def success(self, row: Any) -> str:
@@ -72,6 +80,16 @@ class DeskWebhookAdmin(WebhookAdmin):
     def waiting(self, row: Any) -> str:
         """Return how many deliveries wait for an attempt."""
         return str(row.figures.waiting)
+
+    @display(description="Id")
+    def shown_id(self, row: Any) -> str:
+        """Return the id, as the API has it."""
+        return str(row.public_id)
+
+    @display(description="Made, UTC")
+    def made(self, row: Any) -> str:
+        """Return when it was made."""
+        return cells.brief(row.created_at)
 
     def get_urls(self) -> list[URLPattern]:
         """Add preview and test, of saved and unsaved webhooks."""
@@ -101,6 +119,10 @@ class DeskWebhookAdmin(WebhookAdmin):
             "dialect": dialects.get(webhook.dialect) if webhook else None,
             "source_ips": settings.WEBHOOKS_SOURCE_IPS,
         }
+        if webhook:
+            context |= webhook_overview.context(webhook, context["health"])
+            context |= {"rotate_url": self.row_action_url("rotate", webhook)}
+            context |= {"switch_url": self.row_action_url("switch", webhook)}
         return super().render_change_form(request, context, **kwargs)
 
     def preview(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
@@ -131,7 +153,11 @@ class DeskWebhookAdmin(WebhookAdmin):
             return TemplateResponse(request, "desk/too_many.html", {"told": error}, status=429)
 
         def make(outcome: Outcome) -> bytes:
-            told = context | _told(test_sends.shown(tried.prepared, outcome), tried.prepared.webhook.kind)
+            told = context | _told(shown := test_sends.shown(tried.prepared, outcome), tried.prepared.webhook.kind)
+            if tried.is_of_newest and webhook and shown.delivered:
+                with borrowed():
+                    secrets.note_accepted(webhook)
+                told["is_accepted"] = True
             return render_to_string(template, told, request).encode()
 
         return AwaitedResponse(awaited, make) if is_possible(request) else HttpResponse(make(awaited.result()))

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from deliveries.models import Job
-from deliveries.review import bulk_jobs
+from deliveries.review import bulk_jobs, job_control
 from subscriptions.api import lookups
 from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe
@@ -61,3 +61,21 @@ class JobDetail(ApiView):
         job = lookups.one(rows, id)
         bulk_jobs.wake_stalled(rows.filter(pk=job.pk))
         return self.answer(JobSerializer(job).data)
+
+
+class JobStop(ApiView):
+    """The end of a bulk request that still runs."""
+
+    @describe("Stop a job", answer=JobSerializer, etag=True, shown={"status": "stopped", "done": 5})
+    def post(self, request: Request, id: str) -> Response:
+        """Stop a bulk request before its next step; what it has changed stays so.
+
+        Stopping a job that has ended changes nothing: the answer says how it ended. With If-Match, only while it is as
+        it was read: else 412.
+        """
+        self.body()
+        rows = Job.objects.filter(merchant=self.merchant)
+        with self.as_read(rows, id, lambda row: JobSerializer(row).data) as job:
+            job_control.stop(job)
+        job.refresh_from_db()
+        return Response(JobSerializer(job).data)

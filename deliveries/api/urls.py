@@ -39,6 +39,7 @@ urlpatterns = [
     path("dead-letters/<str:id>/discard", dead_letters.DeadLetterDiscard.as_view()),
     path("jobs", jobs.JobList.as_view()),
     path("jobs/<str:id>", jobs.JobDetail.as_view()),
+    path("jobs/<str:id>/stop", jobs.JobStop.as_view()),
     path("undelivered", undelivered.Undelivered.as_view()),
     path("source-ips", reference.SourceIps.as_view()),
     path("stats", stats.Stats.as_view()),

@@ -25,7 +25,7 @@ from deliveries.models.debounce import LastSent
 from deliveries.models.events import EXPUNGED
 from deliveries.models.maintenance import ExpungedPayload
 from subscriptions.conf import settings
-from subscriptions.models import IdempotencyKey
+from subscriptions.models import IdempotencyKey, WebhookChange
 
 BATCH = 1000
 """Rows looked at in one transaction."""
@@ -157,6 +157,13 @@ def kinds() -> list[Kind]:
             by_statement("empty_events"),
             remembers=True,
             again="payloads",
+        ),
+        Kind(
+            "webhook changes",
+            "WEBHOOKS_KEEP_ADMIN_LOG",
+            WebhookChange.objects.all(),
+            "created_at",
+            deleting(WebhookChange),
         ),
         *_admin_log(),
     ]

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 
 from deliveries import sentences
 from deliveries.models.deliveries import Delivery
+from deliveries.models.jobs import Job
 from deliveries.reasons import CODE_MAX
 from subscriptions.models import Merchant, Webhook
 
@@ -42,9 +43,20 @@ class DeadLetter(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="dead_letters"
     )
     note = models.TextField(blank=True, db_default="")
+    # Which bulk request decided it; the job may be gone, and no statement of the engine checks for it.
+    job = models.ForeignKey(
+        Job,
+        null=True,
+        editable=False,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+    )
 
     class Meta:
         ordering = ["-id"]
+        verbose_name_plural = "review queue"
         constraints = [
             models.UniqueConstraint(fields=["delivery"], condition=Q(resolved_at=None), name="dead_letter_once_open")
         ]
@@ -58,6 +70,8 @@ class DeadLetter(models.Model):
                 condition=Q(resolved_at=None),
                 name="dead_letter_open_groups",
             ),
+            # What came of a job's replays, on its page.
+            models.Index(fields=["job", "id"], condition=Q(job__isnull=False), name="dead_letter_of_job"),
         ]
 
     def __str__(self) -> str:

@@ -108,7 +108,7 @@ class Delivery(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        verbose_name_plural = "deliveries"
+        verbose_name_plural = "delivery log"
         indexes = [
             # Serves the claim, the sweep and "what is left": nothing here grows with the log.
             models.Index(fields=["webhook", "due_at", "id"], condition=Q(due_at__isnull=False), name="delivery_due"),

@@ -28,6 +28,7 @@ class Job(models.Model):
         RUNNING = "running", "Running"
         DONE = "done", "Done"
         FAILED = "failed", "Failed"
+        STOPPED = "stopped", "Stopped"
 
     id = models.BigAutoField(primary_key=True)
     public_id = PublicIdField(prefix="job", unique=True)
@@ -50,6 +51,7 @@ class Job(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        verbose_name = "bulk job"
         indexes = [models.Index(fields=["merchant", "-id"], name="job_of_merchant")]
 
     def __str__(self) -> str:

@@ -43,6 +43,7 @@ class Notice(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        verbose_name = "notification"
         constraints = [
             models.UniqueConstraint(fields=["webhook", "kind"], condition=Q(closed_at=None), name="notice_once_open")
         ]
@@ -82,6 +83,8 @@ class NoticePreference(models.Model):
 
     class Meta:
         ordering = ["id"]
+        verbose_name = "recipient of notifications"
+        verbose_name_plural = "who gets notifications"
         constraints = [
             models.UniqueConstraint(fields=["merchant", "user"], name="notice_preference_once"),
             models.UniqueConstraint(

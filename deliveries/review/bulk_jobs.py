@@ -110,14 +110,19 @@ def run(pk: int) -> None:
         _take_up_later(pk, error)
         return
     except Exception:  # whatever else it is comes again: the job says so, and the log of the process tells what it was
-        ended = {"status": Job.Status.FAILED, "error": "It broke off; the log of the process tells why. Start it anew."}
+        ended = {"status": Job.Status.FAILED, "error": "It broke off; the log of the process says why. Start it anew."}
         Job.objects.filter(pk=pk).update(**ended, finished_at=timezone.now())
         raise
     if goes_on:
-        Job.objects.filter(pk=pk).update(status=Job.Status.QUEUED)
-        _tell(pk, countdown=PACE.total_seconds())
+        if _going(pk).update(status=Job.Status.QUEUED):
+            _tell(pk, countdown=PACE.total_seconds())
     else:
-        Job.objects.filter(pk=pk).update(status=Job.Status.DONE, finished_at=timezone.now())
+        _going(pk).update(status=Job.Status.DONE, finished_at=timezone.now())
+
+
+def _going(pk: int) -> QuerySet[Job]:
+    """Return the job unless somebody has stopped it."""
+    return Job.objects.filter(pk=pk).exclude(status=Job.Status.STOPPED)
 
 
 def _take_up_later(pk: int, error: Exception) -> None:
@@ -155,18 +160,19 @@ def _step(job: Job) -> bool:
     """Work the next rows and write how far it is; False when none are left.
 
     Both in one transaction: a replay that was sent and closed again must not be replayed once more by whoever takes
-    the job up. Raises Overtaken when somebody has.
+    the job up. Raises Overtaken when somebody has, or has stopped it.
     """
-    size = min(job.rate or STEP, STEP)
     with transaction.atomic():
-        mine = Job.objects.select_for_update(no_key=True).filter(pk=job.pk, position=job.position)
-        if mine.first() is None:
+        mine = _going(job.pk).select_for_update(no_key=True).filter(position=job.position).first()
+        if mine is None:
             raise Overtaken
+        job.rate = mine.rate  # which may have been changed meanwhile
+        size = min(job.rate or STEP, STEP)
         rows = selection.rows(job.merchant, job.source, job.selection, until_row=job.last).order_by("pk")
         keys = list(rows.filter(pk__gt=job.position, pk__lte=job.last).values_list("pk", flat=True)[:size])
         if not keys:
             return False
-        changed = _ACTIONS[Job.Kind(job.kind)](rows.filter(pk__in=keys), by=job.by, note=job.note)
+        changed = _ACTIONS[Job.Kind(job.kind)](rows.filter(pk__in=keys), by=job.by, note=job.note, job=job.pk)
         _note_progress(job, keys[-1], changed)
     job.position = keys[-1]
     return len(keys) == size

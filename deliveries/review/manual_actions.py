@@ -111,26 +111,37 @@ def cancel(*, delivery: Delivery, by: str) -> Delivery:
 
 
 def replay_all(
-    chosen: QuerySet[Delivery] | QuerySet[DeadLetter], *, by: str, note: str = "", dry_run: bool = False
+    chosen: QuerySet[Delivery] | QuerySet[DeadLetter],
+    *,
+    by: str,
+    note: str = "",
+    job: int | None = None,
+    dry_run: bool = False,
 ) -> int:
     """Replay every closed delivery of a queryset (or of its dead letters); return how many were, or would be.
 
     Goes in chunks of BULK_CHUNK, so claims are never held up; those of disabled or deleted webhooks are left alone.
+    `job` is the key of the job that asks: dead letters keep it.
     """
     deliveries = _sendable(_deliveries(chosen))
     if dry_run:
         return deliveries.count()
-    return sum(_replay(deliveries, chunk, by=by, note=note) for chunk in _chunks(deliveries))
+    return sum(_replay(deliveries, chunk, by=by, note=note, job=job) for chunk in _chunks(deliveries))
 
 
 def discard_all(
-    chosen: QuerySet[Delivery] | QuerySet[DeadLetter], *, by: str, note: str = "", dry_run: bool = False
+    chosen: QuerySet[Delivery] | QuerySet[DeadLetter],
+    *,
+    by: str,
+    note: str = "",
+    job: int | None = None,
+    dry_run: bool = False,
 ) -> int:
     """Discard every dead delivery of a queryset (or of its dead letters); return how many were, or would be."""
     deliveries = _deliveries(chosen).filter(status=Delivery.Status.DEAD)
     if dry_run:
         return deliveries.count()
-    return sum(_discard(deliveries, chunk, by=by, note=note) for chunk in _chunks(deliveries))
+    return sum(_discard(deliveries, chunk, by=by, note=note, job=job) for chunk in _chunks(deliveries))
 
 
 def in_review(dead_letter: DeadLetter) -> Delivery:
@@ -145,7 +156,7 @@ def in_review(dead_letter: DeadLetter) -> Delivery:
     return found.delivery
 
 
-def _replay(chosen: QuerySet[Delivery], seen: _Seen, *, by: str, note: str) -> int:
+def _replay(chosen: QuerySet[Delivery], seen: _Seen, *, by: str, note: str, job: int | None = None) -> int:
     with transaction.atomic():
         webhooks_of = _locked(chosen, seen, _CLOSED)
         Delivery.objects.filter(pk__in=webhooks_of).update(
@@ -159,7 +170,7 @@ def _replay(chosen: QuerySet[Delivery], seen: _Seen, *, by: str, note: str) -> i
             closed_at=None,
             **reasons.changes(None),
         )
-        _resolve(webhooks_of, DeadLetter.Resolution.REPLAYED, by, note)
+        _resolve(webhooks_of, DeadLetter.Resolution.REPLAYED, by, note, job)
         _let_on(webhooks_of)
         woken = {webhook_id for webhook_id, _key in webhooks_of.values()}
         transaction.on_commit(lambda: _wake(woken), robust=True)
@@ -171,14 +182,14 @@ def _wake(webhook_ids: Collection[int]) -> None:
     feed_news.announce(webhook_ids)
 
 
-def _discard(chosen: QuerySet[Delivery], seen: _Seen, *, by: str, note: str) -> int:
+def _discard(chosen: QuerySet[Delivery], seen: _Seen, *, by: str, note: str, job: int | None = None) -> int:
     with transaction.atomic():
         webhooks_of = _locked(chosen, seen, (Delivery.Status.DEAD,))
         reason = Reason(ReasonCode.DISCARDED, {"by": by, "note": note})
         Delivery.objects.filter(pk__in=webhooks_of).update(
             status=Delivery.Status.DISCARDED, closed_at=Now(), **reasons.changes(reason)
         )
-        _resolve(webhooks_of, DeadLetter.Resolution.DISCARDED, by, note)
+        _resolve(webhooks_of, DeadLetter.Resolution.DISCARDED, by, note, job)
         LastSent.objects.forget({webhook_id for webhook_id, _key in webhooks_of.values()})
         _let_on(webhooks_of)
     return len(webhooks_of)
@@ -223,8 +234,8 @@ def _let_on(webhooks_of: Mapping[int, _Place]) -> None:
     transaction.on_commit(lambda: ordering.move_on(lines), robust=True)
 
 
-def _resolve(keys: Collection[int], resolution: str, by: str, note: str) -> None:
-    changes: dict[str, object] = {"resolution": resolution, "resolved_at": Now(), "resolved_by": by[:150]}
+def _resolve(keys: Collection[int], resolution: str, by: str, note: str, job: int | None) -> None:
+    changes: dict[str, object] = {"resolution": resolution, "resolved_at": Now(), "resolved_by": by[:150], "job": job}
     if note:
         changes["note"] = note
     DeadLetter.objects.filter(delivery_id__in=keys, resolved_at=None).update(**changes)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 
 from subscriptions.event_types import ALVA_PRESELECTED, titles
 from subscriptions.models import EventType
+
+OPERATIONAL: Final = ("webhook.*", "delivery.*")
+"""Groups of events that tell of the webhooks themselves, not of the shop."""
+OPERATIONAL_TITLE: Final = "About your webhooks themselves: failures, pauses, events in review"
 
 
 @dataclass(frozen=True)
@@ -36,9 +40,17 @@ def shelves() -> list[Shelf]:
     for entry in EventType.objects.filter(is_active=True).order_by("group", "name"):
         stem = re.split(r"[.-]", entry.name)[0]
         pattern = stem + entry.name[len(stem) : len(stem) + 1] + "*" if len(stem) < len(entry.name) else ""
-        shelf = found.setdefault(pattern or entry.group, Shelf(stem.replace("_", " ").capitalize(), pattern, []))
+        title = stem.replace("_", " ").capitalize() + (", as Shopery names them" if pattern == "orders-*" else "")
+        shelf = found.setdefault(pattern or entry.group, Shelf(title, pattern, []))
         shelf.boxes.append(Box(entry.name, entry.description, tuple(entry.aliases)))
     return list(found.values())
+
+
+def sections() -> list[tuple[str, list[Shelf]]]:
+    """Return the shelves in two sections, each with its title: what happens in a shop, then what is of us."""
+    found = shelves()
+    ours = [shelf for shelf in found if shelf.pattern in OPERATIONAL]
+    return [("", [shelf for shelf in found if shelf not in ours]), *([(OPERATIONAL_TITLE, ours)] * bool(ours))]
 
 
 class EventPicker(forms.SelectMultiple):
@@ -50,7 +62,7 @@ class EventPicker(forms.SelectMultiple):
         """Add the shelves and what is chosen."""
         context = super().get_context(name, value, attrs)
         context["widget"] |= {
-            "shelves": shelves(),
+            "sections": sections(),
             "chosen": set(value or []),
             "preselected": ",".join(ALVA_PRESELECTED),
             "sources": titles(),

@@ -25,7 +25,7 @@ class ApiKeyForm(ServiceForm):
 
     scopes = forms.MultipleChoiceField(
         choices=ApiKey.Scope.choices,
-        initial=ApiKey.Scope.values,
+        initial=[ApiKey.Scope.READ],
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
         label="It may",
         help_text="Give a program no more than it needs: a shop that only reports orders needs “Publish events”.",

@@ -16,11 +16,12 @@ from django.db import connection
 from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest
 from django.template.response import TemplateResponse
-from unfold.admin import ModelAdmin
+from django.utils.text import capfirst
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 
-from subscriptions.admin import declared
+from subscriptions.admin import declared, list_tools
 from subscriptions.admin.declared import filter_names
+from subscriptions.admin.list_pages import ListPages
 from subscriptions.admin.stale_forms import StaleCheck
 from subscriptions.models import Membership, Merchant
 
@@ -78,12 +79,7 @@ def sees_several(request: HttpRequest) -> bool:
     return keys is None or len(keys) > 1
 
 
-def name_of(request: HttpRequest) -> str:
-    """Return how the record names the signed-in person."""
-    return request.user.get_username()
-
-
-class MerchantScoped(ModelAdmin):
+class MerchantScoped(ListPages):
     """A ModelAdmin whose rows belong to merchants.
 
     `merchant_path` is the lookup from a row to its merchant's key; None marks what all merchants share. `needs` names
@@ -143,9 +139,9 @@ class MerchantScoped(ModelAdmin):
             return model._default_manager.none()
         return admin.scope(request, admin.get_queryset(request), role)
 
-    def get_list_display(self, request: HttpRequest) -> list[str]:
+    def columns_on_offer(self, request: HttpRequest) -> list[str]:
         """Name the merchant only to whoever sees several."""
-        columns = list(super().get_list_display(request))
+        columns = super().columns_on_offer(request)
         return columns if sees_several(request) else [name for name in columns if name != "merchant"]
 
     # --- what Django asks ---------------------------------------------------------------------------------------
@@ -175,10 +171,13 @@ class MerchantScoped(ModelAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Say what is wrong with an address: 400 for what can't be asked, 422 and an empty list for unknown values."""
         try:
-            answer = super().changelist_view(request, extra_context)
+            named = {"title": capfirst(self.opts.verbose_name_plural)}
+            answer = super().changelist_view(request, named | (extra_context or {}))
         except declared.WrongQuery as error:
             return self.wrong_query(request, error)
         shown = getattr(answer, "context_data", None) or {}
+        if "cl" in shown:
+            shown["list_tools"] = list_tools.context(request, self, shown["cl"])
         if "cl" in shown and not shown["cl"].result_list:
             for told in declared.problems(shown["cl"].filter_specs):
                 messages.warning(request, f"{told} Nothing is shown.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from typing import Any
 
@@ -9,16 +10,17 @@ from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.urls.resolvers import URLPattern
+from django.utils import timezone
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
 from subscriptions import desk, selectors, services
+from subscriptions.acting import name_of
 from subscriptions.admin import cells, destination_fields, local_times, shown_once, sign_in_fields, text_settings
 from subscriptions.admin.row_actions import WithRowActions, row_action
-from subscriptions.admin.scoping import DEVELOPER, OwnRowsFilter, name_of
+from subscriptions.admin.scoping import DEVELOPER, OwnRowsFilter
 from subscriptions.admin.service_forms import ServiceFormMixin
 from subscriptions.admin.webhook_form import WebhookForm
-from subscriptions.conf import settings
 from subscriptions.models import Subscription, Webhook
 from subscriptions.validators.destinations import OF_SENDING
 from subscriptions.webhook_rules import ED25519, HTTPS, PULL
@@ -54,6 +56,7 @@ class WebhookAdmin(ServiceFormMixin, WithRowActions):
     needs = {"add": DEVELOPER, "change": DEVELOPER, "delete": DEVELOPER}
     list_display = ["title", "listens_to", "dialect", "is_active", "merchant"]
     list_select_related = ["merchant"]
+    ready_views = (("All", ""), ("Active", "state=active"), ("Paused", "state=paused"), ("Off", "state=off"))
     list_filter = [StateFilter, ("merchant", OwnRowsFilter)]
     search_fields = ["name", "url", "public_id"]
     search_help_text = "Search names and addresses"
@@ -76,9 +79,12 @@ class WebhookAdmin(ServiceFormMixin, WithRowActions):
                 ]
             },
         ),
-        ("Events", {"fields": ["events", "patterns"]}),
-        ("Sign-in at your endpoint", {"classes": ["collapse"], "fields": [*sign_in_fields.NAMES]}),
-        ("Retries", {"classes": ["collapse"], "fields": ["retry_policy", "timeout", "ordering", "expire_after"]}),
+        ("Events", {"classes": ["in-events"], "fields": ["events", "patterns"]}),
+        ("Sign-in at your endpoint", {"classes": ["collapse", "in-signing"], "fields": [*sign_in_fields.NAMES]}),
+        (
+            "Retries",
+            {"classes": ["collapse", "in-limits"], "fields": ["retry_policy", "timeout", "ordering", "expire_after"]},
+        ),
         (
             "Message",
             {
@@ -86,7 +92,7 @@ class WebhookAdmin(ServiceFormMixin, WithRowActions):
                 "fields": ["filter", "chosen_fields", "transform", "headers", "body_style", "api_version"],
             },
         ),
-        ("Limits", {"classes": ["collapse"], "fields": ["max_in_flight", "rate_limit"]}),
+        ("Limits", {"classes": ["collapse", "in-limits"], "fields": ["max_in_flight", "rate_limit"]}),
     ]
     viewer_fieldsets = [
         (None, {"fields": ["name", "address", "dialect", "is_active", "listens_to", "secrets_text"]}),
@@ -111,11 +117,20 @@ class WebhookAdmin(ServiceFormMixin, WithRowActions):
             others = {*destination_fields.NAMES, *sign_in_fields.NAMES} - {*destination_fields.of_kind(obj.kind)}
             left_out = {"merchant", "kind", "signature", "url", "dialect", "headers", "body_style", "api_version"}
             left_out |= others
+        # The page shows a part at a time, so nothing in it need be folded; the secret is beside what signs.
         kept = [
-            (title, options | {"fields": [name for name in options["fields"] if name not in left_out]})
-            for title, options in self.fieldsets
+            *(
+                (
+                    title,
+                    {
+                        "classes": [name for name in options.get("classes", []) if name != "collapse"],
+                        "fields": [name for name in options["fields"] if name not in left_out | {"secret"}],
+                    },
+                )
+                for title, options in self.fieldsets
+            ),
+            ("Secret", {"classes": ["in-signing"], "fields": ["secrets_text", "secret"]}),
         ]
-        kept[0][1]["fields"] += ["secrets_text"]
         return [(title, options) for title, options in kept if options["fields"]]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -174,17 +189,16 @@ class WebhookAdmin(ServiceFormMixin, WithRowActions):
     @row_action(
         "Rotate secret",
         icon="key",
-        confirm="A new secret is made and shown once. The present one goes on signing for the overlap, so that your "
-        "receiver has time to change.",
+        when=lambda _webhook: False,  # its form, and the next one's, stand with the secrets
     )
     def rotate(self, request: HttpRequest, webhook: Webhook) -> HttpResponse:
-        """Make a new secret beside the present one."""
+        """Make a new secret beside the present one, which goes on signing for the overlap that was chosen."""
         return self._rotate(request, webhook)
 
     @row_action(
         "Sign with a key pair",
         icon="vpn_key",
-        confirm="A key pair is made; its public key stands on the webhook's page from then on. The present secret goes "
+        confirm="A key pair is made; its public key is on the webhook's page from then on. The present secret goes "
         "on signing for the overlap, so that your receiver has time to change.",
         when=lambda webhook: webhook.dialect == "standard" and not selectors.public_keys_of(webhook),
     )
@@ -193,15 +207,16 @@ class WebhookAdmin(ServiceFormMixin, WithRowActions):
         return self._rotate(request, webhook, ED25519)
 
     def _rotate(self, request: HttpRequest, webhook: Webhook, signature: str | None = None) -> HttpResponse:
-        secret = services.rotate_secret(webhook=webhook, signature=signature)
+        seconds = request.POST.get("overlap", "")
+        overlap = timedelta(seconds=int(seconds)) if seconds.isdecimal() and len(seconds) < 9 else None
+        secret = services.rotate_secret(webhook=webhook, signature=signature, overlap=overlap)
         shown_once.keep(request, shown_once.of_secret(secret, "New signing secret"))
         return self.redirect("shown", webhook)
 
     @row_action(
         "Switch to the new secret",
         icon="sync_lock",
-        confirm="The old secret stops signing at once. Do this when your receiver knows the new one.",
-        when=lambda webhook: sum(secret.is_active() for secret in webhook.secrets.defer("value")) > 1,
+        when=lambda _webhook: False,
     )
     def switch(self, request: HttpRequest, webhook: Webhook) -> str:
         """End the overlap."""
@@ -218,18 +233,16 @@ class WebhookAdmin(ServiceFormMixin, WithRowActions):
     def shown(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show the secret, once."""
         webhook = self.get_object(request, object_id)
-        overlap = timedelta(seconds=settings.WEBHOOKS_SECRET_OVERLAP)
-        active = sum(secret.is_active() for secret in webhook.secrets.defer("value"))
+        ends = [secret.expires_at for secret in webhook.secrets.defer("value") if secret.is_active()]
+        left = max((end for end in ends if end), default=timezone.now()) - timezone.now()
+        overlap = timedelta(minutes=math.ceil(left / timedelta(minutes=1)))
         context = {
             "title": "Signing secret",
             "subject": str(webhook),
-            "advice": "Put it into your receiver's configuration, which checks with it that a message comes from us."
-            + (
-                f" The old secret goes on signing for at most {text_settings.wait_words(overlap)}."
-                if active > 1
-                else ""
-            ),
-            "back": self.page_url(webhook),
+            "advice": "Put it into your endpoint's configuration: by it your code checks that a message comes from us."
+            + (f" The old secret goes on signing for at most {text_settings.wait_words(overlap)}." if overlap else ""),
+            "back": self.page_url(webhook) + ("#signing" if len(ends) > 1 else "#overview"),
+            "onward": "I have copied it: test it" if len(ends) > 1 else "I have copied it: send a test",
         }
         return shown_once.page(request, self.admin_site.each_context(request) | context)
 

@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from subscriptions import limits
+from subscriptions.acting import act_as
 from subscriptions.api import idempotency, lookups, pagination, shaping
 from subscriptions.api.authentication import BearerAuthentication
 from subscriptions.api.describing import field_names
@@ -85,6 +86,7 @@ class ApiView(APIView):
         request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
         self.perform_authentication(request)
         if request.auth is not None:
+            act_as(request._request, self.credential.by)
             self._count()
         name = (request.method or "").lower()
         handler = getattr(self, name, None) if name in self.http_method_names else None

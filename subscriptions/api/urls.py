@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from subscriptions.api import api_keys, event_types, tokens, webhook_actions, webhooks
+from subscriptions.api import api_keys, event_types, portal_links, tokens, webhook_actions, webhooks
 
 urlpatterns = [
     path("api-keys", api_keys.ApiKeyList.as_view()),
     path("api-keys/<str:id>", api_keys.ApiKeyDetail.as_view()),
+    path("portal-links", portal_links.PortalLinkList.as_view()),
     path("token", tokens.TokenPair.as_view()),
     path("token/refresh", tokens.TokenRefresh.as_view()),
     path("event-types", event_types.EventTypeList.as_view()),

@@ -2,9 +2,12 @@
 
 from subscriptions.models.api import ApiRates, IdempotencyKey
 from subscriptions.models.catalogue import EventType
+from subscriptions.models.changes import WebhookChange
+from subscriptions.models.desk import SavedView
 from subscriptions.models.invitations import Invitation
 from subscriptions.models.keys import ApiKey
 from subscriptions.models.merchants import Membership, Merchant
+from subscriptions.models.portal import PortalLink
 from subscriptions.models.webhooks import SigningSecret, Subscription, Webhook
 
 __all__ = [
@@ -15,7 +18,10 @@ __all__ = [
     "Invitation",
     "Membership",
     "Merchant",
+    "PortalLink",
+    "SavedView",
     "SigningSecret",
     "Subscription",
     "Webhook",
+    "WebhookChange",
 ]

@@ -23,6 +23,7 @@ class EventType(models.Model):
 
     class Meta:
         ordering = ["name"]
+        verbose_name_plural = "event catalogue"
 
     def __str__(self) -> str:
         return self.name

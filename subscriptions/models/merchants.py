@@ -48,6 +48,7 @@ class Membership(models.Model):
 
     class Meta:
         ordering = ["id"]
+        verbose_name = "member"
         constraints = [models.UniqueConstraint(fields=["merchant", "user"], name="membership_once")]
 
     def __str__(self) -> str:

@@ -176,6 +176,9 @@ class SigningSecret(models.Model):
     public_key = models.CharField(max_length=80, default="", db_default="", blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True)
+    accepted_at = models.DateTimeField(
+        null=True, editable=False, help_text="When the endpoint answered 2xx to a test that this secret alone signed."
+    )
 
     class Meta:
         ordering = ["id"]

@@ -56,7 +56,7 @@ def rotate_secret(
     kept = old[-(ACTIVE_SECRETS_MAX - 1) :] if webhook.dialect in SIGN_WITH_ALL else old[:1]
     _expire(kept, now + (timedelta(seconds=settings.WEBHOOKS_SECRET_OVERLAP) if overlap is None else overlap))
     _expire((one for one in old if one not in kept), now)
-    _add(webhook, text)
+    _add(webhook, text, "with an overlap" if overlap is None or overlap else "without an overlap")
     return text
 
 
@@ -76,7 +76,7 @@ def switch_secret(*, webhook: Webhook) -> Webhook:
     now = timezone.now()
     if old := _active(webhook, now)[:-1]:
         _expire(old, now)
-        signals.webhook_changed.send(sender=Webhook, webhook=webhook, action=signals.SECRET_ROTATED)
+        _announce(webhook, "the old secret ended")
     return webhook
 
 
@@ -91,7 +91,7 @@ def replace_secret(webhook: Webhook, text: str) -> None:
     if len(_active(webhook, now)) == 1 and selectors.signing_secrets([webhook.pk], now)[webhook.pk] == [text]:
         return
     _expire(_active(webhook, now), now)
-    _add(webhook, text)
+    _add(webhook, text, "replaced at once")
 
 
 def _active(webhook: Webhook, now: datetime) -> list[SigningSecret]:
@@ -108,9 +108,20 @@ def _expire(old: Iterable[SigningSecret], moment: datetime) -> None:
             one.save(update_fields=["expires_at"])
 
 
-def _add(webhook: Webhook, text: str) -> None:
+def note_accepted(webhook: Webhook) -> None:
+    """Note that the endpoint answered 2xx to a message that only the newest secret signs."""
+    newest = selectors.active_secrets().filter(webhook=webhook).defer("value").last()
+    if newest is not None:
+        SigningSecret.objects.filter(pk=newest.pk).update(accepted_at=timezone.now())
+
+
+def _add(webhook: Webhook, text: str, details: str) -> None:
     store_secret(webhook, text)
-    signals.webhook_changed.send(sender=Webhook, webhook=webhook, action=signals.SECRET_ROTATED)
+    _announce(webhook, details)
+
+
+def _announce(webhook: Webhook, details: str) -> None:
+    signals.webhook_changed.send(sender=Webhook, webhook=webhook, action=signals.SECRET_ROTATED, details=details)
 
 
 def store_secret(webhook: Webhook, text: str) -> None:

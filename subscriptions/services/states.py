@@ -74,9 +74,10 @@ def switch(webhook: Webhook, *, on: bool, reason: str = "") -> None:
     webhook.is_enabled = on
     webhook.disabled_at = None if on else timezone.now()
     webhook.disabled_reason = "" if on else sentence(reason, REASON_MAX)
-    _save(webhook, signals.ENABLED if on else signals.DISABLED, "is_enabled", "disabled_at", "disabled_reason")
+    columns = ("is_enabled", "disabled_at", "disabled_reason")
+    _save(webhook, signals.ENABLED if on else signals.DISABLED, *columns, details=webhook.disabled_reason)
 
 
-def _save(webhook: Webhook, action: str, *columns: str) -> None:
+def _save(webhook: Webhook, action: str, *columns: str, details: str = "") -> None:
     webhook.save(update_fields=[*columns, "updated_at"])
-    signals.webhook_changed.send(sender=Webhook, webhook=webhook, action=action)
+    signals.webhook_changed.send(sender=Webhook, webhook=webhook, action=action, details=details)

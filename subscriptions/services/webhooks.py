@@ -94,7 +94,8 @@ def update_webhook(*, webhook: Webhook, **changes: Any) -> Webhook:
     resubscribed = _subscribe(webhook, cleaned.get("events", known))
     if changed or resubscribed:
         webhook.save(update_fields=[*changed, "updated_at"])
-        signals.webhook_changed.send(sender=Webhook, webhook=webhook, action=signals.UPDATED)
+        details = ", ".join([*(name.replace("_", " ") for name in changed), *resubscribed])
+        signals.webhook_changed.send(sender=Webhook, webhook=webhook, action=signals.UPDATED, details=details)
     if "secret" in cleaned:
         replace_secret(webhook, cleaned["secret"])
     if "is_enabled" in cleaned:
@@ -155,13 +156,14 @@ def _keep_secret_home(webhook: Webhook, cleaned: Mapping[str, Any]) -> None:
         raise ValidationError({"secret": [ValidationError(problem, webhook_rules.SECRET_NEEDED)]})
 
 
-def _subscribe(webhook: Webhook, wanted: list[str]) -> bool:
-    """End what is not wanted any more, begin what is new; tell whether anything changed."""
+def _subscribe(webhook: Webhook, wanted: list[str]) -> list[str]:
+    """End what is not wanted any more, begin what is new; return in words what changed."""
     present = selectors.patterns_of(webhook)
-    ended, begun = set(present) - set(wanted), [pattern for pattern in wanted if pattern not in present]
+    ended = [pattern for pattern in present if pattern not in wanted]
+    begun = [pattern for pattern in wanted if pattern not in present]
     if ended:
         webhook.subscriptions.filter(ended_at=None, pattern__in=ended).update(ended_at=timezone.now())
     Subscription.objects.bulk_create(
         Subscription(merchant_id=webhook.merchant_id, webhook=webhook, pattern=pattern) for pattern in begun
     )
-    return bool(ended or begun)
+    return [*(f"{pattern} added" for pattern in begun), *(f"{pattern} taken off" for pattern in ended)]

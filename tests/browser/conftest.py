@@ -151,7 +151,7 @@ class Visit:
         self.page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
 
     def _note(self, request: Request) -> None:
-        if not request.url.startswith((self.house.url + "/", "data:")):
+        if not request.url.startswith((self.house.url + "/", "data:", "blob:" + self.house.url)):
             self.elsewhere.append(request.url)
 
     def sign_in(self, username: str, password: str = PASSWORD) -> Page:

@@ -30,6 +30,9 @@ LISTS = [
     "webhooks_subscriptions/invitation/",
     "webhooks_subscriptions/invitation/add/",
     "webhooks_subscriptions/merchant/",
+    "webhooks_deliveries/job/",
+    "webhooks_deliveries/notice/",
+    "shop/",
 ]
 ROWS = [
     "webhooks_subscriptions/webhook/",
@@ -97,7 +100,7 @@ BOTH = [(theme, width) for theme in ("light", "dark") for width in (1440, 390)]
 
 
 @pytest.mark.parametrize("cedar", BOTH, indirect=True, ids=lambda pair: f"{pair[0]}-{pair[1]}")
-def test_no_page_is_wider_than_the_window_or_breaks_an_accessibility_rule_seriously(cedar: Visit, axe: str) -> None:
+def test_no_page_is_wider_than_the_window_or_breaks_an_accessibility_rule(cedar: Visit, axe: str) -> None:
     problems = []
     for path in list(pages(cedar)):
         page = cedar.go(path)
@@ -107,15 +110,14 @@ def test_no_page_is_wider_than_the_window_or_breaks_an_accessibility_rule_seriou
             problems.append(f"{path} is wider than the window")
         page.evaluate(axe)
         found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
-        problems += [f"{path} {violation}" for violation in serious(found)]
+        problems += [f"{path} {violation}" for violation in violations(found)]
     assert problems == []
 
 
-def serious(found: Any) -> list[str]:
+def violations(found: Any) -> list[str]:
     return [
         f"{violation['id']}: {violation['help']}: {node['html'][:200]} {node.get('failureSummary', '')[:300]}"
         for violation in found["violations"]
-        if violation["impact"] in {"serious", "critical"}
         for node in violation["nodes"][:3]
     ]
 
@@ -150,7 +152,7 @@ def test_times_stand_in_utc_for_everybody_and_the_pointer_tells_the_viewers_zone
         page = visit.go("webhooks_deliveries/delivery/")
         element = page.locator("table#result_list time").first
         shown.append((element.inner_text(), element.get_attribute("title")))
-        heads.append(page.get_by_text("Time, UTC", exact=True).count())
+        heads.append(page.locator("#result_list").get_by_text("Time, UTC", exact=True).count())
         visit.close()
     assert shown[0][0] == shown[1][0]
     assert heads == [1, 1]
@@ -187,8 +189,9 @@ def test_a_condition_is_tried_when_it_is_saved_and_the_page_says_what_it_would_d
     page.click("button[name=_save]")
     cedar.go("webhooks_subscriptions/webhook/?q=filtered")
     page.locator("table#result_list a[href*='/change/']").first.click()
-    expect(page.get_by_text("What “Only if” would do with")).to_be_visible()
     expect(page.locator("[data-warning]").first).to_be_visible()
+    page.get_by_role("link", name="Settings", exact=True).click()
+    expect(page.get_by_text("What “Only if” would do with")).to_be_visible()
 
 
 UNKNOWN = [

@@ -55,7 +55,7 @@ NOBODY_MEETS = {
         "deliveries.sending.webhook_advice.NAMED_MAX", "deliveries.admin.dashboard.FAILING_SHOWN",
         "deliveries.admin.charts.LABELS_MAX", "webhooks_project.server.serving.PATH_SHOWN",
         "subscriptions.admin.declared.SHOWN_MAX", "subscriptions.admin.cells.PATH_SHOWN",
-        "subscriptions.admin.declared.CHOICES_MAX",
+        "subscriptions.admin.declared.CHOICES_MAX", "deliveries.admin.dead_letter_groups.STAMPED_MAX",
         "subscriptions.filters.SHOWN_MAX", "subscriptions.admin.stale_forms.SHOWN_MAX",
     ),
     "bounds of columns and generated texts, which the checks named here are below": (
@@ -63,7 +63,8 @@ NOBODY_MEETS = {
         "subscriptions.validators.settings.BODY_STYLE_MAX", "subscriptions.validators.settings.KIND_MAX",
         "subscriptions.validators.settings.SECRET_MAX",
         "subscriptions.validators.settings.API_VERSION_MAX", "subscriptions.validators.settings.ORDERING_MAX",
-        "subscriptions.services.states.ACTOR_MAX", "subscriptions.services.merchants.NAME_MAX",
+        "subscriptions.services.states.ACTOR_MAX", "subscriptions.acting.NAME_MAX", "subscriptions.changes.DETAILS_MAX",
+        "subscriptions.services.merchants.NAME_MAX",
         "subscriptions.services.merchants.EMAIL_MAX", "subscriptions.services.merchants.DOMAIN_MAX",
         "deliveries.transport.urls.MAX_URL_LENGTH", "deliveries.transport.urls.MAX_HOST_LENGTH",
         "deliveries.publishing.body_sizes.GROWTH_MAX", "deliveries.payloads.filters.EXPRESSION_GROWTH_MAX",

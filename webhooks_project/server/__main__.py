@@ -20,7 +20,7 @@ def main() -> int:
     parser.add_argument(
         "--pages", type=int, help="page processes; 0: web processes make pages (as many as web; 0 for one web process)"
     )
-    parser.add_argument("--grace", type=float, default=30.0, help="seconds open requests have when told to stop")
+    parser.add_argument("--grace", type=float, default=30.0, help="seconds open requests have when asked to stop")
     options = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webhooks_project.settings")
     try:

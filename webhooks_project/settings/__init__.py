@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ STATE_DIR = embedded.state_folder()  # data of servers of our own, keys and stat
 DATABASE_URL = env.text("DATABASE_URL")
 EMBEDDED = not DATABASE_URL  # nothing but Python: PostgreSQL and Valkey of our own
 DEBUG = env.flag("DEBUG", default=EMBEDDED)
+STOREFRONT_FIRST = env.flag("STOREFRONT_FIRST", default=False)  # the example shop at /, as in the demo
 EMBEDDED_DATABASE = EMBEDDED or embedded.is_announced("postgres", DATABASE_URL)  # as `make run` names it
 
 _generated = development_keys.development_keys(STATE_DIR) if DEBUG else {}
@@ -42,6 +44,12 @@ for _name, _value, _expects in (
 
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+PORTAL_ORIGINS = env.words("PORTAL_ORIGINS")  # whose pages may frame what portal links open
+for _origin in PORTAL_ORIGINS:
+    if not re.fullmatch(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?", _origin):
+        raise ImproperlyConfigured(f"PORTAL_ORIGINS has {_origin!r}. It expects https origins, comma-separated.")
+if PORTAL_ORIGINS:  # a browser sends no other cookie from inside another site's page
+    SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "None"
 
 # --- database and Redis -----------------------------------------------------------------------------------------
 
@@ -120,6 +128,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "subscriptions.acting.Acting",
     *admin_theme.MIDDLEWARE,
     "subscriptions.too_slow.TooSlow",
 ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+from django.urls import reverse_lazy
+
 from subscriptions import theme
 from webhooks_project.settings import example_shop
 
@@ -20,6 +22,7 @@ _SHOP = {
     "separator": True,
     "collapsible": True,
     "items": [
+        {"title": "Shop", "icon": "local_mall", "link": reverse_lazy("shop")},
         _link("Orders", "shopping_cart", "storefront_order_changelist"),
         _link("Products", "sell", "storefront_product_changelist"),
         _link("Files", "draft", "storefront_file_changelist"),

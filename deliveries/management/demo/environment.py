@@ -21,8 +21,9 @@ DEVELOPMENT = {
     "WEBHOOKS_REQUIRE_HTTPS": "false",
     "CELERY_TASK_ALWAYS_EAGER": "false",
     "PYTHONUNBUFFERED": "1",
+    "STOREFRONT_FIRST": "true",
 }
-"""Receivers stand on this machine and speak plain HTTP, so the demo allows both."""
+"""Receivers are on this machine and speak plain HTTP, so the demo allows both; its front page is the shop."""
 
 
 def is_apart() -> bool:

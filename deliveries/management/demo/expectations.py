@@ -46,7 +46,7 @@ def after_the_replay(cast: Cast, told: Told, web: Web, children: list[Child]) ->
     yield _never_early_by_the_log(told)
     yield _never_early_by_the_receivers(cast)
     yield _pages(web)
-    yield _doors(web, cast)
+    yield _accepted(web, cast)
     ended = [child.name for child in children if not child.is_running]
     yield Verdict(
         "web, worker, beat and the feed's consumer are still running",
@@ -166,11 +166,11 @@ def _waits(notes: list[Note]) -> Iterator[list[float]]:
         yield [later - earlier for earlier, later in pairwise(moments)]
 
 
-def _doors(web: Web, cast: Cast) -> Verdict:
+def _accepted(web: Web, cast: Cast) -> Verdict:
     status = web.ask("/api/v1/webhooks", api_key=cast.api_key)
     login = authenticate(username=cast.username, password=cast.password) is not None
     seen = f"API {status}, login {'good' if login else 'refused'}"
-    return Verdict("the API key and the login that the demo gives open their doors", status == 200 and login, seen)
+    return Verdict("the API key and the login that the demo gives are accepted", status == 200 and login, seen)
 
 
 def _pages(web: Web) -> Verdict:

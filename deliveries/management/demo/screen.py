@@ -103,6 +103,7 @@ def directions(cast: Cast, web_url: str, logs: str) -> RenderableType:
     """Return where to look, as whom to log in, and what to try."""
     table = Table.grid(padding=(0, 2))
     for name, value in (
+        ("Shop", f"{web_url}/ (order, pay, refund, and watch the deliveries)"),
         ("Admin", f"{web_url}/admin/"),
         ("Login", cast.username),
         ("Password", cast.password),
@@ -113,7 +114,7 @@ def directions(cast: Cast, web_url: str, logs: str) -> RenderableType:
         ("Try", f"{_python()} manage.py publish order.created --merchant {cast.merchant.public_id}"),
         (
             "Review",
-            f"{web_url}/admin/webhooks_deliveries/deadletter/ (both broken receivers are fixed now: replay them)",
+            f"{web_url}/admin/webhooks_deliveries/deadletter/ (both broken endpoints work now: replay them)",
         ),
         ("End", "Ctrl-C"),
     ):

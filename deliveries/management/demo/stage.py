@@ -145,7 +145,7 @@ class Stage:
                 redraw()
                 time.sleep(1 / REDRAWS)
         self._print_logs()
-        raise CommandError("A process of the demo ended by itself; its log stands above.")
+        raise CommandError("A process of the demo ended by itself; its log is above.")
 
     @contextmanager
     def _live(self, *, transient: bool = False) -> Iterator[Callable[[], None]]:

@@ -54,10 +54,34 @@
     setTimeout(() => { button.lastChild.textContent = label; }, 1500);
   };
 
+  /* Asks in a dialog of the page's own; the answer is whether to go on. */
+  const ask = (text, button) => new Promise((done) => {
+    const dialog = document.createElement("dialog");
+    dialog.className = "desk-dialog desk-card";
+    dialog.setAttribute("aria-labelledby", "desk-dialog-text");
+    const words = document.createElement("p");
+    words.id = "desk-dialog-text";
+    words.textContent = text;
+    const form = document.createElement("form");
+    form.method = "dialog";
+    form.className = "desk-bar";
+    [["yes", (button && button.textContent.replace(button.querySelector(".material-symbols-outlined")?.textContent || "", "").trim()) || "Go on"], ["no", "Cancel"]].forEach(([value, label]) => {
+      const choice = document.createElement("button");
+      choice.value = value;
+      choice.textContent = label;
+      choice.className = "desk-button" + (value === "yes" ? " desk-primary" : "");
+      form.append(choice);
+    });
+    dialog.append(words, form);
+    dialog.addEventListener("close", () => { dialog.remove(); if (button) button.focus(); done(dialog.returnValue === "yes"); });
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+
   const follow = async (card) => {
     const bar = card.querySelector("progress");
-    while (!("over" in card.dataset)) {
-      await new Promise((wait) => setTimeout(wait, 1000));
+    while (!("settled" in card.dataset)) {
+      await new Promise((wait) => setTimeout(wait, "over" in card.dataset ? 3000 : 1000));
       if (document.hidden) continue;
       const answer = await fetch(card.dataset.job, { credentials: "same-origin" }).catch(() => null);
       if (!answer || !answer.ok) continue; // it goes on without us
@@ -67,7 +91,14 @@
       card.querySelector("[data-told]").textContent = now.told;
       card.querySelector("[data-state]").textContent = now.state;
       if (now.is_over) card.dataset.over = "";
-      card.querySelector("[data-wake-up]").hidden = now.is_over;
+      if (now.is_settled) card.dataset.settled = "";
+      card.querySelectorAll("[data-while-running]").forEach((part) => { part.hidden = now.is_over; });
+      const results = card.querySelector("[data-results]");
+      if (!results) continue;
+      results.hidden = !now.has_results;
+      Object.entries(now.results).forEach(([name, count]) => {
+        results.querySelector(`[data-result="${name}"]`).textContent = count.toLocaleString("en");
+      });
     }
   };
 
@@ -88,6 +119,7 @@
     preselect();
     document.querySelectorAll("[data-job]").forEach(follow);
     setInterval(tick, 1000);
+    document.addEventListener("desk:changed", (event) => tellAll(event.detail));
     document.body.addEventListener("htmx:afterSwap", (event) => tellAll(event.target));
     document.body.addEventListener("htmx:beforeSwap", (event) => {
       if (event.detail.xhr.status === 429) event.detail.shouldSwap = true; // says what to do
@@ -98,7 +130,13 @@
     });
     document.addEventListener("submit", (event) => {
       const form = event.target;
-      if (form.dataset.confirm && !window.confirm(form.dataset.confirm)) event.preventDefault();
+      if (!form.dataset.confirm || form.dataset.confirmed) return;
+      event.preventDefault();
+      ask(form.dataset.confirm, event.submitter).then((isSure) => {
+        if (!isSure) return;
+        form.dataset.confirmed = "1";
+        form.requestSubmit(event.submitter || undefined);
+      });
     });
   });
 })();

@@ -8,9 +8,10 @@ from unfold.decorators import display
 
 from examples.storefront import services
 from examples.storefront.models import Download
+from subscriptions.acting import name_of
 from subscriptions.admin import local_times
 from subscriptions.admin.row_actions import WithRowActions, row_action
-from subscriptions.admin.scoping import DEVELOPER, OwnRowsFilter, name_of
+from subscriptions.admin.scoping import DEVELOPER, OwnRowsFilter
 
 
 @admin.register(Download)

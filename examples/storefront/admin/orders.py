@@ -12,9 +12,10 @@ from unfold.decorators import display
 
 from examples.storefront import payloads, services
 from examples.storefront.models import Customer, Order, OrderLine, Refund
+from subscriptions.acting import name_of
 from subscriptions.admin import local_times
 from subscriptions.admin.row_actions import WithRowActions, row_action
-from subscriptions.admin.scoping import DEVELOPER, MerchantScoped, OwnRowsFilter, name_of
+from subscriptions.admin.scoping import DEVELOPER, MerchantScoped, OwnRowsFilter
 
 OWN_MERCHANT = ("merchant", OwnRowsFilter)
 

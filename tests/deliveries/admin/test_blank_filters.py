@@ -65,9 +65,9 @@ def test_the_whole_queue_is_decided_only_where_that_is_checked(shop: Shop, brows
 def test_the_forms_hidden_fields_hold_no_blank(shop: Shop, browser: Client) -> None:
     page = browser.get(address("discard"), {"webhook": shop.webhook.pk}).content.decode()
 
-    assert f'name="webhook" value="{shop.webhook.pk}"' in page
-    assert 'name="error"' not in page
-    assert 'name="status_code"' not in page
+    assert f'type="hidden" name="webhook" value="{shop.webhook.pk}"' in page
+    assert 'type="hidden" name="error"' not in page
+    assert 'type="hidden" name="status_code"' not in page
     assert 'name="all"' not in page
 
 

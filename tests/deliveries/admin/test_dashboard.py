@@ -178,9 +178,18 @@ def test_an_attempt_counts_in_its_five_minutes_and_in_its_hour_or_in_neither(sho
     assert after == [each + 2 for each in before]
 
 
-@pytest.mark.parametrize(("value", "top"), [(0, 4), (3, 4), (5, 5), (41, 50), (79, 80), (81, 100), (1001, 2000)])
+@pytest.mark.parametrize(
+    ("value", "top"), [(0, 4), (3, 4), (5, 8), (9, 20), (41, 60), (79, 80), (81, 100), (401, 600), (1001, 2000)]
+)
 def test_an_axis_ends_at_a_round_number(value: float, top: float) -> None:
     assert charts.ceiling(value) == top
+
+
+@pytest.mark.parametrize("value", [*range(1, 2000, 7), 9_999, 123_456])
+def test_the_ticks_of_an_axis_are_whole_numbers_in_equal_steps(value: int) -> None:
+    top = charts.ceiling(value)
+    assert top >= value
+    assert (top / charts.TICKS).is_integer()
 
 
 def test_a_stack_is_as_high_as_its_parts_together() -> None:
@@ -192,7 +201,7 @@ def test_a_stack_is_as_high_as_its_parts_together() -> None:
 
 
 def test_a_line_breaks_where_nothing_was_measured() -> None:
-    measured = Summary(counts={"delivered": 1}, bands={3: 1})
+    measured = Summary(counts={"delivered": 20}, bands={3: 20}, total_ms=800)
     moments = [datetime(2026, 1, 1, hour, tzinfo=UTC) for hour in range(5)]
     points = [measured, measured, Summary(), measured, measured]
     chart = charts.response_times(list(zip(moments, points, strict=True)))

@@ -30,7 +30,10 @@ def rows(browser: Client, query: str = "") -> list[Delivery]:
 
 def test_the_log_has_alvas_columns_and_the_reasons_of_the_retries(shop: Shop, browser: Client) -> None:
     page = browser.get(LOG).content.decode()
-    for column in ("Time", "Event type", "Endpoint URL", "HTTP status", "Response time", "Retries"):
+    for column in ("Time", "Event", "Webhook", "HTTP status", "Response time", "Attempts"):
+        assert column in page
+    page = browser.get(reverse("admin:webhooks_deliveries_delivery_row", args=[shop.delivery.pk])).content.decode()
+    for column in ("Event type", "Endpoint URL", "Retries"):
         assert column in page
     for column in ("Sent at", "Answered at", "What follows"):
         assert column in page
@@ -40,7 +43,7 @@ def test_the_log_has_alvas_columns_and_the_reasons_of_the_retries(shop: Shop, br
 
 def test_the_payload_opens_on_demand(shop: Shop, browser: Client) -> None:
     assert "aster-1045" not in browser.get(LOG).content.decode()
-    address = reverse("admin:webhooks_deliveries_delivery_payload", args=[shop.delivery.pk])
+    address = reverse("admin:webhooks_deliveries_delivery_row", args=[shop.delivery.pk])
     assert "aster-1045" in browser.get(address).content.decode()
     stranger = sign_in(make_shop("borage").people["owner"])
     assert stranger.get(address).status_code == 404

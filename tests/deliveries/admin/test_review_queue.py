@@ -31,7 +31,7 @@ def make_dead_letters(shop: Shop, count: int, **how: Any) -> list[DeadLetter]:
 
 def test_the_queue_shows_the_oldest_first_and_only_what_waits(shop: Shop, browser: Client) -> None:
     dead_letters = make_dead_letters(shop, 2)
-    browser.post(reverse("admin:webhooks_deliveries_deadletter_discard", args=[dead_letters[0].pk]))
+    browser.post(reverse("admin:webhooks_deliveries_deadletter_discard", args=[dead_letters[0].pk]), {"note": "moved"})
     changelist = browser.get(QUEUE).context["cl"]
     assert list(changelist.result_list) == [shop.dead_letter, dead_letters[1]]
 
@@ -71,7 +71,7 @@ def test_replaying_sends_it_again_and_the_record_names_who_did(shop: Shop, brows
 def test_the_selected_are_replayed_discarded_or_taken(shop: Shop, browser: Client) -> None:
     first, second, third = make_dead_letters(shop, 3)
     for action, dead_letter in (("replay_selected", first), ("discard_selected", second), ("take", third)):
-        browser.post(QUEUE, {"action": action, "_selected_action": [dead_letter.pk], "index": 0})
+        browser.post(QUEUE, {"action": action, "_selected_action": [dead_letter.pk], "index": 0, "note": "moved"})
     third.refresh_from_db()
     assert statuses(first, second, third) == ["retrying", "discarded", "dead"]
     assert third.assignee == shop.people["developer"]
@@ -95,6 +95,30 @@ def test_the_endpoint_can_be_fixed_in_place(shop: Shop, browser: Client) -> None
     assert shop.webhook.url == "https://new.example.com/hooks"
     answer = browser.post(page, {"url": "nowhere", "note": ""})
     assert answer.context["adminform"].form.errors["url"]
+
+
+@pytest.mark.parametrize(("button", "status"), [("_save", "dead"), ("_replay", "retrying"), ("_discard", "discarded")])
+def test_the_note_is_kept_whatever_button_is_pressed(button: str, status: str, shop: Shop, browser: Client) -> None:
+    page = reverse("admin:webhooks_deliveries_deadletter_change", args=[shop.dead_letter.pk])
+    browser.post(page, {"note": "Server was down", "url": shop.webhook.url, button: "1"})
+    shop.dead_letter.refresh_from_db()
+    assert (statuses(shop.dead_letter), shop.dead_letter.note) == ([status], "Server was down")
+
+
+def test_a_discard_of_one_or_of_the_selected_asks_for_its_reason(shop: Shop, browser: Client) -> None:
+    page = reverse("admin:webhooks_deliveries_deadletter_change", args=[shop.dead_letter.pk])
+    answer = browser.post(page, {"note": " ", "url": shop.webhook.url, "_discard": "1"})
+    assert "Give a reason" in answer.content.decode()
+    browser.post(reverse("admin:webhooks_deliveries_deadletter_discard", args=[shop.dead_letter.pk]))
+    asked = browser.post(QUEUE, {"action": "discard_selected", "_selected_action": [shop.dead_letter.pk], "index": 0})
+    assert 'name="note"' in asked.content.decode()
+    assert statuses(shop.dead_letter) == ["dead"]
+
+
+def test_a_dead_letters_page_shows_its_attempts_and_its_payload(shop: Shop, browser: Client) -> None:
+    page = browser.get(reverse("admin:webhooks_deliveries_deadletter_change", args=[shop.dead_letter.pk]))
+    for text in ("Attempt 1", "HTTP 503", "aster-1045", "changes the webhook itself"):
+        assert text in page.content.decode()
 
 
 # --- all that match -----------------------------------------------------------------------------------------------

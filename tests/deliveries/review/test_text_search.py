@@ -128,7 +128,7 @@ def test_what_is_copied_from_the_page_is_found(term: str, shop: Shop, browser: C
         merchant=shop.merchant,
     )
     delivery = Delivery.objects.get(event=wanted)
-    page = browser.get(f"{LOG}{delivery.pk}/payload/").context["payload"]
+    page = browser.get(f"{LOG}{delivery.pk}/row/").context["payload"]
     assert term.lower() in page.lower() or "  " in term
 
     assert found_everywhere(term, shop, browser, api) == {delivery.public_id}

@@ -22,7 +22,7 @@ MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 def test_no_method_of_a_page_is_hidden_by_a_relation_of_the_model(model: type[models.Model]) -> None:
     page = admin.site._registry[model]
     hidden = []
-    for name in [*page.list_display, *page.readonly_fields]:
+    for name in [*page.list_display, *page.more_columns, *page.readonly_fields]:
         if isinstance(name, str) and hasattr(page, name):
             try:
                 field = model._meta.get_field(name)

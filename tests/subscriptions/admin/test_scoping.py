@@ -200,7 +200,7 @@ def test_whoever_is_an_owner_here_and_a_viewer_there_decides_nothing_there(shops
     both = [aster.dead_letter.pk, borage.dead_letter.pk]
     address = url_of(DeadLetter, "changelist")
     assert "borage.example.com" in browser.get(address).content.decode()
-    browser.post(address, {"action": "discard_selected", "_selected_action": both, "index": 0})
+    browser.post(address, {"action": "discard_selected", "_selected_action": both, "index": 0, "note": "x"})
     aster.dead_letter.refresh_from_db()
     borage.dead_letter.refresh_from_db()
     assert (aster.dead_letter.resolution, borage.dead_letter.resolution) == ("discarded", "")

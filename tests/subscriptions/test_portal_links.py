@@ -1,0 +1,164 @@
+"""Portal links: opened once, in time, by whoever holds them; the session can do what its role can and no more."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.core.exceptions import ValidationError
+from django.test import Client as Browser
+from django.urls import reverse
+from django.utils import timezone
+
+from subscriptions import services
+from subscriptions.models import PortalLink
+from subscriptions.services import portal
+from tests.support.api import Client, attrs
+from tests.support.desk import Shop, make_shop
+from tests.support.desk_fixtures import shop
+from tests.support.factories import make_api_key, make_merchant
+
+__all__ = ["shop"]
+
+pytestmark = pytest.mark.django_db
+
+WEBHOOK = {"role": "developer", "person": "anna@shop.example"}
+
+
+def ask(shop: Shop, **more: Any) -> Any:
+    return Client(make_api_key(shop.merchant).text).post("/api/v1/portal-links", {**WEBHOOK, **more})
+
+
+def opened(shop: Shop, **more: Any) -> Browser:
+    browser = Browser()
+    path = "/portal/" + ask(shop, **more).json()["url"].partition("/portal/")[2]
+    assert browser.get(path).status_code == 302
+    return browser
+
+
+def pause(browser: Browser, shop: Shop) -> int:
+    return browser.post(f"/admin/webhooks_subscriptions/webhook/{shop.webhook.pk}/do/pause/").status_code
+
+
+def test_a_link_signs_in_once_and_leads_where_it_was_asked_to(shop: Shop) -> None:
+    answer = ask(shop, target="/admin/webhooks_deliveries/delivery/?outcome=failed")
+    assert answer.status_code == 201
+    path = "/portal/" + answer.json()["url"].partition("/portal/")[2]
+    assert Browser().head(path).status_code == 405
+    browser = Browser()
+    assert browser.get(path)["Location"] == "/admin/webhooks_deliveries/delivery/?outcome=failed"
+    assert browser.get("/admin/webhooks_deliveries/delivery/").status_code == 200
+    assert Browser().get(path).status_code == 410
+    assert not PortalLink.objects.exists()
+
+
+def test_a_link_is_good_for_ten_minutes(shop: Shop) -> None:
+    made = services.create_portal_link(merchant=shop.merchant, **WEBHOOK)
+    late = timezone.now() + timedelta(minutes=10, seconds=1)
+    assert services.open_portal_link(made.token, now=late) is None
+    assert services.open_portal_link(made.token) is None
+
+
+@pytest.mark.parametrize("token", ["", "x", "\ud800", "a" * 5000])
+def test_a_link_that_never_was_opens_nothing(token: str) -> None:
+    assert services.open_portal_link(token) is None
+
+
+def test_of_a_link_only_a_hash_is_kept(shop: Shop) -> None:
+    made = services.create_portal_link(merchant=shop.merchant, **WEBHOOK)
+    assert made.token not in str(list(PortalLink.objects.values_list()))
+
+
+@pytest.mark.parametrize(("role", "status"), [("developer", 302), ("viewer", 403)])
+def test_the_session_can_do_what_its_role_can(role: str, status: int, shop: Shop) -> None:
+    browser, other = opened(shop, role=role), make_shop("borage")
+    assert pause(browser, shop) == status
+    assert pause(browser, other) == 404
+    for page in ("apikey", "invitation"):
+        assert browser.get(reverse(f"admin:webhooks_subscriptions_{page}_changelist")).status_code == 403
+    assert "borage" not in browser.get("/admin/webhooks_subscriptions/webhook/").content.decode()
+
+
+def test_the_record_names_the_person_as_the_platform_does(shop: Shop) -> None:
+    pause(opened(shop), shop)
+    newest = shop.webhook.changes.first()
+    assert newest is not None
+    assert newest.by == "anna@shop.example (portal)"
+    shop.webhook.refresh_from_db()
+    assert shop.webhook.paused_by == "anna@shop.example (portal)"
+
+
+def test_the_session_replaces_what_was_signed_in_before_and_ends_by_itself(shop: Shop) -> None:
+    browser = Browser()
+    browser.force_login(shop.people["owner"])
+    before = browser.session.session_key
+    made = services.create_portal_link(merchant=shop.merchant, role="viewer", person="anna")
+    browser.get(f"/portal/{made.token}/")
+    assert not Session.objects.filter(session_key=before).exists()
+    assert browser.get(reverse("admin:webhooks_subscriptions_apikey_changelist")).status_code == 403
+    assert 0 < browser.session.get_expiry_age() <= portal.SESSION_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        ({"role": "owner"}, "role"),
+        ({"role": "staff"}, "role"),
+        ({"person": " "}, "person"),
+        ({"target": "https://evil.example/"}, "target"),
+        ({"target": "//evil.example/admin/"}, "target"),
+        ({"target": "/admin/../download"}, "target"),
+        ({"target": "/admin/\\evil"}, "target"),
+        ({"target": "/download"}, "target"),
+    ],
+)
+def test_what_a_link_may_not_be_is_refused_by_its_name(change: dict[str, str], wrong: str, shop: Shop) -> None:
+    answer = ask(shop, **change)
+    assert answer.status_code == 422
+    assert set(attrs(answer)) == {wrong}
+    assert not PortalLink.objects.exists()
+
+
+@pytest.mark.parametrize("scopes", [["read"], ["publish"], ["manage"], ["publish", "manage"]])
+def test_a_key_needs_to_read_and_to_manage(scopes: list[str], shop: Shop) -> None:
+    key = make_api_key(shop.merchant, scopes=scopes)
+    assert Client(key.text).post("/api/v1/portal-links", WEBHOOK).status_code == 403
+
+
+def test_an_inactive_merchants_link_opens_nothing(shop: Shop) -> None:
+    made = services.create_portal_link(merchant=shop.merchant, **WEBHOOK)
+    type(shop.merchant).objects.filter(pk=shop.merchant.pk).update(is_active=False)
+    assert services.open_portal_link(made.token) is None
+
+
+def test_links_that_wait_have_an_end_and_old_ones_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(portal, "LINKS_MAX", 1)
+    merchant = make_merchant()
+    services.create_portal_link(merchant=merchant, **WEBHOOK)
+    with pytest.raises(ValidationError, match="wait to be opened"):
+        services.create_portal_link(merchant=merchant, **WEBHOOK)
+    PortalLink.objects.update(expires_at=timezone.now())
+    services.create_portal_link(merchant=merchant, **WEBHOOK)
+
+
+# --- frames -----------------------------------------------------------------------------------------------------------
+
+PLATFORM = "https://platform.example"
+
+
+def framing(browser: Browser, path: str = "/admin/") -> tuple[str, str]:
+    headers = browser.get(path).headers
+    policy = headers["Content-Security-Policy"].split("frame-ancestors ")[1].split(";")[0]
+    return policy, headers.get("X-Frame-Options", "")
+
+
+def test_only_the_listed_origins_frame_a_session_that_a_link_opened(settings: Any, shop: Shop) -> None:
+    browser, person = opened(shop), Browser()
+    person.force_login(shop.people["owner"])
+    assert framing(browser) == ("'none'", "DENY")
+    settings.PORTAL_ORIGINS = [PLATFORM]
+    assert framing(browser) == (PLATFORM, "")
+    assert framing(person) == ("'none'", "DENY")
+    assert framing(Browser(), "/admin/login/") == ("'none'", "DENY")
