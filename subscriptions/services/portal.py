@@ -59,7 +59,7 @@ def create_portal_link(*, merchant: Merchant, role: str, person: str, target: st
     if role not in ROLES:
         problems["role"] = [f"{role!r} is no role of a link. Use one of {', '.join(ROLES)}."]
     if not person.strip() or not person.isprintable():
-        problems["person"] = ["Name who will use the link, such as their e-mail address, on one line."]
+        problems["person"] = ["Name who will use the link, in one line."]
     if not _is_ours(target):
         problems["target"] = ["The target must be a page of the admin: a path that begins with /admin/."]
     now = timezone.now()

@@ -10,8 +10,8 @@ from django.test import Client
 from django.urls import reverse
 
 from deliveries.admin import webhook_overview
-from deliveries.dialects import verification
 from deliveries.models import WebhookState
+from merchant_webhooks import verification
 from subscriptions import selectors, services
 from subscriptions.models import SigningSecret, Webhook
 from tests.deliveries.admin.test_trying_a_webhook import Receiver, receiver
@@ -110,9 +110,9 @@ def test_the_newest_secret_is_tested_alone_and_its_acceptance_is_kept(
     assert not SigningSecret.objects.filter(webhook=webhook, accepted_at__isnull=False).exists()
     receiver.status = 200
     answer = browser.post(url("test", webhook), values)
-    verification.verify(dialect, *receiver.got[-1], new)
+    verification.verify(*receiver.got[-1], new, dialect)
     with pytest.raises(verification.SignatureError):
-        verification.verify(dialect, *receiver.got[-1], secret)
+        verification.verify(*receiver.got[-1], secret, dialect)
     assert "has accepted the newest secret" in answer.content.decode()
     [old, newest] = webhook.secrets.defer("value")
     assert (old.accepted_at, newest.accepted_at is not None) == (None, True)

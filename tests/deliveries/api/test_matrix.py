@@ -111,6 +111,8 @@ def body_of(route: Route, places: dict[str, str]) -> Any:
         return ORDER
     if last == "batch":
         return {"events": [ORDER]}
+    if last == "portal-links":
+        return {"role": "viewer", "person": "anna@shop.example"}
     if last == "webhooks" or route.method == "PUT":
         body = {"url": "http://127.0.0.1:9/", "events": ["*"]}
         # Another URL of a dialect that sends its secret needs one along with it.
