@@ -45,11 +45,13 @@ def expunge(event: Event, *, by: str, note: str = "") -> ExpungedPayload:
         noted = sentences.sentence(reason.code, reason.values)
         manual_actions.discard_all(deliveries.filter(status=Delivery.Status.DEAD), by=by, note=noted)
         orphans.log_abandoned(keys, reason)
-        cancelled = deliveries.filter(due_at__isnull=False).update(
+        unsent = deliveries.filter(due_at__isnull=False)
+        of_unsent = set(unsent.values_list("webhook_id", flat=True))
+        cancelled = unsent.update(
             status=Delivery.Status.CANCELLED, due_at=None, claim_token=None, closed_at=Now(), **reasons.changes(reason)
         )
-        if cancelled:
-            LastSent.objects.forget(set(deliveries.values_list("webhook_id", flat=True)))
+        if of_unsent:
+            LastSent.objects.forget(of_unsent)  # who got it was last sent this, expunged or not
         full = ~Q(request_headers="[]") | ~Q(response_headers="[]") | ~Q(response_body=b"")
         attempts = Attempt.objects.filter(full, delivery_id__in=keys).update(**BLANK)
         Event.objects.filter(pk=event.pk).update(data=EXPUNGED)

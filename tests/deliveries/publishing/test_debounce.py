@@ -202,21 +202,21 @@ def grow_old(delivery: Delivery) -> None:
     Delivery.objects.filter(pk=delivery.pk).update(created_at=F("created_at") - timedelta(days=2))
 
 
-@pytest.mark.parametrize(
-    "given_up",
-    [
-        cancelled,
-        disabled,
-        expunged,
-        too_old,
-        too_old_when_its_worker_died,
-        too_old_when_its_worker_died_and_it_is_paused,
-        discarded,
-        discarded_with_all,
-        expunged_in_review,
-        gone,
-    ],
-)
+GIVEN_UP = [
+    cancelled,
+    disabled,
+    expunged,
+    too_old,
+    too_old_when_its_worker_died,
+    too_old_when_its_worker_died_and_it_is_paused,
+    discarded,
+    discarded_with_all,
+    expunged_in_review,
+    gone,
+]
+
+
+@pytest.mark.parametrize("given_up", GIVEN_UP)
 def test_the_same_again_is_sent_after_the_first_was_given_up(given_up: Callable[[Delivery], None]) -> None:
     merchant = make_merchant()
     make_webhook(merchant, events=["order.created"], fields=["order.total"], expire_after=86_400)
@@ -224,3 +224,19 @@ def test_the_same_again_is_sent_after_the_first_was_given_up(given_up: Callable[
     given_up(Delivery.objects.get())
     publish("order.created", {"order": {"id": 2, "total": "9.00"}}, merchant=merchant)
     assert statuses()[-1] == "pending"
+
+
+@pytest.mark.parametrize("given_up", GIVEN_UP)
+def test_who_got_the_first_does_not_get_the_same_again_whatever_became_of_another_delivery(
+    given_up: Callable[[Delivery], None],
+) -> None:
+    merchant = make_merchant()
+    got, other = (
+        make_webhook(merchant, events=["order.created"], fields=["order.total"], expire_after=86_400) for _ in range(2)
+    )
+    publish("order.created", {"order": {"id": 1, "total": "9.00"}}, merchant=merchant)
+    outcomes.record([answered(claim(got).rows[0])])
+    given_up(Delivery.objects.get(webhook=other))
+    publish("order.created", {"order": {"id": 2, "total": "9.00"}}, merchant=merchant)
+    last = {row.webhook_id: row.status for row in Delivery.objects.order_by("pk")}
+    assert last == {got.pk: "skipped", other.pk: "pending"}
