@@ -35,7 +35,7 @@ def not_given_yet(consumer: Consumer, shop: NewMerchant) -> str:
         not_given_yet,
         *("x", "0", "1-2", "-1-0-AAAAAA", "1-1-ÄÄÄÄÄÄ", "9" * 30 + "-1-AAAAAA", "1%202", "a%00b"),
     ],
-    ids=str,
+    ids=lambda wrong: wrong if isinstance(wrong, str) else wrong.__name__,
 )
 def test_an_unknown_cursor_is_gone_with_how_to_go_on(shop, consumer, wrong: Any):
     published(shop, 1)
