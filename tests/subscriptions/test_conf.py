@@ -59,7 +59,9 @@ def test_a_misspelt_option_is_found_with_the_one_that_was_meant(settings: Any, k
 
 
 @pytest.mark.parametrize("key", sorted(EVERY))
-@pytest.mark.parametrize("value", [None, object(), -1, {"a": 1}, float("nan")], ids=["None", "object", "-1", "dict", "nan"])
+@pytest.mark.parametrize(
+    "value", [None, object(), -1, {"a": 1}, float("nan")], ids=["None", "object", "-1", "dict", "nan"]
+)
 def test_a_value_of_no_sense_is_found_with_what_is_expected(settings: Any, key: str, value: Any) -> None:
     problems = found(settings, {**ENOUGH, key: value})
     assert len(problems) == 1
