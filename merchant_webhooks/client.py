@@ -64,7 +64,7 @@ class ServiceUnreachable(Exception):
 
 @dataclass
 class RequestRefused(Exception):
-    """The service says no, and would say so again: mend the request.
+    """The service says no, and would say so again: correct the request.
 
     Attributes:
         status: The answer's.

@@ -53,7 +53,7 @@ def verify(
 
     Raises:
         SignatureError: Says what differs. Without both the secrets and what they would sign.
-        ValueError: There is no secret, or no such dialect: mend the receiver.
+        ValueError: There is no secret, or no such dialect: correct the receiver.
         ImportError: A public key was given, and the library cryptography is not installed.
         TypeError: The body was parsed already.
     """

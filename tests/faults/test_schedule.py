@@ -42,7 +42,7 @@ def test_a_failing_webhook_is_tried_on_schedule_then_waits_for_review_and_a_repl
 
         dead_letter = DeadLetter.objects.get()
         assert dead_letter.resolved_at is None
-        receiver.mend()
+        receiver.repair()
         stage.replay(delivery)
         stage.wait_for_statuses({"delivered": 1}, 10)
         dead_letter.refresh_from_db()

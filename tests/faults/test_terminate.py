@@ -41,7 +41,7 @@ def test_a_worker_told_to_end_amid_500_open_requests_finishes_or_releases_all_an
         assert set(left) <= {"pending", "delivered"}, "what left was recorded, what had not was released"
         assert left["delivered"] == len(receiver.requests)
 
-        receiver.mend()
+        receiver.repair()
         stage.worker()
         stage.wait_for_statuses({"delivered": total}, 60)
     assert doubled(receiver) == {}

@@ -125,7 +125,7 @@ def test_an_endpoint_that_never_recovers_fills_the_review_queue_and_a_replay_del
         dead_letter = DeadLetter.objects.get(webhook=webhook)
         assert (dead_letter.status_code, dead_letter.resolved_at) == (503, None)
 
-        receiver.mend()
+        receiver.repair()
         manual_actions.replay(delivery=dead_letter.delivery, by="ada", note="fixed")
         delivered(webhook)
     dead_letter.refresh_from_db()

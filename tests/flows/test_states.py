@@ -63,7 +63,7 @@ def test_a_disabled_webhook_skips_what_was_open_and_what_comes_with_the_reason(m
         assert statuses(webhook) == {"skipped": 2}
         assert all("It costs too much." in each.reason for each in Delivery.objects.filter(webhook=webhook))
 
-        receiver.mend()
+        receiver.repair()
         services.enable(webhook=webhook)
         publish_one(merchant)
         wait_for_statuses(webhook, {"skipped": 2, "delivered": 1})

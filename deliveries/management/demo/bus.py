@@ -62,7 +62,7 @@ class Bus:
         """Close all connections."""
         self._server.stop()
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """Take everything from now on."""
         self._throttle, self._denies = 0, False
 

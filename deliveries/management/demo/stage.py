@@ -136,7 +136,7 @@ class Stage:
         told = story.publish_examples(self.cast)
         with self._live(transient=True) as redraw:
             story.wait_until_settled(told, redraw)
-        story.mend(self.cast)
+        story.repair(self.cast)
         if not self.console.is_terminal:
             self.console.print(screen.tables(self.cast))
         self.console.print(screen.directions(self.cast, self.web.url, str(self.logs)))

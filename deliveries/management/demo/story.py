@@ -65,12 +65,12 @@ def dead_letters_of(cast: Cast) -> QuerySet[DeadLetter]:
 def mend_and_replay(cast: Cast, told: Told) -> None:
     """Fix the receivers that never recover, and replay what waits in review."""
     told.dead = dead_letters_of(cast).count()
-    mend(cast)
+    repair(cast)
     told.replayed = manual_actions.replay_all(dead_letters_of(cast), by="demo", note="The receiver is fixed.")
 
 
-def mend(cast: Cast) -> None:
+def repair(cast: Cast) -> None:
     """Fix the receivers that never recover."""
     for player in cast.players:
         if player.role.is_given_up:
-            player.receiver.mend()
+            player.receiver.repair()

@@ -94,7 +94,7 @@ class Receiver:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """Answer 200 to everything that verifies from now on."""
         self.fail, self.status, self.delay = 0, 200, 0.0
 

@@ -99,7 +99,7 @@ def test_it_throttles_or_denies_until_it_is_mended() -> None:
         assert [refused(throttled.put) for _ in range(2)] == ["ThrottlingException"] * 2
         assert throttled.put()["FailedEntryCount"] == 0
         assert refused(denied.put) == "AccessDeniedException"
-        denied.bus.mend()
+        denied.bus.repair()
         assert denied.put()["FailedEntryCount"] == 0
     finally:
         throttled.bus.stop()

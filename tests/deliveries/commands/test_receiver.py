@@ -107,7 +107,7 @@ def test_a_script_is_played_once_then_it_behaves(receiver):
 def test_fixed_it_stops_failing():
     with TestReceiver(fail=float("inf")) as receiver:
         assert requests.post(receiver.url, timeout=10).status_code == 503
-        receiver.mend()
+        receiver.repair()
         assert requests.post(receiver.url, timeout=10).status_code == 200
 
 

@@ -2,19 +2,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import redis
-from django.db import OperationalError, connections
+from django.db import OperationalError
 
 from deliveries.models import Attempt, Delivery
 from deliveries.queueing import claims, redis_client, wakeups
 from deliveries.queueing.claims import Batch
 from deliveries.worker import dispatcher
-from deliveries.worker.engine import Engine, _made, engine
+from deliveries.worker.engine import Engine
+from tests.support.dispatching import own_engine, until, work_and_close
 from tests.support.engine import claim, due, due_one, expire, reread, widen
 from tests.support.factories import make_webhook
 from tests.support.hostile import Connection, HostileServer, answers, hangs
@@ -25,19 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     """Give each test an engine of its own, whose dispatcher soon goes off duty, and finish what it has open."""
-    monkeypatch.setattr(dispatcher, "IDLE", 0.3)
-    _made.cache_clear()
-    parts = engine()
-    yield parts
-    assert parts.stop(20)
-    _made.cache_clear()
-
-
-def _until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    yield from own_engine(monkeypatch)
 
 
 def _statuses() -> set[str]:
@@ -57,7 +46,7 @@ def test_a_dispatcher_works_every_ready_webhook_to_its_end(empty_redis: redis.Re
         dispatcher.work([hooks[0].pk])
         assert len(server.requests) == 30
         assert len({request.headers["webhook-id"] for request in server.requests}) == 30
-    _until(lambda: _statuses() == {"delivered"})
+    until(lambda: _statuses() == {"delivered"})
     assert empty_redis.zcard("mw:dispatchers") == 0
     assert empty_redis.scard("mw:ready") == 0
 
@@ -68,7 +57,7 @@ def test_a_failure_leaves_a_retry_and_its_countdown_behind(empty_redis: redis.Re
         delivery = due_one(url=server.url, dialect="alva")
         empty_redis.delete(wakeups.QUEUE)
         dispatcher.work([delivery.webhook_id])
-        _until(lambda: _calls(empty_redis) == 1)
+        until(lambda: _calls(empty_redis) == 1)
     assert reread(delivery).status == Delivery.Status.RETRYING
     assert Attempt.objects.get().status_code == 500
     assert b'"eta": "2' in empty_redis.lrange(wakeups.QUEUE, 0, 0)[0]
@@ -94,26 +83,19 @@ def test_a_dispatcher_on_duty_sends_what_is_published_without_another_task(
     monkeypatch.setattr(dispatcher, "IDLE", 2.0)
     with HostileServer(answers()) as server:
         webhook = make_webhook(url=server.url)
-        thread = threading.Thread(target=_work_and_close, args=([],))
+        thread = threading.Thread(target=work_and_close, args=([],))
         thread.start()
-        _until(lambda: empty_redis.zcard("mw:dispatchers") == 1)
+        until(lambda: empty_redis.zcard("mw:dispatchers") == 1)
         for _ in range(5):
             due_one(webhook)
             time.sleep(0.1)
-        _until(lambda: _statuses() == {"delivered"})
+        until(lambda: _statuses() == {"delivered"})
         assert _calls(empty_redis) == 0
         thread.join(20)
         assert not thread.is_alive(), "it goes off duty when nothing comes any more"
     assert empty_redis.zcard("mw:dispatchers") == 0
     [lateness] = [max(Attempt.objects.values_list("lateness_ms", flat=True))]
     assert lateness < 1000
-
-
-def _work_and_close(webhook_ids: list[int]) -> None:
-    try:
-        dispatcher.work(webhook_ids)
-    finally:
-        connections.close_all()
 
 
 def test_a_dispatcher_never_waits_for_a_single_slow_send(parts: Engine, settings: Any) -> None:
@@ -149,7 +131,7 @@ def test_a_webhook_never_has_more_requests_open_than_its_cap() -> None:
         widen(webhook)
         due(webhook, 20)
         dispatcher.work([webhook.pk])
-        _until(lambda: _statuses() == {"delivered"})
+        until(lambda: _statuses() == {"delivered"})
     assert 1 < most[0] <= 3
 
 
@@ -184,7 +166,7 @@ def test_webhooks_are_given_back_when_the_database_fails(
     with HostileServer(answers()) as server:
         delivery = due_one(url=server.url)
         dispatcher.work([delivery.webhook_id])
-        _until(lambda: reread(delivery).status == Delivery.Status.DELIVERED)
+        until(lambda: reread(delivery).status == Delivery.Status.DELIVERED)
 
 
 def test_without_redis_a_dispatcher_ends_quietly(settings: Any) -> None:
@@ -283,8 +265,8 @@ def test_two_poison_candidates_are_both_delivered_one_after_the_other() -> None:
             claim(webhook)
             expire(*candidates)
         dispatcher.work([webhook.pk])
-        _until(lambda: "sending" not in _statuses())
+        until(lambda: "sending" not in _statuses())
         time.sleep(0.1)
         dispatcher.work([webhook.pk])  # as the countdown wake-up would
-        _until(lambda: _statuses() == {"delivered"})
+        until(lambda: _statuses() == {"delivered"})
     assert len(server.requests) == 2

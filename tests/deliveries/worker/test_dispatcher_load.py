@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import redis
-from django.db import connections
 
 from deliveries.queueing import wakeups
 from deliveries.worker import dispatcher
-from deliveries.worker.engine import Engine, _made, engine
+from deliveries.worker.engine import Engine
+from tests.support.dispatching import own_engine, until, work_and_close
 from tests.support.engine import due_one
 from tests.support.hostile import HostileServer, answers
 
@@ -22,32 +22,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
-    monkeypatch.setattr(dispatcher, "IDLE", 0.3)
-    _made.cache_clear()
-    parts = engine()
-    yield parts
-    assert parts.stop(20)
-    _made.cache_clear()
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def _work_and_close(webhook_ids: list[int]) -> None:
-    try:
-        dispatcher.work(webhook_ids)
-    finally:
-        connections.close_all()
+    yield from own_engine(monkeypatch)
 
 
 def test_a_dispatcher_without_room_has_others_rung_for(empty_redis: redis.Redis, parts: Engine) -> None:
     """Promise 5: it took something and would take more; as long as it can't, it keeps nobody else from it."""
     with HostileServer(answers()) as server:
-        thread = threading.Thread(target=_work_and_close, args=([due_one(url=server.url).webhook_id],))
+        thread = threading.Thread(target=work_and_close, args=([due_one(url=server.url).webhook_id],))
         real = wakeups.take
 
         def take_and_lose_room(*words: Any, **more: Any) -> wakeups.Taken:
@@ -59,7 +40,7 @@ def test_a_dispatcher_without_room_has_others_rung_for(empty_redis: redis.Redis,
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(wakeups, "take", take_and_lose_room)
             thread.start()
-            _until(lambda: parts.recorder.blocked and empty_redis.zcard("mw:awake") == 0)
+            until(lambda: parts.recorder.blocked and empty_redis.zcard("mw:awake") == 0)
             wakeups.wake([7])
             assert empty_redis.llen("mw:bell") == 1
         parts.recorder.blocked = False

@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 import redis
-from django.db import connections
 
 from deliveries.models import Delivery
 from deliveries.sending import slow_webhooks
-from deliveries.worker import dispatcher
-from deliveries.worker.engine import Engine, _made, engine
+from deliveries.worker.engine import Engine
 from subscriptions.models import Webhook
+from tests.support.dispatching import own_engine, until, work_and_close
 from tests.support.engine import due, due_one, widen
 from tests.support.factories import make_webhook
 from tests.support.hostile import Connection, HostileServer, answers
@@ -26,28 +25,9 @@ MOST = 16
 
 @pytest.fixture(autouse=True)
 def parts(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[Engine]:
-    monkeypatch.setattr(dispatcher, "IDLE", 0.5)
     monkeypatch.setattr(slow_webhooks, "SLOW", 0.2)
     settings.WEBHOOKS_OPEN_REQUESTS_MAX = MOST
-    _made.cache_clear()
-    parts = engine()
-    yield parts
-    assert parts.stop(20)
-    _made.cache_clear()
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def _work(webhook_ids: list[int]) -> None:
-    try:
-        dispatcher.work(webhook_ids)
-    finally:
-        connections.close_all()
+    yield from own_engine(monkeypatch, idle=0.5)
 
 
 def _takes(seconds: float) -> Callable[[Connection], None]:
@@ -79,17 +59,17 @@ def crowd(request: pytest.FixtureRequest) -> Iterator[list[int]]:
 def test_a_crowd_of_slow_endpoints_leaves_half_of_the_places(
     empty_redis: redis.Redis, parts: Engine, crowd: list[int]
 ) -> None:
-    worker = threading.Thread(target=_work, args=(crowd,))
+    worker = threading.Thread(target=work_and_close, args=(crowd,))
     worker.start()
     # All are known to be slow once each has had a request that took long.
-    _until(lambda: len(parts.sender.divide(crowd)[1]) == len(crowd) and parts.sender.open <= MOST // 2)
+    until(lambda: len(parts.sender.divide(crowd)[1]) == len(crowd) and parts.sender.open <= MOST // 2)
     open_now, late = [], []
     with HostileServer(answers()) as server:
         quick = make_webhook(url=server.url)
         for _ in range(10):
             delivery = due_one(quick)
             began = time.monotonic()
-            _until(lambda pk=delivery.pk: Delivery.objects.get(pk=pk).status == "delivered")
+            until(lambda pk=delivery.pk: Delivery.objects.get(pk=pk).status == "delivered")
             late.append(time.monotonic() - began)
             open_now.append(parts.sender.open)
             time.sleep(0.1)
@@ -102,9 +82,9 @@ def test_a_crowd_of_slow_endpoints_leaves_half_of_the_places(
 
 def test_slow_endpoints_get_all_that_is_theirs(empty_redis: redis.Redis, parts: Engine, crowd: list[int]) -> None:
     """Fewer places at a time, and still everything arrives; nothing waits for a sweep that isn't there."""
-    worker = threading.Thread(target=_work, args=(crowd,))
+    worker = threading.Thread(target=work_and_close, args=(crowd,))
     worker.start()
-    _until(lambda: not Delivery.objects.exclude(status="delivered").exists())
+    until(lambda: not Delivery.objects.exclude(status="delivered").exists())
     worker.join(20)
     assert Delivery.objects.count() == 12 * 8
 
@@ -115,11 +95,11 @@ def test_what_waits_for_a_place_is_ready_again_when_the_dispatcher_goes(
     """Nobody else would wake it: it has no request open whose record would."""
     with HostileServer(_takes(0.6)) as server:
         crowd = _crowd(server.url, 40)
-        worker = threading.Thread(target=_work, args=(crowd,))
+        worker = threading.Thread(target=work_and_close, args=(crowd,))
         worker.start()
-        _until(lambda: len(parts.sender.divide(crowd)[1]) == len(crowd) and parts.sender.slow_free() == 0)
+        until(lambda: len(parts.sender.divide(crowd)[1]) == len(crowd) and parts.sender.slow_free() == 0)
         time.sleep(2.0)  # the first requests, one for each, have ended; since then they share the places
-        _until(lambda: parts.sender.slow_free() == 0)
+        until(lambda: parts.sender.slow_free() == 0)
         time.sleep(0.1)
         parts.begin_stop()
         worker.join(20)
