@@ -5,6 +5,9 @@ const crypto = require('crypto');
 
 const TOLERANCE = 300; // seconds that the attempt's time may lie from now, against replays of captured requests
 
+const PUBLIC_BYTES = 32; // of an Ed25519 key
+const SPKI = Buffer.from('302a300506032b6570032100', 'hex'); // what stands before such a key in DER (RFC 8410)
+
 class SignatureError extends Error {
   constructor(message) {
     super(message);
@@ -15,7 +18,7 @@ class SignatureError extends Error {
 // Returns true, or throws: a result that nobody looks at must accept nothing.
 //   headers  the request's, in any case: Node's object, or the Headers of fetch
 //   body     the bytes as they came (Buffer, Uint8Array), before any JSON.parse; text counts as its UTF-8 bytes
-//   secret   the webhook's, taken as it is; both in an array while it is being rotated, empty ones are left out
+//   secret   the webhook's, or its public key (whpk_), taken as it is; both in an array while it is being rotated, empty ones are left out
 //   dialect  the webhook's: alva, litestore, cryptlex, shopery or standard
 // Throws SignatureError for a request that doesn't prove its sender (answer 401); Error or TypeError for a receiver
 // without a secret, with an unknown dialect or with a body that was parsed.
@@ -45,10 +48,12 @@ const PROBLEM = {
   // The secret itself: it says nothing about the body, which only https protects.
   shopery: (pairs, body, secret) => compare(pairs, 'X-Shopery-Secret', secret),
   standard(pairs, body, secret, now) {
-    const text = secret.replace(/^whsec_/, '');
+    const isPublic = secret.startsWith('whpk_');
+    const text = secret.replace(/^(whsec|whpk)_/, '');
     const key = Buffer.from(text, 'base64'); // the key is what the base64 decodes to
-    if (!key.length || key.toString('base64').replace(/=+$/, '') !== text.replace(/=+$/, '')) {
-      return 'the secret to verify with is not whsec_ and base64';
+    const isWhole = key.toString('base64').replace(/=+$/, '') === text.replace(/=+$/, '');
+    if (!key.length || !isWhole || (isPublic && key.length !== PUBLIC_BYTES)) {
+      return 'the secret to verify with is not whsec_ and base64, nor a public key, whpk_ and base64';
     }
     const [id, timestamp] = [only(pairs, 'webhook-id'), only(pairs, 'webhook-timestamp')];
     if (!id || !/^[0-9]{1,12}$/.test(timestamp || '')) return 'webhook-id or webhook-timestamp is missing or wrong';
@@ -56,12 +61,19 @@ const PROBLEM = {
     const signed = Buffer.concat([Buffer.from(`${id}.${timestamp}.`), body]);
     // While a secret is being rotated there are several signatures: one must fit.
     const given = (only(pairs, 'webhook-signature') || '').split(' ');
+    if (isPublic) return fitsPair(key, signed, given) ? '' : 'webhook-signature has no v1a signature of this key and body';
     const expected = `v1,${hmac(key, signed, 'base64')}`;
     return given.some((value) => equal(value, expected)) ? '' : 'webhook-signature does not fit this secret and body';
   },
 };
 
 const DIALECTS = Object.keys(PROBLEM);
+
+function fitsPair(raw, signed, given) {
+  const key = crypto.createPublicKey({ key: Buffer.concat([SPKI, raw]), format: 'der', type: 'spki' });
+  const signatures = given.filter((value) => value.startsWith('v1a,')).map((value) => Buffer.from(value.slice(4), 'base64'));
+  return signatures.some((signature) => crypto.verify(null, signed, key, signature));
+}
 
 function hmac(key, bytes, encoding) {
   return crypto.createHmac('sha256', key).update(bytes).digest(encoding);

@@ -75,3 +75,20 @@ test('an old attempt and a wrong secret of standard', () => {
 test('there is no such dialect', () => {
   for (const name of ['stripe', 'constructor', '']) assert.throws(() => verify({}, BODY, 'secret', name), /no dialect/);
 });
+
+test('a public key verifies what its pair signed, and nothing else', () => {
+  const pair = crypto.generateKeyPairSync('ed25519');
+  const other = crypto.generateKeyPairSync('ed25519');
+  const known = (each) => `whpk_${each.publicKey.export({ format: 'der', type: 'spki' }).subarray(-32).toString('base64')}`;
+  const sign = (each) => `v1a,${crypto.sign(null, Buffer.concat([Buffer.from(`evt_1.${NOW}.`), BODY]), each.privateKey).toString('base64')}`;
+  const sent = (signature) => ({ 'webhook-id': 'evt_1', 'webhook-timestamp': String(NOW), 'webhook-signature': signature });
+  for (const signature of [sign(pair), `${sign(other)} ${sign(pair)}`, `v1,AAAA ${sign(pair)}`]) {
+    assert.strictEqual(verify(sent(signature), BODY, known(pair), 'standard', { now: NOW }), true);
+  }
+  for (const signature of [sign(other), 'v1a,AAAA', 'v1a,', '', sign(pair).slice(4), request('standard', WHSEC)['webhook-signature']]) {
+    refuses(sent(signature), BODY, known(pair), 'standard');
+  }
+  refuses(sent(sign(pair)), Buffer.concat([BODY, Buffer.from(' ')]), known(pair), 'standard');
+  refuses(sent(sign(pair)), BODY, WHSEC, 'standard');
+  refuses(sent(sign(pair)), BODY, 'whpk_AAAA', 'standard');
+});
