@@ -46,7 +46,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     ReasonCode.CANCELLED: "Cancelled by {by}.",
     ReasonCode.DISCARDED: "Discarded by {by}.{note}",
     ReasonCode.EXPUNGED: "The event's payload was expunged by {by}.",
-    ReasonCode.ANSWERED_WITH_SUCCESS: "Delivered; your server answered {status}.",
+    ReasonCode.ANSWERED_WITH_SUCCESS: "Delivered; your endpoint answered {status}.",
     ReasonCode.FETCHED: "Delivered; it was fetched from the feed and acknowledged.",
     ReasonCode.PAUSED: "The webhook was paused on {since}{actor}; the event is sent when somebody resumes it.",
     ReasonCode.PAUSED_BY_ITSELF: (

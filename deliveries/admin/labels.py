@@ -45,7 +45,7 @@ ERRORS: dict[str, tuple[str, str]] = {
         "Check that the port speaks HTTP, and https where the URL does.",
     ),
     ErrorClass.REDIRECT: ("Redirect", "We don't follow redirects. Put the final address into the URL."),
-    ErrorClass.HTTP_ERROR: ("Error status", "Your server answered, but not with 2xx. Its error log says why."),
+    ErrorClass.HTTP_ERROR: ("Error status", "Your endpoint answered, but not with 2xx. Its error log says why."),
     ErrorClass.CERTIFICATE_REFUSED: (
         "Client certificate refused",
         "Have your server trust the certificate shown on the webhook's page, or give the webhook another one.",

@@ -108,10 +108,10 @@ def diagnosis(outcome: Outcome, kind: str = webhook_rules.HTTPS) -> tuple[str, s
         )
     if outcome.status_code != 200:
         return "success", (
-            f"It works: your server answered {outcome.status_code} in {took}. Any 2xx counts as delivered; some "
+            f"It works: your endpoint answered {outcome.status_code} in {took}. Any 2xx counts as delivered; some "
             "platforms' documents ask for exactly 200."
         )
-    return "success", f"It works: your server answered 200 in {took}."
+    return "success", f"It works: your endpoint answered 200 in {took}."
 
 
 def _own_secrets(draft: Webhook, webhook: Webhook | None) -> list[str]:

@@ -62,7 +62,7 @@ def test_a_merchants_first_day(house: House, visit: Visit, receiver: Receiver, c
 
     # Test: a signed sample, and what the server answered.
     page.get_by_role("button", name="Send test").click()
-    expect(page.locator("[data-diagnosis]")).to_contain_text("It works: your server answered 200")
+    expect(page.locator("[data-diagnosis]")).to_contain_text("It works: your endpoint answered 200")
     merchant_webhooks.verify(*receiver.got[0], secret)
     webhook_page = page.url
 

@@ -115,7 +115,7 @@ SENTENCES: list[tuple[ReasonCode, dict[str, Any], str]] = [
     (ReasonCode.DISCARDED, {"by": "Ann", "note": "a test order"}, "Discarded by Ann. a test order"),
     (ReasonCode.DISCARDED, {"by": "Ann", "note": ""}, "Discarded by Ann."),
     (ReasonCode.EXPUNGED, {"by": "ada"}, "The event's payload was expunged by ada."),
-    (ReasonCode.ANSWERED_WITH_SUCCESS, {}, "Delivered; your server answered 503."),
+    (ReasonCode.ANSWERED_WITH_SUCCESS, {}, "Delivered; your endpoint answered 503."),
     (ReasonCode.ACKNOWLEDGED, {"by": "ada"}, "It was fetched from the feed and acknowledged by ada."),
     (ReasonCode.FETCHED, {}, "Delivered; it was fetched from the feed and acknowledged."),
     (ReasonCode.AWAITS_FETCH, {}, "It waits in the feed to be fetched."),

@@ -44,7 +44,7 @@ SITUATIONS: list[tuple[ReasonCode, Callable[[], Webhook], str]] = [
     (ReasonCode.CANCELLED, situations.cancelled, "Cancelled by Ann."),
     (ReasonCode.DISCARDED, situations.discarded, "Discarded by Ann. A test order."),
     (ReasonCode.EXPUNGED, situations.expunged, "The event's payload was expunged by ada."),
-    (ReasonCode.ANSWERED_WITH_SUCCESS, situations.delivered, "Delivered; your server answered 200."),
+    (ReasonCode.ANSWERED_WITH_SUCCESS, situations.delivered, "Delivered; your endpoint answered 200."),
     (ReasonCode.AWAITS_FETCH, situations.waits_in_a_feed, "It waits in the feed to be fetched."),
     (ReasonCode.AWAITS_ACKNOWLEDGEMENT, situations.was_fetched, "It was fetched from the feed; the next request with"),
     (ReasonCode.ACKNOWLEDGED, situations.was_acknowledged, "It was fetched from the feed and acknowledged by ada."),

@@ -84,7 +84,7 @@ def test_a_test_sends_a_signed_sample_and_shows_the_whole_exchange(
     assert headers["webhook-test"] == "true"
     text = page.content.decode()
     for shown in (
-        "It works: your server answered 200",
+        "It works: your endpoint answered 200",
         "X-Alva-HMAC-SHA256",
         "hello",
         "HTTP 200",
@@ -105,7 +105,7 @@ def test_a_webhook_can_be_tested_before_it_is_saved(shop: Shop, browser: Client,
 @pytest.mark.parametrize(
     ("status", "told"),
     [
-        (204, "It works: your server answered 204"),
+        (204, "It works: your endpoint answered 204"),
         (401, "Your server rejected the signature."),
         (404, "Nothing answers at this path."),
         (302, "We don't follow redirects."),

@@ -34,7 +34,7 @@ def test_the_test_panel_speaks_of_no_server_where_there_is_none(kind: str) -> No
     for outcome in (Outcome(200, total_ms=12.0), Outcome(200, total_ms=9000.0), Outcome(204, total_ms=1.0)):
         tone, text = panel.diagnosis(outcome, kind)
         assert (tone, "server" in text) == ("success", False)
-    assert "your server answered 200" in panel.diagnosis(Outcome(200, total_ms=12.0))[1]
+    assert "your endpoint answered 200" in panel.diagnosis(Outcome(200, total_ms=12.0))[1]
 
 
 @pytest.mark.parametrize(("settings_of", "place"), PLACES, ids=lambda each: each if isinstance(each, str) else "")
