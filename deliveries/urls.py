@@ -9,6 +9,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from subscriptions import desk
 from subscriptions.api import shopery
 from subscriptions.api.base import NotFoundView
+from subscriptions.conf import settings
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include("subscriptions.api.urls")),
@@ -20,11 +21,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
 
 if desk.is_possible():
     from subscriptions.invitation_page import invitation
-    from subscriptions.portal_page import portal
 
-    urlpatterns += [
-        path("invitations/<str:token>/", invitation, name="invitation"),
-        path("portal/<str:token>/", portal, name="portal"),
-    ]
+    urlpatterns.append(path("invitations/<str:token>/", invitation, name="invitation"))
+    if (
+        settings.WEBHOOKS_IS_SERVICE
+    ):  # accounts of portal links are the service's; another project signs in its own people
+        from subscriptions.portal_page import portal
+
+        urlpatterns.append(path("portal/<str:token>/", portal, name="portal"))
     if desk.is_beside():
         urlpatterns.append(path("", desk.site().urls))

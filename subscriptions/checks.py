@@ -54,7 +54,9 @@ def _wrong(given: Mapping[Any, Any]) -> Iterator[CheckMessage]:
         if option is None or (option.required and not value):
             continue
         try:
-            option.check(value)
+            used = option.check(value)
+            if used != (list(value) if isinstance(value, tuple | set | frozenset) else value):
+                raise ValueError(f"write it as {used!r}")  # it is used as it is given
         except (ValueError, TypeError) as error:
             shown = "" if option.secret else f" = {value!r}"
             text = f"{NAME}[{key!r}]{shown}: {error}."

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.contrib.auth import login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
@@ -23,5 +26,7 @@ def portal(request: HttpRequest, token: str) -> HttpResponse:
     request.session.flush()
     login(request, entry.user, backend="django.contrib.auth.backends.ModelBackend")
     request.session[PERSON] = entry.person
-    request.session.set_expiry(SESSION_SECONDS)
+    request.session.set_expiry(
+        timezone.now() + timedelta(seconds=SESSION_SECONDS)
+    )  # from now, whatever is written later
     return HttpResponseRedirect(entry.target)

@@ -36,8 +36,8 @@ class RowDetails(TemplateSection):
     template_name = "desk/log_row_later.html"
 
     def get_context_data(self, request: HttpRequest, instance: Delivery) -> dict[str, Any]:
-        """Return the row."""
-        return {"delivery": instance}
+        """Return where the row's details are; made without a request, the template can't tell which site it is on."""
+        return {"row_url": desk.reverse("webhooks_deliveries_delivery_row", instance.pk)}
 
 
 @desk.register(Delivery)

@@ -19,6 +19,7 @@ from django.db.models import Exists, Q
 from django.db.models.functions import JSONObject
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from subscriptions.admin.scoping import VIEWER
 
@@ -38,16 +39,17 @@ def ticket(request: HttpRequest) -> str:
     if settings.SESSION_ENGINE != "django.contrib.sessions.backends.db" or not request.session.session_key:
         return ""
     user: Any = request.user
-    return signing.dumps([user.pk, request.session.session_key, user.get_session_auth_hash()[:32]], salt=_SALT)
+    return signing.dumps([user.pk, _digest(request.session.session_key), user.get_session_auth_hash()[:32]], salt=_SALT)
 
 
 def recognise(request: HttpRequest, admin_site: Any) -> None:
     """Set who asks, by the ticket `t` of the address. One query. Raises NotSignedIn."""
     try:
-        key, session, proof = signing.loads(request.GET.get("t", ""), salt=_SALT, max_age=TICKET_LIFE)
+        key, digest, proof = signing.loads(request.GET.get("t", ""), salt=_SALT, max_age=TICKET_LIFE)
     except signing.BadSignature:
         raise NotSignedIn from None
-    if not hmac.compare_digest(session, request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")):
+    session = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
+    if not hmac.compare_digest(digest, _digest(session)):
         raise NotSignedIn
     is_open = Exists(Session.objects.filter(session_key=session, expire_date__gt=timezone.now()))
     of_each = JSONObject(
@@ -63,6 +65,11 @@ def recognise(request: HttpRequest, admin_site: Any) -> None:
     }
     if not admin_site.has_permission(request):
         raise NotSignedIn
+
+
+def _digest(session_key: str) -> str:
+    """Return what a page may show of its session's key: scripts can read pages, and must not read the cookie."""
+    return salted_hmac(_SALT, session_key, algorithm="sha256").hexdigest()
 
 
 def answer(request: HttpRequest, admin_site: Any, make: Any) -> JsonResponse:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rest_framework import serializers
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -74,8 +75,11 @@ class WebhookPreview(ApiView):
         """Try a filter, chosen fields and a transformation on the catalogue's examples and the last events.
 
         Of the events that the webhook listens to: at most five examples and the five newest of the merchant's. Nothing
-        is saved and nothing sent; settings left out are the webhook's own. 422 for those that a webhook can't have.
+        is saved and nothing sent; settings left out are the webhook's own. 422 for those that a webhook can't have. The
+        key needs the scope `read` beside `manage`.
         """
+        if "read" not in self.credential.scopes:  # it shows what events hold
+            raise PermissionDenied('This needs the scope "read" beside "manage".', code="missing_scope")
         webhook = lookups.one(webhooks.webhooks_of(self.merchant).select_related("merchant"), id)
         given: dict[str, Any] = self.body(TrySerializer)
         for name, value in validators.clean_webhook(given, dialect=webhook.dialect, present=webhook).items():

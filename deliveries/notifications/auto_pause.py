@@ -11,6 +11,7 @@ from deliveries.models import Notice, Watch, WebhookState
 from deliveries.reasons import AUTO_PAUSE
 from subscriptions import services
 from subscriptions.conf import settings
+from subscriptions.webhook_rules import PULL
 
 if TYPE_CHECKING:
     from deliveries.notifications.watcher import Seen
@@ -43,7 +44,7 @@ def _is_lasting(state: WebhookState, watch: Watch) -> bool:
     webhook, since = state.webhook, state.failing_since
     if not settings.WEBHOOKS_AUTO_PAUSE_FAILURES or since is None:
         return False
-    if webhook.paused_at is not None or not webhook.is_enabled:
+    if webhook.paused_at is not None or not webhook.is_enabled or webhook.kind == PULL:  # no probe would resume a feed
         return False
     failures = state.failures
     if watch.spared_at is not None and since <= watch.spared_at:  # still the run in which somebody resumed it

@@ -6,7 +6,9 @@ change. So places follow the order of commits, and a cursor, which is a place, p
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,7 +23,7 @@ from deliveries.queueing.webhook_settings import WebhookSettings
 from subscriptions.conf import settings
 from subscriptions.models import Webhook
 
-PAGE_BYTES: Final = 4 * 1024**2
+PAGE_BYTES: Final = 512 * 1024
 """Bytes of event data that a page holds, unless one event alone has more."""
 EXPIRY_ROUNDS: Final = 20
 """Chunks of what is too old that a page closes before it gives anything; the scheduler closes the rest."""
@@ -129,14 +131,21 @@ def with_news(webhook_ids: Iterable[int]) -> list[int]:
     return [row.id for row in fetch(_SQL["with_news"], {"webhook_ids": literal(webhook_ids)})]
 
 
-def expire(webhook_id: int | None = None) -> None:
-    """Close what is too old in this feed, or in all: nobody claims there, and so would meet it."""
+def expire(webhook_id: int | None = None, *, seconds: float = math.inf) -> None:
+    """Close what is too old in this feed, or in all: nobody claims there, and so would meet it.
+
+    After `seconds` it leaves the rest to the next call.
+    """
+    until = time.monotonic() + seconds
     given = {"webhook_id": webhook_id, "expire_after": settings.WEBHOOKS_EXPIRE_AFTER}
     for _round in range(EXPIRY_ROUNDS):
         found: Collection[int] = [row.id for row in fetch(_SQL["expired"], given)]
         if not found:
             return
-        expiry.close(found)
+        for pk in found:
+            expiry.close([pk])
+            if time.monotonic() >= until:
+                return
 
 
 def _claimed(row: Any, webhook: WebhookSettings) -> Claimed:

@@ -75,11 +75,11 @@ def fetch_page(webhook: Webhook, after: Cursor | None, limit: int, by: str) -> P
             position = after.position
             _acknowledge(own, feed, position, by)
         rows = [] if webhook.paused_at else feeds.page(own, feed, position, limit)
-    items, unmade = _made(webhook, rows, feed.now)
+    items, unmade, passed = _made(webhook, rows, feed.now)
     if unmade:
         _give_up(own, unmade, feed.now)
     tests = _tests(own, Cursor.of(webhook, position, feed.now))
-    return Page(tests + items, Cursor.of(webhook, rows[-1].token if rows else position, feed.now))
+    return Page(tests + items, Cursor.of(webhook, passed or position, feed.now))
 
 
 def _tests(own: WebhookSettings, cursor: Cursor) -> list[Item]:
@@ -115,10 +115,15 @@ def _acknowledge(own: WebhookSettings, feed: Feed, position: int, by: str) -> No
 Unmade = tuple[Claimed, str, ErrorClass]
 
 
-def _made(webhook: Webhook, rows: Sequence[Claimed], now: datetime) -> tuple[list[Item], list[Unmade]]:
-    items, unmade = [], []
+def _made(webhook: Webhook, rows: Sequence[Claimed], now: datetime) -> tuple[list[Item], list[Unmade], int]:
+    """Return messages, rows that none can be made of, and the place up to which that is known; 0 for none.
+
+    A fault of ours may pass (a key that is missing for a while): the row stays, and what follows waits behind it.
+    """
+    items, unmade, passed = [], [], 0
     for row in rows:
         if row.data == EXPUNGED:  # delivered before; what is open keeps its payload
+            passed = row.token
             continue
         try:
             request = render(row, resolvers.freshest(row), now)
@@ -126,14 +131,14 @@ def _made(webhook: Webhook, rows: Sequence[Claimed], now: datetime) -> tuple[lis
             unmade.append((row, str(error), ErrorClass.TRANSFORMATION_FAILED))
         except ValueError as error:
             unmade.append((row, f"The message could not be made: {error}", ErrorClass.INTERNAL))
-        except Exception as error:
+        except Exception:
             log.exception("render_failed", delivery=row.public_id)
-            why = f"The message could not be made ({type(error).__name__}); our log says why."
-            unmade.append((row, why, ErrorClass.INTERNAL))
+            break
         else:
             cursor = Cursor.of(webhook, row.token, now)
             items.append(Item(row.public_id, row.event_id, row.event_type, request, cursor))
-    return items, unmade
+        passed = row.token
+    return items, unmade, passed
 
 
 def _give_up(own: WebhookSettings, unmade: Sequence[Unmade], now: datetime) -> None:
@@ -141,6 +146,7 @@ def _give_up(own: WebhookSettings, unmade: Sequence[Unmade], now: datetime) -> N
     details = {row.token: (detail, error) for row, detail, error in unmade}
     decision = Dead(Reason(ReasonCode.PERMANENT_FAILURE))
     with transaction.atomic():
+        feeds.ask(own.webhook_id)  # locked first, as by another consumer that asks now
         decided = []
         for place, (detail, error) in details.items():
             for row in feeds.take(own, place, place):

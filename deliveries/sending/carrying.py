@@ -14,15 +14,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-import structlog
-
 from deliveries.queueing.webhook_settings import WebhookSettings
 from deliveries.sending.destinations import oauth2, sign_in
 from deliveries.sending.destinations.oauth2 import Token
 from deliveries.sending.process_transport import transport
-from deliveries.transport import Outcome, Request
+from deliveries.transport import ErrorClass, Outcome, Request
+from subscriptions.logs import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 KEPT_MAX: Final = 10_000
 """Tokens that a process keeps."""
@@ -67,7 +66,7 @@ class Tokens:
         with self._lock:
             kept, failed = self._kept.get(key), self._failed.get(key)
             found: Token | Outcome | None = None
-            request: Request | None = None
+            is_first = False
             if kept is not None and kept.is_fresh:
                 found = kept.token
             elif failed is not None and time.monotonic() < failed[0]:
@@ -76,10 +75,10 @@ class Tokens:
                 self._waiting[key].append(then)
                 return
             else:
-                request = oauth2.token_request(webhook)
                 self._waiting[key] = [then]
-        if request is not None:
-            transport().submit(request, lambda outcome: self._fetched(key, webhook, outcome))
+                is_first = True
+        if is_first:
+            self._fetch(key, webhook)
         elif found is not None:
             then(found)
 
@@ -100,6 +99,16 @@ class Tokens:
                 return False
             del self._kept[key]
             return True
+
+    def _fetch(self, key: Key, webhook: WebhookSettings) -> None:
+        """Ask for a token. Where that can't be done, all who wait for it are told: nobody else would."""
+        try:
+            request = oauth2.token_request(webhook)
+            transport().submit(request, lambda outcome: self._fetched(key, webhook, outcome))
+        except Exception as error:
+            log.exception("token_not_asked", webhook=webhook.webhook)
+            why = f"The token could not be asked for ({type(error).__name__}); the sender's log says why."
+            self._fetched(key, webhook, Outcome(error=ErrorClass.INTERNAL, detail=why, total_ms=0.0))
 
     def _fetched(self, key: Key, webhook: WebhookSettings, outcome: Outcome) -> None:
         found = oauth2.read(outcome, webhook)

@@ -5,6 +5,7 @@ Tried on the catalogue's examples and the merchant's last real events, as `webho
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,9 @@ from deliveries.sending.webhook_advice import EVENTS_MAX, Sample
 
 PREVIEW_EXAMPLES_MAX: Final = 5
 """Catalogue examples of a preview, beside the last real events."""
+PREVIEWS_SECONDS: Final = 0.5
+"""Of the processor, after which no further sample is tried."""
+TOO_COSTLY: Final = "Not tried: the samples before it took all the time that a preview has."
 EXAMPLE_ID: Final = "evt_00000000000000000000000000"
 """Stands for an event's id in a preview of the catalogue's example."""
 
@@ -40,7 +44,11 @@ def previews(webhook: WebhookSettings, expression: str, samples: Sequence[Sample
     """Return what a webhook with these settings and this filter would send for some of the samples, the newest last."""
     examples = [sample for sample in samples if not sample.public_id][:PREVIEW_EXAMPLES_MAX]
     events = [sample for sample in samples if sample.public_id][:EVENTS_MAX]
-    return [_preview(webhook, expression, sample) for sample in [*examples, *events]]
+    until = time.thread_time() + PREVIEWS_SECONDS
+    return [
+        _preview(webhook, expression, sample) if time.thread_time() < until else Preview(sample, reason=TOO_COSTLY)
+        for sample in [*examples, *events]
+    ]
 
 
 def _preview(webhook: WebhookSettings, expression: str, sample: Sample) -> Preview:

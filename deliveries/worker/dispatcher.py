@@ -118,7 +118,8 @@ def _dispatch_until_idle(process: Engine, dispatcher_id: str, slow: dict[int, No
             if taken.left and not quick:
                 continue  # the quick ones may be among those that are left
             claimed_at = idle_since = time.monotonic()
-            if taken.left or (saturated and claimed_at - called_at > FULL):
+            is_short = bool(slow) and not process.sender.slow_free()  # other processes have places for them
+            if taken.left or ((saturated or is_short) and claimed_at - called_at > FULL):
                 wakeups.call_another()
                 called_at = claimed_at
             if not (_dispatch(process, quick, free, max_bytes) and _dispatch_slow(process, slow)):

@@ -80,7 +80,7 @@ class Scheduler(threading.Thread):
         if time.monotonic() >= self._heal_at:
             self._healed = heal(self._healed)
             with borrowed():
-                feeds.expire()
+                feeds.expire(seconds=HEAL_SLICE)
             self._heal_at = time.monotonic() + (HEAL_INTERVAL if self._healed == ordering.FRONT else 0)
 
 

@@ -118,13 +118,13 @@ def choose_columns(request: HttpRequest, model_admin: Any) -> HttpResponse:
     offered = model_admin.columns_on_offer(request)
     chosen = [name for name in request.POST.getlist("column") if name in offered]
     if "usual" in request.POST:
-        answer.delete_cookie(_cookie(model_admin), path="/admin/")
+        answer.delete_cookie(_cookie(model_admin), path=desk.reverse("index"))
     else:
         answer.set_cookie(
             _cookie(model_admin),
             ".".join(chosen or [model_admin.list_display[0]]),
             max_age=COLUMNS_KEPT,
-            path="/admin/",
+            path=desk.reverse("index"),
             secure=settings.SESSION_COOKIE_SECURE,
             httponly=True,
             samesite="Lax",

@@ -96,13 +96,16 @@ def open_portal_link(token: str, *, now: datetime | None = None) -> Entry | None
 
 def _account(merchant: Merchant, role: str) -> User:
     """Return the merchant's account for a role, made when it is first needed."""
-    user, is_new = User.objects.get_or_create(
+    user, _is_new = User.objects.get_or_create(
         username=f"portal.{merchant.public_id}.{role}", defaults={"is_staff": True, "password": "!"}
     )
-    if is_new:
+    # Whoever changed its role on the members' page: a link gives the role that it was made for.
+    _membership, is_member_anew = Membership.objects.update_or_create(
+        merchant=merchant, user=user, defaults={"role": role}
+    )
+    if is_member_anew:  # somebody removed it, and meant the sessions that were open
         user.set_unusable_password()
         user.save(update_fields=["password"])
-    Membership.objects.get_or_create(merchant=merchant, user=user, defaults={"role": role})
     return user
 
 

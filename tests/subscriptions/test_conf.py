@@ -163,3 +163,17 @@ def test_no_module_reads_an_option_past_the_one_place() -> None:
         for name in re.findall(r"settings\.(WEBHOOKS_\w+)", path.read_text("utf-8"))
     }
     assert read_there <= KEYS.keys()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("ALLOWED_PORTS", ["443"]), ("ALLOWED_PORTS", ["443", 8443]), ("BATCH_MAX", "7"), ("BATCH_MAX", 7.0)],
+)
+def test_a_value_in_another_form_than_it_is_used_in_is_found(settings: Any, key: str, value: Any) -> None:
+    """It is used as it is given: a port in quotes would fail at each send."""
+    assert len(found(settings, {**ENOUGH, key: value})) == 1
+
+
+@pytest.mark.parametrize(("key", "value"), [("ALLOWED_PORTS", (443,)), ("ALLOWED_NETWORKS", ("10.0.0.0/8",))])
+def test_lists_may_be_tuples(settings: Any, key: str, value: Any) -> None:
+    assert found(settings, {**ENOUGH, key: value}) == []

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from subscriptions import services
-from subscriptions.models import PortalLink
+from subscriptions.models import Membership, PortalLink
 from subscriptions.services import portal
 from tests.support.api import Client, attrs
 from tests.support.desk import Shop, make_shop
@@ -162,3 +162,31 @@ def test_only_the_listed_origins_frame_a_session_that_a_link_opened(settings: An
     assert framing(browser) == (PLATFORM, "")
     assert framing(person) == ("'none'", "DENY")
     assert framing(Browser(), "/admin/login/") == ("'none'", "DENY")
+
+
+def test_a_link_gives_the_role_it_was_made_for_whatever_its_account_had_become(shop: Shop) -> None:
+    opened(shop, role="viewer")
+    Membership.objects.filter(user__username__endswith=".viewer").update(role="owner")
+    browser = opened(shop, role="viewer")
+    assert browser.get(reverse("admin:webhooks_subscriptions_apikey_changelist")).status_code == 403
+    assert pause(browser, shop) == 403
+
+
+def test_a_session_that_was_shut_out_stays_out_when_the_next_link_is_opened(shop: Shop) -> None:
+    first = opened(shop)
+    Membership.objects.get(user__username__endswith=".developer").delete()
+    opened(shop)
+    assert pause(first, shop) == 302
+    shop.webhook.refresh_from_db()
+    assert shop.webhook.paused_at is None
+
+
+def test_the_session_ends_eight_hours_after_the_link_whatever_is_done_in_it(shop: Shop) -> None:
+    browser = opened(shop)
+    [before] = Session.objects.filter(session_key=browser.session.session_key).values_list("expire_date", flat=True)
+    session = browser.session
+    session["something"] = "written"
+    session.save()
+    [after] = Session.objects.filter(session_key=session.session_key).values_list("expire_date", flat=True)
+    assert before == after
+    assert abs(before - timezone.now() - timedelta(hours=8)) < timedelta(minutes=1)

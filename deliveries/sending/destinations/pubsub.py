@@ -16,13 +16,12 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from deliveries.dialects import Message
 from deliveries.dialects.base import USER_AGENT, unix_seconds
 from deliveries.queueing import ordering
 from deliveries.queueing.webhook_settings import WebhookSettings
-from deliveries.sending.destinations import base
+from deliveries.sending.destinations import base, certificates
 from deliveries.sending.destinations.base import Destination
 from deliveries.transport import ErrorClass, Outcome, Request
 from subscriptions.webhook_rules import CheckedDestination, KindField
@@ -95,9 +94,9 @@ def _check_private_key(text: str) -> str:
 
 @lru_cache(maxsize=256)
 def _private_key(text: str) -> RSAPrivateKey:
-    key = load_pem_private_key(text.encode(), password=None)
-    if not isinstance(key, RSAPrivateKey):
-        raise ValueError("not an RSA key")
+    key = certificates.load_key(text)
+    if not isinstance(key, RSAPrivateKey) or key.key_size > certificates.RSA_BITS_MAX:
+        raise ValueError("not an RSA key of a usable size")
     return key
 
 

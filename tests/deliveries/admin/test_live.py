@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -186,3 +187,12 @@ def test_staff_follow_everybodys(shop: Shop) -> None:
     assert Merchant.objects.count() == 2
     page = opened(staff)
     assert len(ask(staff, page, open="", newest="0").json()["rows"]) == 2
+
+
+def test_a_page_shows_nothing_that_its_session_could_be_used_with(shop: Shop, browser: Client) -> None:
+    """A script may read the page, and proxies log its address; the cookie is for neither."""
+    session = browser.session.session_key
+    page = opened(browser)
+    told = signing.loads(page["ticket"], salt=live._SALT)
+    assert session not in json.dumps(told)
+    assert session not in browser.get(LOG).content.decode()

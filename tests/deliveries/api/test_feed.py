@@ -13,6 +13,7 @@ from deliveries.models import Attempt, DeadLetter, Delivery
 from deliveries.models.webhook_states import Counter
 from deliveries.publishing import publish
 from deliveries.queueing import claims, feeds
+from deliveries.recording import feed as feed_recording
 from deliveries.review import manual_actions
 from subscriptions import services
 from subscriptions.models import ApiKey
@@ -226,3 +227,49 @@ def test_a_page_holds_no_more_than_its_bytes(shop, consumer, monkeypatch):
     monkeypatch.setattr(feeds, "PAGE_BYTES", 10)
     ids = published(shop, 2)
     assert [consumer.fetch() for _ in range(3)] == [ids[:1], ids[1:], []]
+
+
+def test_a_fault_of_ours_keeps_the_event_and_what_follows_until_it_has_passed(shop, consumer, monkeypatch):
+    """A key that is missing for an hour would else send a whole backlog to review, a page a request."""
+    ids = published(shop, 4)
+    real = feed_recording.render
+
+    def fails_at_the_third(row, *more):
+        if row.event_id == ids[2]:
+            raise RuntimeError("The key is not there.")
+        return real(row, *more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(feed_recording, "render", fails_at_the_third)
+        assert consumer.fetch() == ids[:2]
+        assert consumer.fetch() == consumer.fetch() == []
+    assert not DeadLetter.objects.exists()
+    assert consumer.fetch() == ids[2:]
+
+
+def test_an_event_that_no_message_can_be_made_of_holds_nobody_up(shop, consumer, monkeypatch):
+    ids = published(shop, 3)
+    real = feed_recording.render
+
+    def refuses_the_second(row, *more):
+        if row.event_id == ids[1]:
+            raise ValueError("It has no shape.")
+        return real(row, *more)
+
+    monkeypatch.setattr(feed_recording, "render", refuses_the_second)
+    assert consumer.fetch() == [ids[0], ids[2]]
+    assert consumer.fetch() == []
+    assert DeadLetter.objects.get().delivery.event.public_id == ids[1]
+
+
+def test_too_old_events_are_closed_in_slices(shop, feed, settings):
+    """On the scheduler's thread, whose heartbeat must not wait for a long backlog."""
+    settings.WEBHOOKS_EXPIRE_AFTER = 3600.0
+    other = make_feed(shop)
+    published(shop, 2)
+    day = timedelta(days=1)
+    Delivery.objects.update(created_at=F("created_at") - day, due_at=F("due_at") - day)
+    feeds.expire(seconds=0.0)
+    assert set(Delivery.objects.filter(status="cancelled").values_list("webhook_id", flat=True)) < {feed.pk, other.pk}
+    feeds.expire()
+    assert set(Delivery.objects.values_list("status", flat=True)) == {"cancelled"}

@@ -166,3 +166,11 @@ def test_nothing_is_published_about_deliveries_of_the_news_itself():
     assert set(operational(merchant)) == {"webhook.paused"}
     assert ("dead", 6) in notices(), "people are told all the same"
     assert ("recovered", 1) in notices()
+
+
+def test_a_feed_is_not_paused_by_itself(lasting):
+    """Nothing is tried there from time to time that could end the pause."""
+    Webhook.objects.update(kind="pull", url="")
+    watcher.look()
+    lasting.refresh_from_db()
+    assert lasting.paused_at is None

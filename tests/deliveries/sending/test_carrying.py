@@ -217,3 +217,27 @@ def test_tokens_show_in_nothing_that_is_printed(server: TokenServer, endpoint: P
     webhook.send()
     webhook.statuses(1)
     assert server.given[0] not in repr(webhook.tokens.__dict__)
+
+
+@pytest.mark.parametrize("fault", ["the transport takes nothing", "the credentials can't be read"])
+def test_a_token_that_cant_be_asked_for_fails_the_attempt_and_the_next_one_asks_again(
+    fault: str, server: TokenServer, endpoint: ProtectedEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waited for it would else wait for ever, with a place among the open requests."""
+    webhook = Webhook(endpoint.url, server.settings())
+
+    def fails(*_: Any) -> Any:
+        raise RuntimeError("no thread, no file, no key")
+
+    monkeypatch.setattr(carrying, "FAILED_FOR", 0.0)
+    with monkeypatch.context() as patched:
+        if "transport" in fault:
+            patched.setattr(carrying, "transport", fails)
+        else:
+            patched.setattr(carrying.oauth2, "token_request", fails)
+        webhook.send(1)
+        webhook.send(2)
+        assert webhook.statuses(2) == [None, None]
+    assert "could not be asked for" in webhook.outcomes[0][0].detail
+    webhook.send(3)
+    assert webhook.statuses(3)[-1] == 200

@@ -13,7 +13,7 @@ from django.urls import reverse
 from deliveries.models import DeadLetter
 from deliveries.publishing import publish
 from deliveries.review import manual_actions
-from deliveries.sending import webhook_advice
+from deliveries.sending import previews, webhook_advice
 from merchant_webhooks.verification import verify
 from subscriptions import services
 from subscriptions.models import Webhook
@@ -129,6 +129,22 @@ def test_the_api_previews_on_examples_and_the_last_events_and_changes_nothing() 
     assert any("can't be evaluated" in each["reason"] for each in broken)
     stranger = Client(services.create_api_key(merchant=make_merchant()).text)
     assert stranger.post(f"{path}/preview", {}).status_code == 404
+
+
+def test_a_key_that_reads_nothing_previews_nothing() -> None:
+    """A preview shows what events hold."""
+    webhook = make_webhook(make_merchant(), events=["order.created"])
+    key = services.create_api_key(merchant=webhook.merchant, scopes=["manage"])
+    answer = Client(key.text).post(f"/api/v1/webhooks/{webhook.public_id}/preview", {"transform": "{a: data}"})
+    assert answer.status_code == 403
+    assert "read" in answer.content.decode()
+
+
+def test_a_preview_has_a_time_for_all_samples_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(previews, "PREVIEWS_SECONDS", 0.0)
+    webhook = make_webhook(make_merchant(), events=["order.created", "order.paid"])
+    answer = api_of(webhook).post(f"/api/v1/webhooks/{webhook.public_id}/preview", {"transform": "{id: id}"})
+    assert {each["reason"] for each in answer.json()["previews"]} == {previews.TOO_COSTLY}
 
 
 def test_the_form_keeps_and_previews_it_and_its_page_warns_where_it_gives_nothing() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -28,6 +29,26 @@ def parts(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[Engine]:
     monkeypatch.setattr(slow_webhooks, "SLOW", 0.2)
     settings.WEBHOOKS_OPEN_REQUESTS_MAX = MOST
     yield from own_engine(monkeypatch, idle=0.5)
+
+
+@contextmanager
+def _on_duty(parts: Engine, webhook_ids: list[int]) -> Iterator[None]:
+    """Keep a dispatcher on duty; one that lost Redis is called anew, as by the sweep."""
+    ends = threading.Event()
+
+    def work() -> None:
+        while not ends.is_set():
+            work_and_close(webhook_ids)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        yield
+    finally:
+        ends.set()
+        parts.begin_stop()
+        worker.join(20)
+    assert not worker.is_alive()
 
 
 def _takes(seconds: float) -> Callable[[Connection], None]:
@@ -59,12 +80,10 @@ def crowd(request: pytest.FixtureRequest) -> Iterator[list[int]]:
 def test_a_crowd_of_slow_endpoints_leaves_half_of_the_places(
     empty_redis: redis.Redis, parts: Engine, crowd: list[int]
 ) -> None:
-    worker = threading.Thread(target=work_and_close, args=(crowd,))
-    worker.start()
-    # All are known to be slow once each has had a request that took long.
-    until(lambda: len(parts.sender.divide(crowd)[1]) == len(crowd) and parts.sender.open <= MOST // 2)
     open_now, late = [], []
-    with HostileServer(answers()) as server:
+    with _on_duty(parts, crowd), HostileServer(answers()) as server:
+        # All are known to be slow once each has had a request that took long.
+        until(lambda: len(parts.sender.divide(crowd)[1]) == len(crowd) and parts.sender.open <= MOST // 2)
         quick = make_webhook(url=server.url)
         for _ in range(10):
             delivery = due_one(quick)
@@ -75,17 +94,12 @@ def test_a_crowd_of_slow_endpoints_leaves_half_of_the_places(
             time.sleep(0.1)
     assert max(open_now) <= MOST // 2 + 1
     assert sorted(late)[5] < 0.3, "none waits for a slow request to end"
-    parts.begin_stop()
-    worker.join(20)
-    assert not worker.is_alive()
 
 
 def test_slow_endpoints_get_all_that_is_theirs(empty_redis: redis.Redis, parts: Engine, crowd: list[int]) -> None:
     """Fewer places at a time, and still everything arrives; nothing waits for a sweep that isn't there."""
-    worker = threading.Thread(target=work_and_close, args=(crowd,))
-    worker.start()
-    until(lambda: not Delivery.objects.exclude(status="delivered").exists())
-    worker.join(20)
+    with _on_duty(parts, crowd):
+        until(lambda: not Delivery.objects.exclude(status="delivered").exists())
     assert Delivery.objects.count() == 12 * 8
 
 
