@@ -101,8 +101,8 @@ class JobAdmin(WithRowActions, CursorAdmin):
     )
     def state(self, row: Job) -> tuple[str, str]:
         """Return where it stands."""
-        now = standing(row)
-        return ("running" if now["state"] == "Running" else row.status), now["state"]
+        word = _state(row)
+        return ("running" if word == "Running" else row.status), word
 
     @display(description="Progress")
     def progress(self, row: Job) -> str:
@@ -111,11 +111,14 @@ class JobAdmin(WithRowActions, CursorAdmin):
         return format_html(bar, max(1, row.total), row.done, row.done, row.total)
 
 
+def _state(job: Job) -> str:
+    """Return the state in a word. Between the steps of a job with a rate it is queued for the next one."""
+    return Job.Status.RUNNING.label if job.status == Job.Status.QUEUED and job.position else job.get_status_display()
+
+
 def standing(job: Job) -> dict[str, Any]:
     """Return how far a job is: numbers, the state in a word, a sentence, and what came of its replays."""
     word, left = DONE_WORDS[Job.Kind(job.kind)], job.total - job.done
-    # Between the steps of a job with a rate it is queued for the next one.
-    state = Job.Status.RUNNING.label if job.status == Job.Status.QUEUED and job.position else job.get_status_display()
     if job.status == Job.Status.FAILED:
         told = f"{job.done:,} {word}, then: {job.error}"
     elif job.status == Job.Status.STOPPED:
@@ -131,7 +134,7 @@ def standing(job: Job) -> dict[str, Any]:
     return {
         "done": job.done,
         "total": job.total,
-        "state": state,
+        "state": _state(job),
         "told": told,
         "is_over": job.status in OVER,
         "is_settled": job.status in OVER and not came.waiting,

@@ -37,9 +37,7 @@ class _ClockTimestamp(Func):
     output_field = DateTimeField()
 
 
-def call_due(
-    entries: Iterable[str], is_due: Callable[[str, datetime, datetime], bool], call: Callable[[str], None]
-) -> int:
+def call_due(entries: Iterable[str], is_due: IsDue, call: Callable[[str], None]) -> int:
     """Call the entries that are due; return how many.
 
     Args:
@@ -83,7 +81,7 @@ def _row(entry: str) -> str:
     return f"beat: {entry}"[:30]
 
 
-def _is_due(row: MaintenanceTask, entry: str, now: datetime, is_due: Callable[[str, datetime, datetime], bool]) -> bool:
+def _is_due(row: MaintenanceTask, entry: str, now: datetime, is_due: IsDue) -> bool:
     if row.ran_at is None:
         return True
     if row.ran_at > now + AHEAD:

@@ -33,8 +33,6 @@ BATCH = 50
 """Webhooks tried in one round."""
 BY = AUTO_PAUSE + "a delivery succeeded"
 
-_WAITING = (Delivery.Status.PENDING, Delivery.Status.RETRYING)
-
 
 def send() -> int:
     """Try one delivery of each paused webhook whose time has come; return how many. Outcomes come later: `conclude`."""

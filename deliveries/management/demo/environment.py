@@ -26,11 +26,6 @@ DEVELOPMENT = {
 """Receivers are on this machine and speak plain HTTP, so the demo allows both; its front page is the shop."""
 
 
-def is_apart() -> bool:
-    """Tell whether this is an installation beside the checkout's own, which other commands here don't mean."""
-    return bool(os.environ.get("WEBHOOKS_STATE_DIR"))
-
-
 def needs_redis() -> bool:
     """Tell whether no Redis is named, so that one of our own must be started."""
     return not os.environ.get("REDIS_URL")
