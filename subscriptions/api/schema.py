@@ -51,6 +51,7 @@ _MEANINGS = {
     "405": "Not a method of this address.",
     "406": "Only application/json is answered.",
     "409": "Contradicts the present state, or an Idempotency-Key of another request.",
+    "410": "The cursor leads to what is no longer there, or never was; the error says how to go on.",
     "411": "Bodies in chunks aren't taken.",
     "412": "Changed since you read it.",
     "413": "Too large for one request.",
@@ -180,6 +181,8 @@ class ApiSchema(AutoSchema):
             codes += ["409", "411", "413", "415", "422"]
         if self.method == "GET":
             codes.append("422")
+        if self.path.endswith("/feed"):
+            codes += ["409", "410"]
         if self.method in {"PUT", "PATCH", "DELETE"}:
             codes.append("412")
         return codes

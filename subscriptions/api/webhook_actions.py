@@ -26,7 +26,7 @@ class RotationSerializer(ApiSerializer):
     """A new secret: given or made, and for how long the old one stays."""
 
     secret = formats.CheckedSecret(required=False, max_length=256, help_text="Left out, one is made.")
-    signature = formats.Signature()
+    signature = formats.Signature(allow_null=True)
     overlap = eg(
         Number(
             required=False,
