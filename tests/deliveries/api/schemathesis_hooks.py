@@ -109,9 +109,7 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
         headers["If-Match"] = "*"  # a made-up ETag is 412 before anything else is looked at
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
-    if case.path.endswith(
-        "/feed"
-    ):  # of its kind; no cursor is made up, and nothing waited for
+    if case.path.endswith("/feed"):  # of its kind; no cursor is made up, and nothing waited for
         case.path_parameters["id"] = new_feed().public_id
         case.query = {name: value for name, value in (case.query or {}).items() if name not in {"after", "wait"}}
     elif case.meta.phase.name != "stateful" and "{id}" in case.path:
