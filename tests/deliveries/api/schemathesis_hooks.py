@@ -172,6 +172,7 @@ def settle_kind(body: dict[str, Any]) -> None:
         body["kind"] = "https"
     body.pop("destination", None)
     body.pop("credentials", None)
+    body.pop("sign_in", None)  # its members go with credentials: tests/subscriptions/test_endpoint_sign_in.py
 
 
 def settle_change(body: dict[str, Any]) -> None:
