@@ -86,10 +86,10 @@ FROM unnest(%(id)s::bigint[], %(token)s::bigint[], %(due_at)s::timestamptz[]) AS
 WHERE d.id = r.id AND d.claim_token = r.token
 
 -- name: due_webhooks
--- The webhooks with something due: those that may send, and those that are off, whose open rows are to be closed; no
--- feeds, which send nothing. One index probe a webhook, however many rows are open: DISTINCT would read them all, and so
--- would an EXISTS beside an OR. What is held behind a delivery in review never gets due: where the webhook is off, it is
--- closed, too.
+-- The webhooks with something due: those that may send, and those that are off, whose open rows are to be closed;
+-- no feeds, which send nothing. One index probe a webhook, however many rows are open: DISTINCT would read them all,
+-- and so would an EXISTS beside an OR. What is held behind a delivery in review never gets due: where the webhook is
+-- off, it is closed, too.
 WITH RECURSIVE open(webhook_id) AS (
     SELECT min(webhook_id) FROM webhooks_deliveries_delivery WHERE due_at IS NOT NULL
     UNION ALL
