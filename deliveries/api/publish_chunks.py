@@ -14,7 +14,7 @@ from deliveries.api.publish_requests import Answer, Headers, Request
 from deliveries.db.outages import is_outage
 from deliveries.publishing import chunks
 from deliveries.publishing.chunks import Keep, Uncertain
-from deliveries.publishing.readings import is_costly
+from deliveries.publishing.readings import PutOff, is_costly, is_decided
 from deliveries.publishing.service import Checked, IdTaken, Published
 from subscriptions import limits
 from subscriptions.api import idempotency
@@ -49,8 +49,11 @@ class Chunks:
         self._site_headers = site_headers
         self._keys = KnownKeys()
 
-    def carry_out(self, chunk: Sequence[tuple[Request, str]]) -> Outcomes:
-        """Return what became of requests, given with their API keys. Raises only where nobody can say."""
+    def carry_out(self, chunk: Sequence[tuple[Request, str]]) -> tuple[Outcomes, list[Job]]:
+        """Return what became of requests, given with their API keys, and those that `decide` is to store.
+
+        Raises only where nobody can say.
+        """
         outcomes: Outcomes = []
         jobs = _without_replays(self._prepared(chunk, outcomes), outcomes)
         if jobs and self._count(jobs):  # a key has ended, or a merchant changed, since they were looked up
@@ -63,7 +66,9 @@ class Chunks:
                 outcomes.append((job.request, publish_requests.refusal(job.request, job.site_headers, job.quota)))
             else:
                 passed.append(job)
-        return outcomes + _published(passed)
+        put_off = [job for job in passed if _needs_decisions(job)]
+        stored, more = _stored([job for job in passed if not _needs_decisions(job)], decide=False)
+        return outcomes + stored, put_off + more
 
     def _prepared(self, chunk: Sequence[tuple[Request, str]], outcomes: Outcomes) -> list[Job]:
         """Return what is to be done; requests that are a view's affair go to `outcomes`."""
@@ -121,13 +126,28 @@ def _key(request: Request) -> str | None:
     return request.headers.get("idempotency-key")
 
 
-def _published(jobs: Sequence[Job]) -> Outcomes:
-    """Store what passed, and return the outcomes."""
+def decide(jobs: Sequence[Job]) -> Outcomes:
+    """Store requests whose webhooks' filters, fields and orders are to be asked. Raises as `Chunks.carry_out`."""
+    outcomes, _none = _stored(jobs, decide=True)
+    return outcomes
+
+
+def _needs_decisions(job: Job) -> bool:
+    """Tell whether others would wait for a decision: such requests were put off a moment ago."""
+    return any(is_decided(row.merchant_id, row.type) for row in job.checked.rows)
+
+
+def _stored(jobs: Sequence[Job], *, decide: bool) -> tuple[Outcomes, list[Job]]:
+    """Store what passed; return the outcomes, and what was put off."""
     outcomes: Outcomes = []
+    put_off: list[Job] = []
     keyed = [place for place, job in enumerate(jobs) if _key(job.request) is not None]
-    results = chunks.publish_chunk([job.checked for job in jobs], keep=_keeping(jobs), kept=keyed) if jobs else []
+    checked = [job.checked for job in jobs]
+    results = chunks.publish_chunk(checked, keep=_keeping(jobs), kept=keyed, decide=decide) if jobs else []
     for job, result in zip(jobs, results, strict=True):
-        if isinstance(result, list):
+        if isinstance(result, PutOff):
+            put_off.append(job)
+        elif isinstance(result, list):
             outcomes.append((job.request, publish_requests.answer(job.request, result, job.site_headers, job.quota)))
         elif isinstance(result, Uncertain) or is_outage(result):
             log.error("publish_failed", error=str(result), uncertain=isinstance(result, Uncertain))
@@ -136,7 +156,7 @@ def _published(jobs: Sequence[Job]) -> Outcomes:
             outcomes.append((job.request, publish_requests.id_taken(job.request, result, job.site_headers, job.quota)))
         else:  # nothing was stored: the view tries again, or finds the answer that was kept
             outcomes.append((job.request, None))
-    return outcomes
+    return outcomes, put_off
 
 
 def _keeping(jobs: Sequence[Job]) -> Keep:

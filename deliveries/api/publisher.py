@@ -7,11 +7,13 @@ is there, CHUNK at most, and hands all answers over in one call. While it works 
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
 from deliveries.api import publish_requests
+from deliveries.api.deciding_thread import DecidingThread
 from deliveries.api.publish_chunks import Chunks, Outcomes
 from deliveries.api.publish_requests import Headers, Request
 from deliveries.db import engine_session
@@ -46,6 +48,7 @@ class Publisher:
     ) -> None:
         self._call_soon, self._deliver = call_soon, deliver
         self._chunks = Chunks(site_headers)
+        self._deciding = DecidingThread(deliver)
         self._waiting: deque[tuple[Request, str]] = deque()
         self._is_idle = False
         self._is_called = False
@@ -68,10 +71,12 @@ class Publisher:
         return True
 
     def stop(self, patience: float) -> None:
-        """End the thread once nothing waits; wait for that, `patience` seconds at most."""
+        """End the threads once nothing waits; wait for that, `patience` seconds at most."""
+        ends_at = time.monotonic() + patience
         self._ends = True
         self._bell.release()
         self._thread.join(patience)
+        self._deciding.stop(max(0.0, ends_at - time.monotonic()))
 
     def _wake(self) -> None:
         self._is_called = False
@@ -125,7 +130,8 @@ class Publisher:
     def _carry_out(self, chunk: list[tuple[Request, str]]) -> None:
         try:
             with borrowed():
-                outcomes = self._chunks.carry_out(chunk)
+                outcomes, put_off = self._chunks.carry_out(chunk)
+                self._deciding.offer(put_off)
         except Exception as error:  # the thread must live, and everybody be answered
             log.exception("publisher_failed")
             outcomes = [(request, publish_requests.failure(request, error, [], None)) for request, _token in chunk]

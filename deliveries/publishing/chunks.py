@@ -9,7 +9,7 @@ from django.db import Error, transaction
 from deliveries.db import outages
 from deliveries.db.engine_session import ensure_session
 from deliveries.publishing import service, storing
-from deliveries.publishing.readings import Costly, Readings, is_costly
+from deliveries.publishing.readings import Costly, PutOff, Readings, is_costly
 from deliveries.publishing.service import Checked, Published
 from deliveries.publishing.storing import Stored
 from subscriptions.logs import get_logger
@@ -25,7 +25,9 @@ class Uncertain(Exception):
     """The session broke off amid a commit: whether the events are stored, nobody can say. Trying again may double."""
 
 
-def publish_chunk(requests: Sequence[Checked], *, keep: Keep | None = None, kept: Iterable[int] = ()) -> list[Result]:
+def publish_chunk(
+    requests: Sequence[Checked], *, keep: Keep | None = None, kept: Iterable[int] = (), decide: bool = True
+) -> list[Result]:
     """Store the events of unrelated requests: one statement in autocommit for all that need no transaction.
 
     Each request stands alone: all of its events are stored or none, and one that fails takes no other with it; where
@@ -36,16 +38,17 @@ def publish_chunk(requests: Sequence[Checked], *, keep: Keep | None = None, kept
         keep: Called in the transaction that stores requests named in `kept`, with their places in `requests` and what
             became of them; once more for each alone when they fail together. What it raises is the requests' failure.
         kept: Places of requests that `keep` is called for. These share one transaction.
+        decide: Ask webhooks' filters, chosen fields and orders; else requests that need it are PutOff.
 
     Returns:
-        A result a request, in their order; Costly for one that must be stored elsewhere. Never raises.
+        A result a request, in their order; Costly or PutOff for one that must be stored elsewhere. Never raises.
     """
-    return _Chunk(requests, keep, frozenset(kept)).run()
+    return _Chunk(requests, keep, frozenset(kept), decide=decide).run()
 
 
 class _Chunk:
-    def __init__(self, requests: Sequence[Checked], keep: Keep | None, kept: frozenset[int]) -> None:
-        self._requests, self._keep, self._kept = requests, keep, kept
+    def __init__(self, requests: Sequence[Checked], keep: Keep | None, kept: frozenset[int], *, decide: bool) -> None:
+        self._requests, self._keep, self._kept, self._decide = requests, keep, kept, decide
         self._results: dict[int, Result] = {}
         self._readings = Readings(shared=True)
 
@@ -53,7 +56,10 @@ class _Chunk:
         together, later = self._independent()
         in_transaction = [place for place in together if place in self._kept]
         if at_once := self._attempt([place for place in together if place not in self._kept], self._at_once):
-            in_transaction = sorted(in_transaction + at_once)
+            if self._decide:
+                in_transaction = sorted(in_transaction + at_once)
+            else:
+                self._results |= {place: PutOff() for place in at_once}
         self._attempt(in_transaction, self._in_transaction)
         for place in later:
             self._attempt([place], self._in_transaction)
@@ -133,7 +139,9 @@ class _Chunk:
         requests = self._of(places)
         entries = {name: entry for each in requests for name, entry in each.entries.items()}
         new_ids = not any(each.own_ids for each in requests)
-        return storing.store_requests([each.rows for each in requests], entries, self._readings, new_ids=new_ids)
+        return storing.store_requests(
+            [each.rows for each in requests], entries, self._readings, new_ids=new_ids, decide=self._decide
+        )
 
     def _told(self, places: Sequence[int], stored: Sequence[list[Stored | None] | None]) -> dict[int, Result]:
         return {

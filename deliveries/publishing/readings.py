@@ -26,10 +26,17 @@ COSTLY_FOR: Final = 60.0
 _REMEMBERED_MAX: Final = 10_000
 _costly: dict[int, float] = {}  # merchant's key → monotonic time until which it is costly
 _dear: dict[int, tuple[float, float]] = {}  # merchant's key → monotonic time until which is added up, and the seconds
+DECIDED_FOR: Final = 60.0
+"""Seconds for which a process remembers that Python decided about a merchant's events of a type."""
+_decided: dict[tuple[int, str], float] = {}  # merchant's key, type → monotonic time until which it is remembered
 
 
 class Costly(Exception):
     """Nothing was stored: deciding about this merchant's events would keep unrelated requests waiting."""
+
+
+class PutOff(Exception):
+    """Nothing was stored: a webhook's filter, fields or order is to be asked, and that is another thread's work."""
 
 
 def is_costly(merchant_id: int) -> bool:
@@ -55,6 +62,18 @@ def note_dear(merchant_id: int, seconds: float) -> None:
     _dear[merchant_id] = until, spent + seconds
     if spent + seconds > DEAR_SUM:
         note_costly(merchant_id)
+
+
+def is_decided(merchant_id: int, event_type: str) -> bool:
+    """Tell whether a webhook's filter, fields or order was asked about such an event in the last minute."""
+    return _decided.get((merchant_id, event_type), 0.0) > time.monotonic()
+
+
+def note_decided(merchant_id: int, event_type: str) -> None:
+    """Remember that such events need Python."""
+    if len(_decided) >= _REMEMBERED_MAX:
+        _decided.clear()
+    _decided[merchant_id, event_type] = time.monotonic() + DECIDED_FOR
 
 
 class Readings:

@@ -15,7 +15,7 @@ from deliveries.db.arrays import columns
 from deliveries.db.engine_session import fetch
 from deliveries.db.statements import load
 from deliveries.publishing import fanout
-from deliveries.publishing.readings import COSTLY_FANOUT, Readings, note_costly
+from deliveries.publishing.readings import COSTLY_FANOUT, PutOff, Readings, note_costly, note_decided
 from deliveries.publishing.signals import StoredEvent, events_published
 from deliveries.publishing.validation import Row
 from deliveries.queueing import feed_news, ordering, wakeups
@@ -82,6 +82,7 @@ def store_requests(
     *,
     new_ids: bool = False,
     quiet: bool = False,
+    decide: bool = True,
 ) -> list[list[Stored | None] | None]:
     """Store the events of unrelated requests with one statement; without a caller's transaction it is one of its own.
 
@@ -91,13 +92,15 @@ def store_requests(
         readings: Filled for requests that are put off, so that in the transaction nothing is evaluated.
         new_ids: See `store`.
         quiet: Wake nobody.
+        decide: Ask webhooks' filters, fields and orders. Else nothing is read of requests that are put off, and in a
+            transaction, where they can't be, PutOff is raised.
 
     Returns:
         For each request what `store` returns of its rows. Outside a transaction, None for a request of which nothing
         was stored: a webhook's filter, fields or order need a second statement, so it needs a transaction.
     """
     wake = _Wake()
-    stored = _store(_PUBLISH_NEW if new_ids else _SQL["publish"], requests, entries, readings, wake)
+    stored = _store(_PUBLISH_NEW if new_ids else _SQL["publish"], requests, entries, readings, wake, decide=decide)
     if quiet:
         wake.webhooks.clear()
         wake.feeds.clear()
@@ -145,6 +148,8 @@ def _store(
     entries: Mapping[str, KnownEvent],
     readings: Readings,
     wake: _Wake,
+    *,
+    decide: bool,
 ) -> list[list[Stored | None] | None]:
     stored: list[list[Stored | None] | None] = [[None] * len(rows) for rows in requests]
     asked, seen = [], set()
@@ -157,6 +162,8 @@ def _store(
     for answer in sorted(fetch(statement, _parameters(asked, entries)), key=attrgetter("position")):
         request, nth, row = asked[answer.position]
         results = stored[request]
+        if answer.others:
+            note_decided(row.merchant_id, row.type)
         if answer.id is None and answer.others:
             put_off.append((row, answer.others))
         if answer.id is None or results is None:
@@ -171,16 +178,23 @@ def _store(
         wake.events.append(event)
         if answer.others:
             to_decide.append((made, event, answer.others))
-    if put_off:
+    if put_off and decide:
         fanout.foresee(put_off, readings)
     if to_decide:
-        counts = fanout.decide([(event, webhook_ids) for _made, event, webhook_ids in to_decide], readings)
-        for (made, _event, _webhook_ids), sent in zip(to_decide, counts.sent, strict=True):
-            made.deliveries += sent
-        wake.webhooks |= counts.webhooks
-        wake.feeds |= counts.feeds
-        wake.groups |= counts.groups
+        if not decide:
+            raise PutOff
+        _decide(to_decide, readings, wake)
     return stored
+
+
+def _decide(undecided: Sequence[tuple[Stored, StoredEvent, Sequence[int]]], readings: Readings, wake: _Wake) -> None:
+    """Store what Python decides about stored events and these webhooks of theirs."""
+    decided = fanout.decide([(event, webhook_ids) for _made, event, webhook_ids in undecided], readings)
+    for (made, _event, _webhook_ids), sent in zip(undecided, decided.sent, strict=True):
+        made.deliveries += sent
+    wake.webhooks |= decided.webhooks
+    wake.feeds |= decided.feeds
+    wake.groups |= decided.groups
 
 
 def _parameters(asked: Sequence[tuple[int, int, Row]], entries: Mapping[str, KnownEvent]) -> dict[str, object]:

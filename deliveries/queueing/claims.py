@@ -136,8 +136,8 @@ def release(rows: Sequence[Claimed], *, delay: float = 0.0) -> None:
 
 
 def due_webhooks() -> tuple[list[int], list[int]]:
-    """Return the webhooks with something due: those that may send, and those that are disabled or deleted."""
-    rows = fetch(_SQL["due_webhooks"], {})
+    """Return the webhooks with something due: those that may send now, and those that are disabled or deleted."""
+    rows = fetch(_SQL["due_webhooks"], {"cap": settings.WEBHOOKS_MAX_IN_FLIGHT})
     return [row.id for row in rows if row.may_send], [row.id for row in rows if not row.may_send]
 
 

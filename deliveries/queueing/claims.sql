@@ -87,7 +87,8 @@ WHERE d.id = r.id AND d.claim_token = r.token
 
 -- name: due_webhooks
 -- The webhooks with something due: those that may send, and those that are off, whose open rows are to be closed;
--- no feeds, which send nothing. One index probe a webhook, however many rows are open: DISTINCT would read them all,
+-- no feeds, which send nothing, and none that have no place free: who frees one looks for what is due, and a claim
+-- whose worker died frees one by running out. One index probe a webhook, however many rows are open: DISTINCT would read them all,
 -- and so would an EXISTS beside an OR. What is held behind a delivery in review never gets due: where the webhook is
 -- off, it is closed, too.
 WITH RECURSIVE open(webhook_id) AS (
@@ -102,7 +103,10 @@ FROM open
 JOIN webhooks_subscriptions_webhook w ON w.id = open.webhook_id
 LEFT JOIN webhooks_deliveries_webhookstate l ON l.webhook_id = w.id
 WHERE (NOT w.is_enabled OR w.deleted_at IS NOT NULL
-       OR (w.kind <> 'pull' AND w.paused_at IS NULL AND (l.blocked_until IS NULL OR l.blocked_until <= now())))
+       OR (w.kind <> 'pull' AND w.paused_at IS NULL AND (l.blocked_until IS NULL OR l.blocked_until <= now())
+           AND LEAST(COALESCE(l."window", 1), COALESCE(w.max_in_flight, %(cap)s)) > (
+               SELECT count(*) FROM webhooks_deliveries_delivery f
+               WHERE f.webhook_id = w.id AND f.status = 'sending' AND f.due_at > now())))
   AND ((SELECT min(d.due_at) FROM webhooks_deliveries_delivery d
         WHERE d.webhook_id = open.webhook_id AND d.due_at IS NOT NULL) <= now()
        OR ((NOT w.is_enabled OR w.deleted_at IS NOT NULL) AND (

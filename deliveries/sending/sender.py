@@ -81,18 +81,14 @@ class Sender:
     def divide(self, webhook_ids: Sequence[int]) -> tuple[list[int], list[int]]:
         """Return those of these webhooks that may have any free place, and slow ones, which share `slow_free`."""
         with self._lock:
-            if len(self._open) > open_requests_max() * SLOW_SHARE:
-                self._slow_open()  # some may have begun to hang just now
+            self._slow.look(time.monotonic())  # some may have begun to hang just now
             return self._slow.divide(webhook_ids)
 
     def slow_free(self) -> int:
         """Return how many more rows of slow webhooks may be submitted."""
         with self._lock:
-            return max(0, int(open_requests_max() * SLOW_SHARE) - self._slow_open())
-
-    def _slow_open(self) -> int:
-        now = time.monotonic()
-        return self._slow.count((row.webhook.webhook_id, now - submitted) for submitted, row in self._open.values())
+            self._slow.look(time.monotonic())
+            return max(0, int(open_requests_max() * SLOW_SHARE) - self._slow.open)
 
     def has_poison_candidate(self) -> bool:
         """Tell whether a delivery whose worker died twice is being sent here now."""
@@ -105,6 +101,7 @@ class Sender:
         with self._lock:
             for row in rows:
                 self._open[row.delivery_id] = (now, row)
+                self._slow.opened(row.delivery_id, row.webhook.webhook_id, now)
                 self.loaded_bytes += row.size
         for row in rows:
             if resolvers.may_ask(row) or not self._may_send(row):
@@ -167,6 +164,7 @@ class Sender:
     def _close(self, row: Claimed) -> None:
         with self._lock:
             self._open.pop(row.delivery_id, None)
+            self._slow.closed(row.delivery_id)
             self.loaded_bytes -= row.size
         self._finished()
 

@@ -42,9 +42,9 @@ SATURATED = 0.6
 LOAD_WINDOW = 0.1
 DATABASE_REST = 0.5
 """Seconds a dispatcher rests after the database failed it."""
-SLOW_AT_ONCE = 25
+SLOW_AT_ONCE = 8
 """Webhooks and deliveries of a claim for slow ones: what hangs ends together, and must start again little by little."""
-SLOW_PAUSE = 0.02
+SLOW_PAUSE = 0.005
 """Seconds a dispatcher waits for the bell while slow webhooks wait for places."""
 CLAIM_BYTES_MIN = 2 * 1024**2
 """Bytes that must be free below WEBHOOKS_LOADED_BYTES for a claim, so that a batch is never cut to a single body."""

@@ -80,7 +80,7 @@ class Model(Sending):
         due = [hook for hook in self.hooks.values() if self.claimable(hook)]
         held = [row.hook for row in self.rows.values() if row.due == HELD]
         off = {hook.key for hook in [*due, *held] if not hook.enabled}
-        return {hook.key for hook in due if hook.sends(self.now)}, off
+        return {hook.key for hook in due if hook.sends(self.now) and self.places(hook)}, off
 
     # --- people decide ------------------------------------------------------------------------------------------------
 

@@ -48,14 +48,16 @@ class Sending:
     def claimable(self, hook: Hook) -> list[Row]:
         return [row for row in self.of(hook) if row.due is not None and row.due <= self.now]
 
+    def places(self, hook: Hook) -> int:
+        return max(0, min(hook.window, hook.cap) - sum(map(self.in_flight, self.of(hook))))
+
     def takes(self, hooks: Iterable[Hook], order: Mapping[int, Any]) -> list[Row]:
         """Return what a look at these webhooks finds: of each as many due rows as it has free places, in order."""
         found: list[Row] = []
         for hook in hooks:
             if hook.sends(self.now):
-                places = min(hook.window, hook.cap) - sum(map(self.in_flight, self.of(hook)))
-                places = min(places, 1) if hook.step_rate else places
-                found += sorted(self.claimable(hook), key=lambda row: order[row.key])[: max(0, places)]
+                places = min(self.places(hook), 1) if hook.step_rate else self.places(hook)
+                found += sorted(self.claimable(hook), key=lambda row: order[row.key])[:places]
         return sorted(found, key=lambda row: order[row.key])
 
     def claim(self, hooks: Iterable[Hook], limit: int, order: Mapping[int, Any]) -> list[Row]:

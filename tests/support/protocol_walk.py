@@ -63,7 +63,7 @@ def died(world: World, process: Process) -> World:
 
 
 def swept(world: World, rules: Rules) -> World:
-    """Pass some seconds and sweep: what the dead left in Redis and claimed expires; what is due is woken."""
+    """Pass some seconds and sweep: what the dead left and claimed expires; what is due and has a place is woken."""
     held = {process[1] for process in world.processes if process[0] in {"record", "look_inside", "record_commit"}}
     waits = {process[1] for process in world.processes if process[0] == "fall_due"}
     rows = tuple(
@@ -72,7 +72,7 @@ def swept(world: World, rules: Rules) -> World:
     )
     dead = 0 if rules.dead_dispatchers_expire else world.dead
     world = world._replace(rows=rows, called=0, dead=dead, dead_awake=0)
-    webhooks = tuple(sorted(world.due_webhooks(rules)))
+    webhooks = tuple(sorted(each for each in world.due_webhooks(rules) if world.has_place(each, rules)))
     return world._replace(processes=tuple(sorted([*world.processes, ("mark", webhooks, None)], key=hash)))
 
 

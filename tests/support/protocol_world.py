@@ -63,6 +63,11 @@ class World(NamedTuple):
     def due_webhooks(self, rules: Rules) -> frozenset[int]:
         return frozenset(rules.webhooks[row] for row, state in enumerate(self.rows) if state == DUE)
 
+    def has_place(self, webhook: int, rules: Rules) -> bool:
+        """Whether a claim of the webhook would bring something: fewer than its cap are being sent."""
+        sent = sum(1 for row, state in enumerate(self.rows) if state == SENDING and rules.webhooks[row] == webhook)
+        return sent < rules.cap
+
     def on_duty(self) -> int:
         """How many dispatchers there are, whether or not their heartbeat counts."""
         return sum(1 for process in self.processes if process[0] in DISPATCHER_STEPS)

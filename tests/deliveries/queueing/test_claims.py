@@ -240,6 +240,22 @@ def test_due_webhooks_names_each_webhook_once_and_only_those_with_something_due(
     assert claims.due_webhooks() == ([busy.pk], [])
 
 
+@pytest.mark.parametrize(("window", "cap", "sent", "has_place"), [(1, None, 1, False), (2, None, 1, True)])
+@pytest.mark.parametrize("own", [False, True], ids=["the installation's cap", "its own cap"])
+def test_due_webhooks_leaves_out_those_without_a_place_until_their_claims_run_out(
+    window: int, cap: int | None, sent: int, has_place: bool, own: bool
+) -> None:
+    """Two thousand that hang were woken every second, and looked at in vain before those that could send."""
+    webhook = make_webhook(**({"max_in_flight": window} if own else {}))
+    rows = due(webhook, sent + 1)
+    WebhookState.objects.update_or_create(webhook=webhook, defaults={"window": 9 if own else window})
+    assert len(claims.claim([webhook.pk], limit=sent, max_bytes=2**20).rows) == sent
+    assert claims.due_webhooks() == ([webhook.pk] if has_place else [], [])
+    for row in rows:
+        expire(row)
+    assert claims.due_webhooks() == ([webhook.pk], [])
+
+
 def test_due_webhooks_tells_apart_the_webhooks_that_are_off() -> None:
     on, off, gone = due_one(), due_one(), due_one()
     type(off.webhook).objects.filter(pk=off.webhook_id).update(is_enabled=False)

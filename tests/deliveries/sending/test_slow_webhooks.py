@@ -19,9 +19,28 @@ def test_a_webhook_is_slow_from_a_long_request_to_the_next_quick_one() -> None:
 
 def test_a_request_that_is_open_for_long_makes_its_webhook_slow_before_it_ends() -> None:
     slow = SlowWebhooks()
-    assert slow.count([(1, 0.1), (2, 0.1), (2, SLOW + 1)]) == 1, "the first look meets the long one second"
-    assert slow.count([(1, 0.1), (2, 0.1), (2, SLOW + 1)]) == 2, "all that a slow webhook has open counts"
+    slow.opened(10, 2, now=100.0)
+    slow.opened(11, 1, now=100.0 + SLOW)
+    slow.opened(12, 2, now=100.0 + SLOW)
+    assert (slow.divide([1, 2]), slow.open) == (([1, 2], []), 0)
+    slow.look(100.1 + SLOW)
     assert slow.divide([1, 2]) == ([1], [2])
+    assert slow.open == 2, "all that a slow webhook has open counts"
+    slow.closed(10)
+    assert slow.open == 1
+    slow.note(2, 0.1)
+    assert slow.open == 0
+
+
+def test_a_delivery_that_is_sent_again_at_once_is_as_old_as_its_second_request() -> None:
+    slow = SlowWebhooks()
+    slow.opened(10, 1, now=100.0)
+    slow.closed(10)
+    slow.opened(10, 1, now=100.9)
+    slow.look(100.5 + SLOW)
+    assert slow.divide([1]) == ([1], [])
+    slow.look(101.0 + SLOW)
+    assert slow.divide([1]) == ([], [1])
 
 
 def test_what_is_remembered_is_bounded_and_the_latest_stay(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,16 +52,44 @@ def test_what_is_remembered_is_bounded_and_the_latest_stay(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("seed", range(50))
-def test_webhooks_are_divided_by_their_last_request_whatever_came_before(seed: int) -> None:
+def test_webhooks_are_divided_and_counted_by_their_last_request_whatever_came_before(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests open, end and hang at random; what is told is told again by a walk over all of them."""
+    monkeypatch.setattr(slow_webhooks, "KNOWN_MAX", 20 if seed % 2 else 1000)
     chance = random.Random(seed)
-    slow, last = SlowWebhooks(), dict.fromkeys(range(20), 0.0)
-    for _ in range(200):
-        webhook_id, seconds = chance.randrange(20), chance.choice((0.0, 0.5, SLOW, SLOW + 0.01, 30.0))
-        slow.note(webhook_id, seconds)
-        last[webhook_id] = seconds
-    asked = chance.sample(range(20), 12)
-    quick, found = slow.divide(asked)
-    assert quick == [pk for pk in asked if last[pk] <= SLOW]
-    assert found == [pk for pk in asked if last[pk] > SLOW]
-    opened = [(chance.randrange(20), 0.0) for _ in range(30)]
-    assert slow.count(opened) == sum(last[pk] > SLOW for pk, _seconds in opened)
+    slow, now = SlowWebhooks(), 0.0
+    known: list[int] = []  # the slow ones, the latest last
+    opened: dict[int, tuple[int, float]] = {}
+    seen: set[int] = set()  # requests that were seen to take long: a quick answer after that ends it
+
+    def note(webhook_id: int, seconds: float) -> None:
+        if webhook_id in known:
+            known.remove(webhook_id)
+        if seconds > SLOW:
+            known.append(webhook_id)
+            del known[: -slow_webhooks.KNOWN_MAX]
+
+    for step in range(400):
+        now += chance.choice((0.01, 0.2, SLOW / 2))
+        if opened and chance.random() < 0.5:
+            request_id = chance.choice(list(opened))
+            webhook_id, since = opened[request_id]
+            note(webhook_id, now - since)
+            slow.note(webhook_id, now - since)
+            del opened[request_id]
+            slow.closed(request_id)
+        else:
+            opened[step] = chance.randrange(25), now
+            slow.opened(step, *opened[step])
+        slow.look(now)
+        for request_id, (webhook_id, since) in opened.items():
+            if since < now - SLOW and request_id not in seen:
+                seen.add(request_id)
+                if webhook_id not in known:
+                    note(webhook_id, now - since)
+        if len(known) == slow_webhooks.KNOWN_MAX:
+            return  # who is forgotten depends on the order of looks
+        asked = chance.sample(range(25), 12)
+        assert slow.divide(asked) == ([pk for pk in asked if pk not in known], [pk for pk in asked if pk in known])
+        assert slow.open == sum(webhook_id in known for webhook_id, _since in opened.values())
