@@ -117,17 +117,19 @@ def choice(default: str, allowed: tuple[str, ...]) -> Option:
 
 
 def split(text: str) -> list[str]:
-    """Split comma-separated text, blanks dropped."""
-    return [part.strip() for part in text.split(",") if part.strip()]
+    """Split text at commas and line ends, blanks dropped."""
+    return [part.strip() for part in re.split(r"[,\n]", text) if part.strip()]
 
 
-def words(*, expects: str = "a list", one: Callable[[Any], Any] = str, default: Sequence[str] = ()) -> Option:
+def words(
+    *, expects: str = "a list", one: Callable[[Any], Any] = str, default: Sequence[str] = (), secret: bool = False
+) -> Option:
     """Return the option of a list, in the environment separated by commas; `one` checks each and returns it."""
 
     def check(value: Any) -> list[Any]:
         return [one(each) for each in _listed(value)]
 
-    return Option(list(default), expects, check, lambda text: check(split(text)))
+    return Option(list(default), expects, check, lambda text: check(split(text)), secret=secret)
 
 
 def _listed(value: Any) -> Any:
@@ -248,6 +250,7 @@ PROJECTS: Final[Mapping[str, Option]] = {
     "IS_SERVICE": flag(default=False),  # true in the service: accounts, sessions and the admin's index are ours
     "EVENT_TYPES": words(expects="a list of paths of JSON files, each with its event types", one=_file),
     "CATALOGUES": words(expects="a list of alva, litestore, cryptlex, shopery", one=_catalogue, default=CATALOGUES),
+    "REPLICA": text(expects="the alias in DATABASES of a replica that lists and exports are read from, or nothing"),
     "ADMIN_SITE": text(expects="the dotted path of an AdminSite of the theme unfold, or nothing for a site of our own"),
 }
 """What only a project says."""

@@ -13,7 +13,7 @@ from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, IGNORED_PARAMS,
 from django.http import Http404, HttpResponse, QueryDict, StreamingHttpResponse
 
 from deliveries.admin.keyset_pages import NEXT, PREVIOUS, CursorChangeList
-from deliveries.db.sessions import borrowed, patient
+from deliveries.db.sessions import borrowed
 from deliveries.models import Delivery
 from subscriptions.admin import declared
 from subscriptions.conf import settings
@@ -126,8 +126,9 @@ def _records(changelist: CursorChangeList, most: int) -> Iterator[tuple[Any, ...
     """Yield a record a row, and a last one with a sentence in its first column where `most` were not all."""
     left, goes_on = most, None
     while True:
-        with borrowed(seconds=None), patient(STATEMENT_SECONDS):
-            rows, goes_on = changelist.walk(goes_on, descending=True, size=min(ROWS_A_FETCH, left))
+        with borrowed(seconds=None):
+            size = min(ROWS_A_FETCH, left)
+            rows, goes_on = changelist.walk(goes_on, descending=True, size=size, seconds=STATEMENT_SECONDS)
             records = list(_values(rows))
         yield from records
         left -= len(rows)

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.views import ChangeList
 
-from deliveries.db import merged_pages
+from deliveries.db import merged_pages, replica
 from deliveries.db.merged_pages import MergedRows
 from subscriptions.admin import local_times
 from subscriptions.admin.scoping import KEY_DIGITS, MerchantScoped, merchants_with, only
@@ -76,13 +76,20 @@ class CursorChangeList(ChangeList):
         self.show_admin_actions = bool(rows)
         self.paginator = PageOfRows(rows, self.list_per_page)
 
-    def walk(self, start: int | None, *, descending: bool, size: int) -> tuple[list[Any], int | None]:
+    def walk(
+        self, start: int | None, *, descending: bool, size: int, seconds: float | None = None
+    ) -> tuple[list[Any], int | None]:
         """Return `size` rows past `start` in this direction, and the key the walk goes on from, if it does.
 
         Fewer rows, or none, may come back though it goes on: then SCAN_MAX rows were read, and no more of them match.
+        A replica is read where there is one. `seconds`: what a statement may take, where a page's have less.
         """
+        return replica.read(lambda alias: self._walk(alias, start, descending=descending, size=size), seconds)
+
+    def _walk(self, alias: str, start: int | None, *, descending: bool, size: int) -> tuple[list[Any], int | None]:
         order = self._order(descending=descending)
-        rows, everything = self.queryset, self.model_admin.scanned_rows(self.root_queryset, self.filter_params)
+        rows = self.queryset.using(alias)
+        everything = self.model_admin.scanned_rows(self.root_queryset.using(alias), self.filter_params)
         past, not_beyond = ("pk__lt", "pk__gte") if descending else ("pk__gt", "pk__lte")
         if start is not None:
             rows, everything = rows.filter(**{past: start}), everything.filter(**{past: start})

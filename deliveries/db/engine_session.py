@@ -169,7 +169,12 @@ def _connect() -> PatientSession:
         given["options"] = f"{given.get('options', '')} {options}".strip()
     given = CLIENT | given
     given["application_name"] = f"{socket.gethostname()}:{os.getpid()} {threading.current_thread().name}"
-    return PatientSession.connect(**given, autocommit=True, prepare_threshold=0)
+    prepare = 0 if django_connection.settings_dict.get("PREPARED_STATEMENTS", True) else None
+    session = PatientSession.connect(**given, autocommit=True, prepare_threshold=prepare)
+    if "options" not in given:  # a pooler passes this one on, whichever session of the server it lends
+        with patience(ANSWER_SECONDS):
+            session.execute("SET TimeZone TO 'UTC'")
+    return session
 
 
 def _settings() -> dict[str, Any]:

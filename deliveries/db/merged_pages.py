@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from django.core.exceptions import EmptyResultSet
-from django.db import connection
+from django.db import connections
 from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
@@ -53,6 +53,7 @@ def _merged(
     webhook = rows.filter(**{f"{webhooks.column}__gte": key, f"{webhooks.column}__lte": key})
     lead = webhooks.column if descending is webhooks.newest_first else f"-{webhooks.column}"
     webhook = webhook.order_by(lead, "-pk" if descending else "pk").values("pk")[part]
+    connection = connections[rows.db]
     try:
         sql, parameters = webhook.query.get_compiler(connection=connection).as_sql()
     except EmptyResultSet:  # a condition that nothing meets, such as a search that found no event

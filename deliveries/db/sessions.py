@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-from django.db import connection, reset_queries, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, connections, reset_queries, transaction
 
 from deliveries.db.outages import ANSWER_SECONDS, patience
 
@@ -33,10 +33,10 @@ def borrowed(seconds: float | None = ANSWER_SECONDS) -> Iterator[None]:
 
 
 @contextmanager
-def patient(seconds: float) -> Iterator[None]:
-    """Give the statements within `seconds` each, where a page's have less, in a transaction of their own."""
-    with transaction.atomic():
-        with connection.cursor() as cursor:
+def patient(seconds: float, alias: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
+    """Let a database's statements take `seconds` each, where a page's have less, in a transaction of their own."""
+    with transaction.atomic(alias):
+        with connections[alias].cursor() as cursor:
             cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(round(seconds * 1000))])
         yield
 

@@ -32,9 +32,12 @@ def waits(request: HttpRequest) -> bool:
 
 
 def take(request: HttpRequest) -> dict[str, str]:
-    """Return the kept secrets and forget them; nothing when they were shown already."""
+    """Return the kept secrets and forget them; nothing when they were shown already, or their key has gone."""
     kept = request.session.pop(_KEY, None)
-    return {} if kept is None else json.loads(encryption.decrypt(kept))
+    try:
+        return {} if kept is None else json.loads(encryption.decrypt(kept))
+    except encryption.UndecryptableSecret:
+        return {}
 
 
 def page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:

@@ -1,9 +1,24 @@
 """Settings fail loudly, with the variable's name and what it expects."""
 
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
 import pytest
+from cryptography.fernet import Fernet
+from django.core import signing
 from django.core.exceptions import ImproperlyConfigured
 
+from subscriptions import options
+from tests.support import processes
 from webhooks_project import env
+
+KEY = Fernet.generate_key().decode()
 
 
 def test_a_database_urls_query_becomes_options() -> None:
@@ -44,3 +59,115 @@ def test_without_a_database_the_first_use_says_how_to_start_one() -> None:
     given = env.database(None) | {"OPTIONS": {}, "TIME_ZONE": None, "CONN_MAX_AGE": 0, "AUTOCOMMIT": True}
     with pytest.raises(OperationalError, match=r"make demo.*DATABASE_URL"):
         DatabaseWrapper(given).ensure_connection()
+
+
+SECRETS = [
+    "SECRET_KEY",
+    "SECRET_KEY_FALLBACKS",
+    "WEBHOOKS_ENCRYPTION_KEYS",
+    "WEBHOOKS_CODE_KEY",
+    "DATABASE_URL",
+    "DATABASE_REPLICA_URL",
+    "REDIS_URL",
+    "CELERY_BROKER_URL",
+    "METRICS_TOKEN",
+    "EMAIL_HOST_PASSWORD",
+]
+
+
+def settings_say(expression: str, **variables: str) -> tuple[int, str]:
+    """Return the exit code and all that a process says which loads the settings and prints an expression of them."""
+    code = f"from webhooks_project import settings; print({expression})"
+    unset = dict.fromkeys(("DATABASE_URL", "REDIS_URL", *SECRETS), "")
+    given = processes.environment(**unset | {"SECRET_KEY": "k" * 50, "WEBHOOKS_ENCRYPTION_KEYS": KEY} | variables)
+    ran = subprocess.run(
+        [sys.executable, "-c", code], env=given, cwd=processes.ROOT, capture_output=True, text=True, check=False
+    )
+    return ran.returncode, ran.stdout + ran.stderr
+
+
+VALUES = {
+    "DATABASE_REPLICA_URL": "postgres://u:p@127.0.0.1:2/x",
+    "DATABASE_URL": "postgres://u:p@127.0.0.1:1/x",
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+    "CELERY_BROKER_URL": "redis://127.0.0.1:2/0",
+    "WEBHOOKS_ENCRYPTION_KEYS": KEY,
+}
+READ = {
+    "DATABASE_REPLICA_URL": "'postgres://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}'.format(**settings.DATABASES['replica'])",
+    "SECRET_KEY_FALLBACKS": "settings.SECRET_KEY_FALLBACKS[0]",
+    "WEBHOOKS_ENCRYPTION_KEYS": "settings.MERCHANT_WEBHOOKS['ENCRYPTION_KEYS'][0]",
+    "WEBHOOKS_CODE_KEY": "settings.MERCHANT_WEBHOOKS['CODE_KEY']",
+    "REDIS_URL": "settings.MERCHANT_WEBHOOKS['REDIS_URL']",
+}
+
+
+def test_each_secret_may_stand_in_a_file(tmp_path: Path) -> None:
+    values = {name: VALUES.get(name, f"{name}-from-a-file-" + "x" * 50) for name in SECRETS}
+    for name, value in values.items():
+        (tmp_path / name).write_text(value + "\n")
+    expressions = ", ".join(f"{name!r}: {READ.get(name, f'settings.{name}')}" for name in SECRETS)
+
+    files = {f"{name}_FILE": str(tmp_path / name) for name in SECRETS}
+    code, said = settings_say(f"{{{expressions}}}", **dict.fromkeys(SECRETS, ""), **files, DEBUG="false")
+
+    assert (code, ast.literal_eval(said.strip().splitlines()[-1])) == (0, values)
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("fault", ["missing", "empty", "a folder", "no text", "both"])
+def test_a_file_without_its_secret_is_told_by_the_variables_name(
+    name: str, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _faulty(tmp_path / "it", fault)
+    monkeypatch.setenv(name, VALUES.get(name, "x" * 60) if fault == "both" else "")
+    monkeypatch.setenv(f"{name}_FILE", str(tmp_path / "it"))
+    key = options.KEYS.get(name)
+
+    with pytest.raises(ImproperlyConfigured) as told:
+        env.read(name, options.OPTIONS[key]) if key else env.secret(name)
+
+    both = f"{name} and {name}_FILE are both set"
+    expected = both if fault == "both" else rf"{name}_FILE='{tmp_path}.* (can't be read|is empty).*expects the path"
+    assert re.search(expected, str(told.value))
+    assert "y" * 60 not in str(told.value)
+
+
+def _faulty(file: Path, fault: str) -> None:
+    if fault in {"empty", "both"}:
+        file.write_text(" \n" if fault == "empty" else "y" * 60)
+    elif fault == "a folder":
+        file.mkdir()
+    elif fault == "no text":
+        file.write_bytes(b"\xff\xfe\x00")
+
+
+def test_a_file_that_is_missing_stops_the_start(tmp_path: Path) -> None:
+    code, said = settings_say("1", METRICS_TOKEN_FILE=str(tmp_path / "none"))
+
+    assert code == 1
+    assert "METRICS_TOKEN_FILE=" in said.strip().splitlines()[-1]
+
+
+def test_every_option_that_is_a_secret_is_among_them() -> None:
+    assert {options.variable(key) for key, option in options.OPTIONS.items() if option.secret} <= {
+        *SECRETS,
+        "WEBHOOKS_BASE_URL",
+    }
+
+
+def test_keys_in_a_file_may_have_a_line_each(tmp_path: Path) -> None:
+    other = Fernet.generate_key().decode()
+    (tmp_path / "keys").write_text(f"{KEY}\n{other}\n")
+    given = {"WEBHOOKS_ENCRYPTION_KEYS": "", "WEBHOOKS_ENCRYPTION_KEYS_FILE": str(tmp_path / "keys")}
+
+    code, said = settings_say("settings.MERCHANT_WEBHOOKS['ENCRYPTION_KEYS']", **given)
+
+    assert (code, said.strip()) == (0, str([KEY, other]))
+
+
+def test_former_secret_keys_still_verify_what_they_signed(settings: Any) -> None:
+    signed = signing.dumps({"a": 1})
+    settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another" * 9
+
+    assert signing.loads(signed) == {"a": 1}

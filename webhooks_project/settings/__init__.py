@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
 from subscriptions import redis_clients
 from subscriptions.options import split
 from webhooks_project import embedded, env
-from webhooks_project.settings import admin_theme, development_keys, example_shop, logs
+from webhooks_project.settings import admin_theme, databases, development_keys, example_shop, logs
 from webhooks_project.settings.periodic import *  # noqa: F403 - mail, beat's schedule
 from webhooks_project.settings.web import *  # noqa: F403 - the web process
 
@@ -21,14 +20,15 @@ STATE_DIR = embedded.state_folder()  # data of servers of our own, keys and stat
 
 # --- where we run -----------------------------------------------------------------------------------------------
 
-DATABASE_URL = env.text("DATABASE_URL")
+DATABASE_URL = env.secret("DATABASE_URL")
 EMBEDDED = not DATABASE_URL  # nothing but Python: PostgreSQL and Valkey of our own
 DEBUG = env.flag("DEBUG", default=EMBEDDED)
 STOREFRONT_FIRST = env.flag("STOREFRONT_FIRST", default=False)  # the example shop at /, as in the demo
 EMBEDDED_DATABASE = EMBEDDED or embedded.is_announced("postgres", DATABASE_URL)  # as `make run` names it
 
 _generated = development_keys.development_keys(STATE_DIR) if DEBUG else {}
-SECRET_KEY = env.text("SECRET_KEY") or _generated.get("SECRET_KEY", "")
+SECRET_KEY = env.secret("SECRET_KEY") or _generated.get("SECRET_KEY", "")
+SECRET_KEY_FALLBACKS = env.secrets("SECRET_KEY_FALLBACKS")  # former ones: what they signed is still taken
 MERCHANT_WEBHOOKS = env.merchant_webhooks() | {
     "IS_SERVICE": True,
     "ADMIN_SITE": "django.contrib.admin.site",
@@ -54,14 +54,9 @@ if PORTAL_ORIGINS:  # a browser sends no other cookie from inside another site's
 # --- database and Redis -----------------------------------------------------------------------------------------
 
 STATE_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
-DATABASES: dict[str, dict[str, Any]] = {"default": env.database(DATABASE_URL or embedded.running_url("postgres"))}
-if env.flag("DATABASE_POOL", default=True):  # set it to false for Celery's prefork pool: the two don't go together
-    # The pool lends a session for one statement batch; threads that wait on the network hold none.
-    _pool = {"max_size": env.whole("DATABASE_POOL_SIZE", 12, minimum=2), "timeout": 5}
-    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = _pool
-
-# False: a pooler in front (pgbouncer) takes no settings from sessions; give them to the role instead.
-DATABASES["default"]["SESSION_SETTINGS"] = env.flag("DATABASE_SESSION_SETTINGS", default=True)
+DATABASES = databases.databases(DATABASE_URL or embedded.running_url("postgres"))
+if databases.REPLICA in DATABASES:
+    MERCHANT_WEBHOOKS["REPLICA"] = databases.REPLICA
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -70,7 +65,7 @@ MERCHANT_WEBHOOKS["REDIS_URL"] = _redis
 
 # --- Celery -----------------------------------------------------------------------------------------------------
 
-CELERY_BROKER_URL = env.text("CELERY_BROKER_URL") or _redis
+CELERY_BROKER_URL = env.secret("CELERY_BROKER_URL") or _redis
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "housekeeping"
 CELERY_TASK_CREATE_MISSING_QUEUES = True
@@ -203,7 +198,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
 }
 
-METRICS_TOKEN = env.text("METRICS_TOKEN")
+METRICS_TOKEN = env.secret("METRICS_TOKEN")
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 LOGGING = logs.config(level=LOG_LEVEL, as_json=not DEBUG)
 
