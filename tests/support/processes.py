@@ -48,13 +48,14 @@ class Process:
         variables: dict[str, str],
         stdin: int = subprocess.DEVNULL,
         stdout: int | None = None,
+        cwd: Path = ROOT,
     ) -> None:
         self.name = " ".join(command[:5])
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - `stop` closes it
         self.popen = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _DIES_WITH_US, str(os.getpid()), sys.executable, *command],
             env=variables,
-            cwd=ROOT,
+            cwd=cwd,
             stdin=stdin,
             stdout=stdout if stdout is not None else self._log,
             stderr=self._log,
@@ -143,16 +144,18 @@ def worker(
     wait: bool = True,
     skew: float = 0.0,
     host: str = "",
+    cwd: Path = ROOT,
 ) -> Process:
     """Start a worker process as the Procfile does; ready when this returns, unless `wait` is false.
 
     `skew`: seconds by which the clock of its host is ahead. `host`: the namespace it runs in (tests.support.apart).
+    `cwd`: where its code is, which PYTHONPATH names, too.
     """
     options = ["-P", "threads", "-c", str(threads), "-Q", ",".join(queues), "-n", f"w{os.getpid()}-{next(_numbers)}@%h"]
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     command = ["celery", "-A", "webhooks_project", "worker", *options, *quiet]
     place = ["-m", "tests.support.apart", host] if host else _module(skew)
-    child = Process(*place, *command, variables=variables)
+    child = Process(*place, *command, variables=variables, cwd=cwd)
     return _ready(child, lambda: is_ready(child), wait=wait)
 
 
@@ -161,10 +164,10 @@ def is_ready(child: Process) -> bool:
     return "worker_ready" in child.log
 
 
-def beat(variables: dict[str, str], *, wait: bool = True, skew: float = 0.0) -> Process:
-    """Start the housekeeping clock; ready when this returns, unless `wait` is false. `skew`: as of a worker."""
+def beat(variables: dict[str, str], *, wait: bool = True, skew: float = 0.0, cwd: Path = ROOT) -> Process:
+    """Start the housekeeping clock; ready when this returns, unless `wait` is false. The rest: as of a worker."""
     command = ["celery", "-A", "webhooks_project", "beat", "--pidfile="]
-    child = Process(*_module(skew), *command, variables=variables)
+    child = Process(*_module(skew), *command, variables=variables, cwd=cwd)
     return _ready(child, lambda: beats(child), wait=wait)
 
 
@@ -176,10 +179,10 @@ def beats(child: Process) -> bool:
 class Web(Process):
     """The web process, answering at `port` of loopback."""
 
-    def __init__(self, variables: dict[str, str], skew: float = 0.0, processes: int = 1) -> None:
+    def __init__(self, variables: dict[str, str], skew: float = 0.0, processes: int = 1, cwd: Path = ROOT) -> None:
         self.port = free_port()
         options = ["--port", str(self.port), "--processes", str(processes), "--grace", "30"]
-        super().__init__(*_module(skew), "webhooks_project.server", *options, variables=variables)
+        super().__init__(*_module(skew), "webhooks_project.server", *options, variables=variables, cwd=cwd)
 
     def answers(self) -> bool:
         """Tell whether it serves."""

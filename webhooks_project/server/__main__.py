@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import socket
 import sys
-import tempfile
 
 from webhooks_project.server import processes
+from webhooks_project.server.family import PAGES, WEB, Family
+from webhooks_project.server.parent import HANDOVER, Parent, handed_over
 
 
 def main() -> int:
@@ -21,31 +21,33 @@ def main() -> int:
         "--pages", type=int, help="page processes; 0: web processes make pages (as many as web; 0 for one web process)"
     )
     parser.add_argument("--grace", type=float, default=30.0, help="seconds open requests have when asked to stop")
+    parser.add_argument("--check", action="store_true", help="only see whether the settings load")
+    parser.add_argument(HANDOVER, help=argparse.SUPPRESS)
     options = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webhooks_project.settings")
-    try:
-        listener = processes.listen(options.host, options.port)
-    except OSError as error:
-        parser.exit(1, f"Can't listen on {options.host}:{options.port}: {error}\n")
+    if options.check:
+        processes.set_up()
+        return 0
+    former = None
+    if options.handover:
+        listener, former = handed_over(options.handover)
+    else:
+        try:
+            listener = processes.inherited() or processes.listen(options.host, options.port)
+        except OSError as error:
+            parser.exit(1, f"Can't listen on {options.host}:{options.port}: {error}\n")
     if options.processes <= 1 and not options.pages:
         processes.serve(listener, options.grace)
         return 0
-    return _run(listener, options)
-
-
-def _run(listener: socket.socket, options: argparse.Namespace) -> int:
     pages = options.processes if options.pages is None else options.pages
-    with tempfile.TemporaryDirectory(prefix="webhooks-") as folder:
-        inner, path = processes.listen_for_pages(folder)
 
-        def be(kind: str, pipe: int) -> None:
-            if kind == processes.PAGES:
-                processes.make_pages(inner, listener.getsockname()[:2], options.grace, pipe)
-            else:
-                processes.serve(listener, options.grace, pipe, pages=path if pages else "")
+    def be(kind: str, family: Family) -> None:
+        if kind == PAGES:
+            processes.make_pages(family.socket(), listener.getsockname()[:2], options.grace, family)
+        else:
+            processes.serve(listener, options.grace, family, pages=family.path if pages else "")
 
-        counts = {processes.WEB: options.processes, processes.PAGES: pages}
-        return processes.Parent(counts, be).run()
+    return Parent({WEB: options.processes, PAGES: pages}, be, listener, former).run()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""As many web processes as asked for, on one listening socket, under a parent that starts them anew when they die."""
+"""What a process of the web service is: a web process, or one that makes pages."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ import os
 import resource
 import signal
 import socket
-import sys
-import time
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 from subscriptions.logs import get_logger
 
 if TYPE_CHECKING:
+    from webhooks_project.server.family import Family
     from webhooks_project.server.serving import Server
 
 log = get_logger(__name__)
@@ -25,12 +23,13 @@ BACKLOG: Final = 2048
 """Connections that the kernel keeps until they are accepted."""
 SPARE_FILES: Final = 256
 """File descriptors left for the database, Redis, logs and static files."""
-RESTART_PAUSE: Final = 1.0
-"""Seconds between two starts of processes that died, so that a fault doesn't burn the machine."""
 PAGES_NICE: Final = 5
 """How far page processes stand back where publishing wants the same core."""
-WEB, PAGES = "web", "pages"
-"""Kinds of processes."""
+LINGER: Final = 5.0
+"""Seconds that clients keep their connections to a web process whose work others have taken over. Whoever asks once
+more is answered, and told that the connection ends: nobody meets one that closes as a request is under way."""
+FIRST_INHERITED: Final = 3
+"""The descriptor of the first socket that systemd passes on: sd_listen_fds(3)."""
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -50,6 +49,16 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def inherited() -> socket.socket | None:
+    """Return the listening socket that systemd holds for this process (a socket unit), None where there is none."""
+    if os.environ.get("LISTEN_PID") != str(os.getpid()) or os.environ.get("LISTEN_FDS") != "1":
+        return None
+    listener = socket.socket(fileno=FIRST_INHERITED)
+    listener.set_inheritable(False)
+    listener.setblocking(False)
+    return listener
+
+
 def listen_for_pages(folder: str) -> tuple[socket.socket, str]:
     """Return the Unix socket that page processes listen on, and its path, in a folder that is nobody else's."""
     path = os.path.join(folder, "pages")
@@ -60,50 +69,54 @@ def listen_for_pages(folder: str) -> tuple[socket.socket, str]:
     return listener, path
 
 
-def serve(listener: socket.socket, grace: float, parent: int | None = None, *, pages: str = "") -> None:
-    """Be one web process until SIGTERM or SIGINT, or until the pipe `parent` ends.
+def serve(listener: socket.socket, grace: float, family: Family | None = None, *, pages: str = "") -> None:
+    """Be one web process until SIGTERM or SIGINT, or until the parent's pipe ends.
 
     Its pages are made by the processes at the Unix socket `pages`; by itself, on threads, where none is named.
     """
     import uvloop
 
-    uvloop.run(_serve(listener, grace, parent, pages))
+    uvloop.run(_serve(listener, grace, family, pages))
 
 
-def make_pages(listener: socket.socket, address: tuple[str, int], grace: float, parent: int) -> None:
-    """Be one page process, of the web processes at `address`, until the pipe `parent` ends: when all of them have."""
+def make_pages(listener: socket.socket, address: tuple[str, int], grace: float, family: Family) -> None:
+    """Be one page process, of the web processes at `address`, until the pipe ends: when all of them have."""
     import uvloop
 
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)  # a terminal's Ctrl-C, too: pages asked for are still made
     os.nice(PAGES_NICE)
-    uvloop.run(_make_pages(listener, address, grace, parent))
+    uvloop.run(_make_pages(listener, address, grace, family))
 
 
-async def _serve(listener: socket.socket, grace: float, parent: int | None, pages: str) -> None:
-    _set_up()
+async def _serve(listener: socket.socket, grace: float, family: Family | None, pages: str) -> None:
+    set_up()
     from webhooks_project.server import publishing
     from webhooks_project.server.relay import Relay
     from webhooks_project.server.serving import Server, configured
 
     stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
     for number in SIGNALS:
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, stop.set)
+    if family is None:
+        loop.add_signal_handler(signal.SIGHUP, log.warning, "reload_refused")
     server = Server(listener, configured(), _files() - SPARE_FILES, relay=Relay(pages) if pages else None)
     publishing.register(server)
-    await _run(server, stop, grace, parent)
+    await _run(server, stop, grace, family)
 
 
-async def _make_pages(listener: socket.socket, address: tuple[str, int], grace: float, parent: int) -> None:
-    _set_up()
+async def _make_pages(listener: socket.socket, address: tuple[str, int], grace: float, family: Family) -> None:
+    set_up()
     from webhooks_project.server.relayed import RelayedConnection
     from webhooks_project.server.serving import Server, configured
 
     server = Server(listener, configured(), _files() - SPARE_FILES, address=address, connection=RelayedConnection)
-    await _run(server, asyncio.Event(), grace, parent)
+    await _run(server, asyncio.Event(), grace, family)
 
 
-def _set_up() -> None:
+def set_up() -> None:
+    """Load Django and the settings. Raises what is wrong with them."""
     import django
 
     django.setup()
@@ -114,18 +127,27 @@ def _set_up() -> None:
     limit_statements(settings.WEB_STATEMENT_SECONDS)
 
 
-async def _run(server: Server, stop: asyncio.Event, grace: float, parent: int | None) -> None:
+async def _run(server: Server, stop: asyncio.Event, grace: float, family: Family | None) -> None:
     loop = asyncio.get_running_loop()
-    if parent is not None:
-        loop.add_reader(parent, stop.set)  # readable at its end only: who held the other end is gone
+    is_relieved = False
+
+    def relieve() -> None:  # the parent is gone, or has others
+        nonlocal is_relieved
+        is_relieved = True
+        stop.set()
+
+    if family is not None:
+        loop.add_reader(family.lifeline, relieve)  # readable at its end only
     await server.start()
     gc.collect()
     gc.freeze()  # what was loaded stays; collections need not look at it
     log.info("web_ready", pid=os.getpid())
+    if family is not None:
+        family.tell_ready()
     await stop.wait()
-    if parent is not None:
-        loop.remove_reader(parent)
-    await server.stop(grace)
+    if family is not None:
+        loop.remove_reader(family.lifeline)
+    await server.stop(grace, linger=LINGER if is_relieved else 0.0)
     log.info("web_stopped", pid=os.getpid())
 
 
@@ -136,84 +158,3 @@ def _files() -> int:
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-
-
-class Parent:
-    """Keeps children serving: `web` ones, and as many `pages` ones. They end with it, however it ends.
-
-    Each holds the end of a pipe: web processes that of the parent's, page processes that of the parent's and of all
-    web processes, so that they outlive these.
-
-    Args:
-        counts: How many children of each kind.
-        run: Is the child of a kind, given the pipe's end to read. Returns when it is over.
-    """
-
-    def __init__(self, counts: Mapping[str, int], run: Callable[[str, int], None]) -> None:
-        self._counts = counts
-        self._serve = run
-        self._children: dict[int, str] = {}
-        self._is_stopping = False
-        self._told = 0
-        self._writes_to_pages = True
-
-    def run(self) -> int:
-        """Serve until told to stop. Returns the exit code: not 0 where children died as they started."""
-        self._pipes = {WEB: os.pipe(), PAGES: os.pipe()}
-        for number in SIGNALS:
-            signal.signal(number, self._stop)
-        began = time.monotonic()
-        self._fill()
-        while self._children:
-            pid, status = os.wait()
-            self._children.pop(pid, None)
-            if self._is_stopping:
-                self._let_pages_end()
-                continue
-            code = os.waitstatus_to_exitcode(status)
-            log.error("web_process_died", pid=pid, code=code)
-            if time.monotonic() - began < RESTART_PAUSE * sum(self._counts.values()) and code > 0:
-                self._stop(signal.SIGTERM, None)  # it never worked: wrong settings, mostly
-                self._let_pages_end()
-                self._told = code
-                continue
-            time.sleep(RESTART_PAUSE)
-            self._fill()
-        return self._told
-
-    def _fill(self) -> None:
-        for kind, count in self._counts.items():
-            while list(self._children.values()).count(kind) < count and not self._is_stopping:
-                pid = os.fork()
-                if pid == 0:
-                    self._be(kind)
-                self._children[pid] = kind
-
-    def _be(self, kind: str) -> NoReturn:
-        code = 1
-        try:
-            for number in SIGNALS:
-                signal.signal(number, signal.SIG_DFL)
-            os.close(self._pipes[WEB][1])
-            if kind == PAGES:
-                os.close(self._pipes[PAGES][1])
-            self._serve(kind, self._pipes[kind][0])
-            code = 0
-        except BaseException:  # noqa: BLE001 - shown, then the process ends: none of the parent's code may run on
-            sys.excepthook(*sys.exc_info())
-        finally:
-            sys.stderr.flush()
-            os._exit(code)
-
-    def _stop(self, _number: int, _frame: object) -> None:
-        self._is_stopping = True
-        for pid, kind in self._children.items():
-            if kind == WEB:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGTERM)
-
-    def _let_pages_end(self) -> None:
-        """Let go of the page processes' pipe: its end comes once the last web process has gone, too."""
-        if self._writes_to_pages:
-            self._writes_to_pages = False
-            os.close(self._pipes[PAGES][1])

@@ -122,23 +122,30 @@ class Server:
         self._server = await create(lambda: self._connection(self), sock=self._listener)
         self._sweep = self.loop.call_later(SWEEP, self._look_at_deadlines)
 
-    async def stop(self, grace: float) -> None:
-        """Accept nothing more, close idle connections, answer what is open; after `grace` seconds, end all the same."""
+    async def stop(self, grace: float, *, linger: float = 0.0) -> None:
+        """Accept nothing more, close idle connections, answer what is open; after `grace` seconds, end all the same.
+
+        `linger`: seconds before, in which clients may ask once more on the connections that they have.
+        """
         self.is_stopping = True
         self._server.close()
         await asyncio.sleep(0)  # what was accepted already is read
         self.waiting.end_all()
+        await self._emptied(linger)
         for connection in list(self._connections):
             connection.stop(PATIENCE)
-        if self._connections:
-            try:
-                await asyncio.wait_for(self._all_gone.wait(), grace)
-            except TimeoutError:
-                for connection in list(self._connections):
-                    connection.transport.abort()
+        await self._emptied(grace)
+        for connection in list(self._connections):
+            connection.transport.abort()
         self._sweep.cancel()
         for end in (*self.at_the_end, self.waiting.stop, self._threads.stop):
             await asyncio.to_thread(end, PATIENCE)
+
+    async def _emptied(self, seconds: float) -> None:
+        """Wait until all clients have gone, for so long at most."""
+        if self._connections:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._all_gone.wait(), seconds)
 
     # --- for connections ----------------------------------------------------------------------------------------------
 
