@@ -40,16 +40,20 @@ class Proxy:
             self._takes_new = new
             return len(self._silent) // 2
 
-    def lead_to(self, target: int) -> None:
-        """Lead to another server from now on; whoever is connected is cut off, as by an address that moves."""
+    def lead_to(self, target: int, *, cut: bool = True) -> None:
+        """Lead to another server from now on; whoever is connected is cut off, as by an address that moves.
+
+        Not so with `cut=False`: as a proxy in front of two web processes that is told to send new ones to the other.
+        """
         with self._lock:
             self._target = target
-            for each in self._pairs:
+            for each in self._pairs if cut else ():
                 with contextlib.suppress(KeyError, ValueError):
                     self._selector.unregister(each)
                 each.close()
-            self._pairs.clear()
-            self._silent.clear()
+            if cut:
+                self._pairs.clear()
+                self._silent.clear()
 
     def heal(self) -> None:
         """Take new connections; those that were silenced stay so."""

@@ -19,6 +19,7 @@ from django.db.backends.postgresql import base
 from deliveries.db.outages import CLIENT, PatientSession
 from webhooks_project import env
 from webhooks_project.postgresql.pool import Pool
+from webhooks_project.postgresql.schema import SchemaEditor
 
 SERVER: Final = {
     "idle_in_transaction_session_timeout": "8s",
@@ -46,6 +47,8 @@ def limit_statements(seconds: float | None) -> None:
 
 class DatabaseWrapper(base.DatabaseWrapper):
     """The backend that settings name as ENGINE."""
+
+    SchemaEditorClass = SchemaEditor
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
