@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from deliveries.management.doctor import NOTE, OK, PROBLEM, Finding, examine
+from deliveries.management.doctor import CHECKS, NOTE, OK, PROBLEM, Finding, examine
 
 
 class Command(BaseCommand):
@@ -16,11 +16,13 @@ class Command(BaseCommand):
     requires_system_checks = []  # they are one of the findings
 
     def add_arguments(self, parser: CommandParser) -> None:
+        names = [check.__name__ for check in CHECKS]
         parser.add_argument("--json", action="store_true", help="print one JSON object")
+        parser.add_argument("--only", action="append", choices=names, metavar="PART", help=f"one of {', '.join(names)}")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         findings = []
-        for finding in examine():
+        for finding in examine(options["only"] or ()):
             findings.append(finding)
             if not options["json"]:
                 self._print(finding)

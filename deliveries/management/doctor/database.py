@@ -10,6 +10,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
+from deliveries.management.doctor import versions
 from deliveries.management.doctor.findings import NOTE, OK, PROBLEM, Finding, first_line
 from deliveries.models import DeadLetter, Delivery
 from deliveries.reporting import stuck_rows, transactions
@@ -19,8 +20,18 @@ OVERDUE_AFTER = timedelta(seconds=30)
 """Deliveries that should have left longer ago than this are worth a note."""
 CLOCK_TOLERANCE = 1.0
 """Seconds this machine's clock may differ from the database's; retries are timed by the latter."""
+OF_THE_ENGINE = 4
+"""Sessions that a process may hold beside its pool's."""
 OLD_AFTER = 10.0
 """Seconds after which a transaction is worth a note; one that only stands still is a problem then."""
+
+
+# Sessions of ours are named `host:pid thread`.
+_PROCESSES = """
+SELECT count(DISTINCT split_part(application_name, ' ', 1)),
+    current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+FROM pg_stat_activity WHERE datname = current_database() AND application_name ~ ':[0-9]+( |$)'
+"""
 
 
 def database() -> Iterator[Finding]:
@@ -35,7 +46,14 @@ def database() -> Iterator[Finding]:
             "Start it, or correct DATABASE_URL.",
         )
         return
-    yield Finding("database", OK, f"{_where()} answers.")
+    version = _version()
+    if versions.is_old(version, versions.POSTGRESQL_MIN):
+        least = versions.shown(versions.POSTGRESQL_MIN)
+        yield Finding(
+            "database", PROBLEM, f"{_where()} is PostgreSQL {version}: too old.", f"Upgrade it to {least} or newer."
+        )
+        return
+    yield Finding("database", OK, f"{_where()} answers, PostgreSQL {version}.")
     executor = MigrationExecutor(connection)
     missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if missing:
@@ -49,6 +67,7 @@ def database() -> Iterator[Finding]:
         yield Finding("catalogue", PROBLEM, "No event type is active.", "Run: manage.py migrate, which loads them.")
     yield _clocks()
     yield _oldest_transaction()
+    yield from _sessions()
     yield _backlog()
     yield from _stuck()
 
@@ -61,6 +80,12 @@ def _stuck() -> Iterator[Finding]:
         text = f"{len(keys)} {kind.replace('_', ' ')}: keys {', '.join(map(str, keys[:5]))}."
         fix = f"Nothing moves them on by itself; {kind} in deliveries/reporting/stuck_rows.sql says what is wrong."
         yield Finding("stuck rows", PROBLEM, text, fix)
+
+
+def _version() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW server_version")
+        return str(cursor.fetchone()[0]).split()[0]
 
 
 def _where() -> str:
@@ -88,6 +113,23 @@ def _oldest_transaction() -> Finding:
     standing = oldest.state.startswith("idle in transaction")
     fix = f"Others may wait for its locks. To end it: SELECT pg_terminate_backend({oldest.pid});"
     return Finding("transactions", PROBLEM if standing else NOTE, f"The oldest is {oldest}.", fix)
+
+
+def _sessions() -> Iterator[Finding]:
+    """Compare what our processes may open with what PostgreSQL takes; nothing where a pooler is between."""
+    pool = connection.settings_dict["OPTIONS"].get("pool")
+    if not pool or not connection.settings_dict.get("SESSION_SETTINGS", True):
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_PROCESSES)
+        processes, most = cursor.fetchone()
+    each = pool["max_size"] + OF_THE_ENGINE
+    text = f"{processes} processes may open {each} sessions each, and PostgreSQL takes {most}."
+    if processes * each > most:
+        fix = "Raise max_connections, lower DATABASE_POOL_SIZE, or put pgbouncer between; see docs/operations.md."
+        yield Finding("sessions", PROBLEM, text, fix)
+    else:
+        yield Finding("sessions", OK, text)
 
 
 def _backlog() -> Finding:

@@ -8,6 +8,7 @@ import redis
 from celery import current_app
 from kombu.exceptions import KombuError
 
+from deliveries.management.doctor import versions
 from deliveries.management.doctor.findings import NOTE, OK, PROBLEM, Finding, without_password
 from deliveries.queueing import broker as message_broker
 from deliveries.queueing import redis_client
@@ -26,7 +27,7 @@ def keys() -> Iterator[Finding]:
     try:
         client = redis_clients.client(TIMEOUT)
         client.ping()
-        config = _config(client)
+        config, version = _config(client), _version(client)
     except (redis.RedisError, OSError, ValueError) as error:
         fix = "Start Redis or Valkey, or correct REDIS_URL. `make demo` and `make run` start one of their own."
         yield Finding("redis", PROBLEM, f"{where} can't be reached: {redis_clients.said(error)}.", fix)
@@ -34,6 +35,10 @@ def keys() -> Iterator[Finding]:
     if refusal := redis_client.refusal(TIMEOUT):
         text = f"{where} answers, but refuses: {refusal}."
         yield Finding("redis", PROBLEM, text, "Deliveries wait until it takes writes; see docs/operations.md.")
+        return
+    if versions.is_old(version, versions.REDIS_MIN):
+        least = versions.shown(versions.REDIS_MIN)
+        yield Finding("redis", PROBLEM, f"{where} is Redis {version}: too old.", f"Upgrade it to {least} or newer.")
         return
     policy = config.get("maxmemory-policy", "noeviction")
     if policy != "noeviction":
@@ -46,6 +51,13 @@ def keys() -> Iterator[Finding]:
         yield Finding("redis", NOTE, text, "Set appendonly yes, appendfsync everysec.")
     else:
         yield Finding("redis", OK, f"{where} answers.")
+
+
+def _version(client: redis.Redis) -> str:
+    try:
+        return str(client.info("server").get("redis_version", ""))
+    except redis.ResponseError:  # as CONFIG
+        return ""
 
 
 def _config(client: redis.Redis) -> dict[str, str]:

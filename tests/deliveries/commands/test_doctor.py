@@ -19,7 +19,17 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
 from deliveries.maintenance import calls
-from deliveries.management.doctor import NOTE, OK, PROBLEM, Finding, database, examination, examine, safety, workers
+from deliveries.management.doctor import (
+    NOTE,
+    OK,
+    PROBLEM,
+    Finding,
+    database,
+    examination,
+    examine,
+    safety,
+    workers,
+)
 from deliveries.management.doctor.findings import without_password
 from deliveries.models import MaintenanceTask
 from deliveries.queueing import wakeups
