@@ -9,9 +9,10 @@ MAX_LINES := 300
 GRACE := 30
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 JOBS ?= $(CORES)
+OTHER_POSTGRES ?= $(wildcard /usr/lib/postgresql/*/bin)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test slow faults wheel browser bench lint audit outdated format clean
+.PHONY: help demo run test slow faults wheel browser nightly bench lint audit outdated format clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +46,11 @@ wheel: $(VENV)/.dev ## the tests that build the wheel and install it into projec
 
 browser: $(VENV)/.dev ## the tests that drive Chromium
 	$(suite)
+
+nightly: $(VENV)/.dev ## what takes long or needs Debian's servers: the image, the tests on other PostgreSQLs; see CONTRIBUTING.md
+	$(suite)
+	@for programs in $(OTHER_POSTGRES); do echo "--- $$($$programs/postgres --version)"; POSTGRES_PROGRAMS=$$programs \
+		$(PY) -m tests.support.services --postgres --valkey -- $(PY) -m pytest -n $(JOBS) --dist loadfile $(ARGS) || exit; done
 
 bench: $(VENV)/.dev ## the benchmarks, on PostgreSQL and Valkey that keep their promises on disk; BENCH="drain latency" picks
 	@for name in $(BENCH); do echo "--- bench/$$name.py"; \

