@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
@@ -61,6 +61,19 @@ def _wrong(given: Mapping[Any, Any]) -> Iterator[CheckMessage]:
             shown = "" if option.secret else f" = {value!r}"
             text = f"{NAME}[{key!r}]{shown}: {error}."
             yield Error(text, hint=f"It expects {option.expects}.", id="webhooks_subscriptions.E007")
+
+
+@register
+def variables_are_known(**_kwargs: Any) -> list[CheckMessage]:
+    """Name variables of the service's environment that have our prefix and mean nothing: mostly one is misspelt."""
+    return [
+        Warning(
+            f"{name} is set in the environment, and there is no such variable.",
+            hint=f"Did you mean {meant}?" if meant else ".env.example lists what there is.",
+            id="webhooks_subscriptions.W001",
+        )
+        for name, meant in getattr(settings, "UNKNOWN_VARIABLES", {}).items()
+    ]
 
 
 @register

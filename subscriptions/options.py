@@ -7,13 +7,14 @@ from environment variables. `subscriptions.conf` reads them, `subscriptions.chec
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from cryptography.fernet import Fernet
+
+from subscriptions import server_urls
 
 PREFIX: Final = "WEBHOOKS_"
 """Stands before a key of the dictionary in the names of environment variables, unless the key names what it is of."""
@@ -90,18 +91,21 @@ def flag(default: bool) -> Option:
     return Option(default, "true or false", check, parse)
 
 
-def text(
-    default: str = "", *, expects: str = "text", like: str = "", required: bool = False, secret: bool = False
-) -> Option:
-    """Return the option of a text, one that matches the expression `like` if that is given."""
+def text(default: str = "", *, expects: str = "text", required: bool = False, secret: bool = False) -> Option:
+    """Return the option of a text."""
 
     def check(value: Any) -> str:
         if not isinstance(value, str):
             raise TypeError("not a text")
-        if value and like and not re.match(like, value):
-            raise ValueError("not of that form")
         return value
 
+    return Option(default, expects, check, check, required, secret)
+
+
+def url(
+    default: str, check: Callable[[Any], str], expects: str, *, required: bool = False, secret: bool = True
+) -> Option:
+    """Return the option of a URL, which messages don't show: it may hold a password."""
     return Option(default, expects, check, check, required, secret)
 
 
@@ -187,12 +191,7 @@ DAYS: Final = {  # 0 keeps for ever. What is open or in review is never touched
 
 OPTIONS: Final[Mapping[str, Option]] = {
     "ENCRYPTION_KEYS": Option([], "a list of Fernet keys, the newest first", _keys, split, required=True, secret=True),
-    "REDIS_URL": text(
-        expects="the URL of a Redis or Valkey, like redis://127.0.0.1:6379/0",
-        like=r"(redis|rediss|unix)://",
-        required=True,
-        secret=True,  # it may hold a password
-    ),
+    "REDIS_URL": url("", server_urls.redis_url, server_urls.REDIS_EXPECTS, required=True),
     "REDIS_PREFIX": text("mw"),
     "DELIVERIES_QUEUE": text("deliveries"),  # of Celery, which workers of our own consume, and
     "HOUSEKEEPING_QUEUE": text("housekeeping"),  # which any worker may
@@ -217,7 +216,9 @@ OPTIONS: Final[Mapping[str, Option]] = {
     "ALLOWED_NETWORKS": words(expects="networks like 127.0.0.0/8,::1/128", one=network),
     "ALLOWED_PORTS": words(expects="ports like 443,8443", one=port),
     "SOURCE_IPS": words(),
-    "CA_FILE": text(),  # authorities trusted besides the public ones, PEM
+    "CA_FILE": Option(  # authorities trusted besides the public ones
+        "", "the path of a PEM file with certificates", server_urls.authorities, server_urls.authorities
+    ),
     "CODE_KEY": text(secret=True),  # of public ids of deliveries; the database holds one otherwise
     "SECRET_OVERLAP": seconds(24 * 3600.0),
     # --- the API and who signs in; 0 means no limit
@@ -232,7 +233,9 @@ OPTIONS: Final[Mapping[str, Option]] = {
     "SIGN_IN_RATE_MINUTE": whole(10),
     "TRUSTED_PROXIES": whole(0, maximum=10),  # 0: X-Forwarded-For is not believed
     # --- notices, and the automatic pause, which 0 failures turn off
-    "BASE_URL": text("http://localhost:8000", expects="an address like https://hooks.example.com", like="https?://"),
+    "BASE_URL": url(
+        "http://localhost:8000", server_urls.web_address, "an address like https://hooks.example.com", secret=False
+    ),
     "NOTICE_WAIT": seconds(30.0),
     "NOTICE_INTERVAL": seconds(3600.0),
     "FAILURE_RATE": whole(50, minimum=1, maximum=100),

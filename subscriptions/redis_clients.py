@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import socket
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 
+from subscriptions import server_urls
 from subscriptions.conf import settings
 
 TIMEOUT: Final = 0.3
@@ -33,15 +35,23 @@ def client(timeout: float = TIMEOUT, url: str = "") -> redis.Redis:
 
 @lru_cache(maxsize=16)
 def _made(url: str, timeout: float) -> redis.Redis:
-    return redis.Redis.from_url(
-        url,
-        socket_timeout=timeout,
-        socket_connect_timeout=min(timeout, 2.0),
-        health_check_interval=0,
-        retry=Retry(NoBackoff(), 0),
-        decode_responses=True,
-        **({} if url.startswith("unix") else {"socket_keepalive": True, "socket_keepalive_options": keepalive()}),
-    )
+    server = server_urls.redis_server(url)
+    waits: dict[str, Any] = {
+        "socket_timeout": timeout,
+        "socket_connect_timeout": min(timeout, 2.0),
+        "retry": Retry(NoBackoff(), 0),
+    }
+    if not server.path:
+        waits |= {"socket_keepalive": True, "socket_keepalive_options": keepalive()}
+    options: dict[str, Any] = {**waits, "health_check_interval": 0, "decode_responses": True}
+    if not server.master:
+        return redis.Redis.from_url(url, **options)
+    encrypted = {"ssl": True, **server.tls} if server.tls else {}
+    untyped: Any = Sentinel
+    sentinels = untyped(server.hosts, sentinel_kwargs={**waits, **server.sentinel, **encrypted})
+    credentials = {"username": server.username or None, "password": server.password or None}
+    master: redis.Redis = sentinels.master_for(server.master, db=server.database, **credentials, **options, **encrypted)
+    return master
 
 
 def keepalive() -> dict[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import beat_init, setup_logging, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webhooks_project.settings")
 
@@ -18,3 +18,12 @@ app.autodiscover_tasks()
 @setup_logging.connect
 def keep_djangos_logging(**_kwargs: object) -> None:
     """Leave logging as Django's settings made it; connecting this signal is how Celery is told not to."""
+
+
+@worker_init.connect
+@beat_init.connect
+def say_what_is_unknown(**_kwargs: object) -> None:
+    """Write to the log what the environment sets in vain."""
+    from webhooks_project import startup
+
+    startup.name_unknown_variables()

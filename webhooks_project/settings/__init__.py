@@ -7,9 +7,8 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-from subscriptions import redis_clients
 from subscriptions.options import split
-from webhooks_project import embedded, env
+from webhooks_project import brokers, embedded, env
 from webhooks_project.settings import admin_theme, databases, development_keys, example_shop, logs
 from webhooks_project.settings.periodic import *  # noqa: F403 - mail, beat's schedule
 from webhooks_project.settings.web import *  # noqa: F403 - the web process
@@ -65,29 +64,30 @@ MERCHANT_WEBHOOKS["REDIS_URL"] = _redis
 
 # --- Celery -----------------------------------------------------------------------------------------------------
 
-CELERY_BROKER_URL = env.secret("CELERY_BROKER_URL") or _redis
+_given = env.broker_url()
+_broker = brokers.in_celerys_words(_given or _redis)
+CELERY_BROKER_URL = _given or _broker.url
+if _broker.url != CELERY_BROKER_URL:  # Celery reads CELERY_BROKER_URL from the environment before any setting but these
+    CELERY_BROKER_READ_URL = CELERY_BROKER_WRITE_URL = _broker.url
+CELERY_BROKER_USE_SSL = _broker.tls
+CELERY_BROKER_TRANSPORT_OPTIONS = _broker.options
+if _broker.is_amqp:  # see docs/adr/0044
+    CELERY_BROKER_HEARTBEAT = brokers.AMQP_HEARTBEAT
+    CELERY_TASK_DEFAULT_QUEUE_TYPE = CELERY_TASK_CREATE_MISSING_QUEUE_TYPE = "quorum"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "housekeeping"
 CELERY_TASK_CREATE_MISSING_QUEUES = True
 CELERY_TASK_ALWAYS_EAGER = env.flag("CELERY_TASK_ALWAYS_EAGER", default=False)
 CELERY_TASK_PUBLISH_RETRY = False  # a wake-up that can't be sent is dropped; the scheduler finds the webhook
-CELERY_WORKER_DISABLE_PREFETCH = True
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_DISABLE_PREFETCH = not _broker.is_amqp
+CELERY_WORKER_PREFETCH_MULTIPLIER = 0 if _broker.is_amqp else 1
+CELERY_WORKER_ENABLE_PREFETCH_COUNT_REDUCTION = False
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = env.flag("CELERY_REMOTE_CONTROL", default=True)
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 0.0
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "visibility_timeout": 600,
-    "max_connections": 64,
-    "socket_keepalive": True,
-    "socket_keepalive_options": redis_clients.keepalive(),
-    "socket_timeout": 2,
-    "health_check_interval": 2,  # a consumer that hears nothing for 1 + 2 + 2 s connects anew
-    "socket_connect_timeout": 2,
-}
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "webhooks_project.beat:DatabaseScheduler"
 
@@ -201,6 +201,7 @@ SPECTACULAR_SETTINGS = {
 METRICS_TOKEN = env.secret("METRICS_TOKEN")
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 LOGGING = logs.config(level=LOG_LEVEL, as_json=not DEBUG)
+UNKNOWN_VARIABLES = env.unknown()
 
 # Last: tasks of the apps go to this application wherever these settings are in force, and nowhere else.
 from webhooks_project.celery import app as celery_app  # noqa: E402, F401

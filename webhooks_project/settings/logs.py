@@ -51,6 +51,7 @@ def config(*, level: str, as_json: bool) -> dict[str, Any]:
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             "celery": {"level": "WARNING"},
+            "celery.app.base": {"level": "ERROR"},  # on RabbitMQ a warning a countdown (docs/adr/0044)
             "kombu": {"level": "WARNING"},
             "urllib3": {"level": "ERROR"},
             "django.request": {"level": "ERROR"},
