@@ -7,6 +7,7 @@ from environment variables. `subscriptions.conf` reads them, `subscriptions.chec
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -10,6 +10,7 @@ from django.db import DatabaseError, InterfaceError
 
 from deliveries.db.sessions import borrowed
 from deliveries.maintenance import calls
+from deliveries.queueing import broker
 from subscriptions.logs import get_logger
 from subscriptions.redis_clients import said
 
@@ -44,4 +45,5 @@ class DatabaseScheduler(Scheduler):
         return bool(schedule.is_due(called_at).is_due)
 
     def _call(self, name: str) -> None:
-        self.apply_async(self.schedule[name], producer=self.producer, advance=False)
+        with broker.lent_producer() as producer:  # Celery's own would keep a connection that broke
+            self.apply_async(self.schedule[name], producer=producer, advance=False)

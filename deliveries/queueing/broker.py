@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
 import redis
+from amqp.exceptions import AMQPError
 from celery import Task, current_app
-from kombu import Connection, Queue
+from kombu import Connection, Producer, Queue
 from kombu.exceptions import KombuError
 from kombu.pools import producers
 
@@ -22,7 +24,7 @@ HOUSEKEEPING: Final[str] = settings.WEBHOOKS_HOUSEKEEPING_QUEUE
 TIMEOUT: Final = 0.5
 """Seconds the broker may take to accept a task."""
 
-BrokerError: Final = (KombuError, OSError, redis.RedisError)
+BrokerError: Final = (KombuError, OSError, redis.RedisError, AMQPError)
 """What `enqueue` raises where the broker is away; for an `except` clause."""
 
 
@@ -41,8 +43,42 @@ def enqueue(task: Task, args: Sequence[Any], *, queue: str = HOUSEKEEPING, count
     options: dict[str, Any] = {"queue": queue}
     if countdown is not None:
         options["countdown"] = countdown
-    with producers[_connection()].acquire(block=True, timeout=TIMEOUT) as producer:
+    with lent_producer() as producer:
         task.apply_async(args=tuple(args), producer=producer, retry=False, **options)
+
+
+@contextlib.contextmanager
+def lent_producer() -> Iterator[Producer]:
+    """Lend a producer on a connection that stands, for one thread. One that failed its block connects anew next time.
+
+    Redis' clients do that by themselves; a connection to RabbitMQ that has broken stays broken, and one that was closed
+    by the other side shows it only when it is read from.
+
+    Raises:
+        BrokerError: No producer was free for TIMEOUT, or no connection could be made.
+    """
+    with producers[_connection()].acquire(block=True, timeout=TIMEOUT) as producer:
+        connection = producer.__connection__
+        is_amqp = connection.transport.driver_type == "amqp"
+        try:
+            if is_amqp:
+                _look(connection)
+            yield producer
+        except BaseException:
+            if is_amqp:
+                connection.collect()
+            raise
+
+
+def _look(connection: Connection) -> None:
+    """Read what RabbitMQ has said meanwhile; forget the connection where that was its end."""
+    if connection.connected:
+        try:
+            connection.drain_events(timeout=0)
+        except TimeoutError:
+            return  # nothing
+        except BrokerError:
+            connection.collect()
 
 
 def refusal() -> str | None:
@@ -51,18 +87,22 @@ def refusal() -> str | None:
     A connection alone proves little: a full server, or a replica, accepts it.
     """
     try:
-        with producers[_connection()].acquire(block=True, timeout=TIMEOUT) as producer:
-            channel = producer.channel
-            own = Queue(f"probe.{secrets.token_hex(6)}", durable=False, auto_delete=True, expires=60.0, channel=channel)
+        with lent_producer() as producer:
+            channel: Any = producer.channel
+            name = f"probe.{secrets.token_hex(6)}"
+            own = Queue(name, durable=False, exclusive=True, auto_delete=True, expires=60.0, channel=channel)
             own.declare()
             producer.publish("", routing_key=own.name, exchange="", retry=False)
             own.get(no_ack=True)
             own.delete()
-            for name in current_app.amqp.queues:
-                if hasattr(channel, "get_table"):  # of Redis' transport: who listens at an exchange
-                    channel.get_table(name)
-                if not hasattr(channel, "_has_queue") or channel._has_queue(name):
-                    channel.queue_declare(queue=name, passive=True)
+            for name in {*current_app.amqp.queues, settings.WEBHOOKS_DELIVERIES_QUEUE, HOUSEKEEPING}:
+                queue = current_app.amqp.queues[name]
+                if not hasattr(channel, "get_table"):
+                    queue(channel).declare()  # as workers do: one of another kind is refused
+                    continue
+                channel.get_table(queue.name)  # of Redis' transport: who listens at an exchange
+                if channel._has_queue(queue.name):
+                    channel.queue_declare(queue=queue.name, passive=True)
     except BrokerError as error:
         return said(error)
     return None
@@ -76,12 +116,11 @@ def _connection() -> Connection:
 @lru_cache(maxsize=4)
 def _made(_url: str) -> Connection:
     connection = current_app.connection_for_write(connect_timeout=TIMEOUT)
-    connection.transport_options = {
-        **(connection.transport_options or {}),
-        "socket_timeout": TIMEOUT,
-        "socket_connect_timeout": TIMEOUT,
-        "max_retries": 1,
-        "interval_start": 0,
-        "interval_step": 0,
-    }
+    options = dict(connection.transport_options or {})
+    waits = {"socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT}
+    if "sentinel_kwargs" in options:
+        options["sentinel_kwargs"] = options["sentinel_kwargs"] | waits
+    if connection.transport.driver_type == "amqp":
+        waits = {"read_timeout": TIMEOUT, "write_timeout": TIMEOUT}
+    connection.transport_options = options | waits | {"max_retries": 1, "interval_start": 0, "interval_step": 0}
     return connection

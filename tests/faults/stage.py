@@ -77,9 +77,13 @@ class Stage:
         servers = {"DATABASE_URL": self.postgres.url, "REDIS_URL": self.valkey.url} | self.elsewhere
         return processes.environment(**servers | {name: str(value) for name, value in more.items()})
 
-    def worker(self, *, wait: bool = True, skew: float = 0.0, host: str = "", **settings: Any) -> Process:
-        """Start a worker, on a host whose clock is `skew` seconds ahead, or on `host`; it ends with the test."""
-        return self._child(processes.worker(self.variables(**settings), wait=wait, skew=skew, host=host))
+    def worker(self, *more: str, wait: bool = True, skew: float = 0.0, host: str = "", **settings: Any) -> Process:
+        """Start a worker, on a host whose clock is `skew` seconds ahead, or on `host`; it ends with the test.
+
+        `more`: queues that it consumes beside ours.
+        """
+        queues = (*processes.QUEUES, *more)
+        return self._child(processes.worker(self.variables(**settings), queues=queues, wait=wait, skew=skew, host=host))
 
     def web(self, *, wait: bool = True, skew: float = 0.0, **settings: Any) -> Web:
         """Start a web process; as `worker`. It takes any number of requests an hour."""

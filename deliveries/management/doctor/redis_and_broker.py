@@ -6,19 +6,18 @@ from collections.abc import Iterator
 
 import redis
 from celery import current_app
-from kombu.exceptions import KombuError
 
 from deliveries.management.doctor import versions
 from deliveries.management.doctor.findings import NOTE, OK, PROBLEM, Finding, without_password
 from deliveries.queueing import broker as message_broker
 from deliveries.queueing import redis_client
-from subscriptions import redis_clients
+from subscriptions import redis_clients, server_urls
 from subscriptions.conf import settings
 
 TIMEOUT = 3
 """Seconds an answer may take."""
 
-BROKER_ERRORS = (KombuError, redis.RedisError, OSError)
+BROKER_ERRORS = message_broker.BrokerError
 
 
 def keys() -> Iterator[Finding]:
@@ -31,6 +30,10 @@ def keys() -> Iterator[Finding]:
     except (redis.RedisError, OSError, ValueError) as error:
         fix = "Start Redis or Valkey, or correct REDIS_URL. `make demo` and `make run` start one of their own."
         yield Finding("redis", PROBLEM, f"{where} can't be reached: {redis_clients.said(error)}.", fix)
+        return
+    if config.get("cluster_enabled") == "1":
+        text = f"{where} is a node of a cluster, which is not supported: scripts take keys of several slots together."
+        yield Finding("redis", PROBLEM, text, "Let REDIS_URL name a single server, or sentinels.")
         return
     if refusal := redis_client.refusal(TIMEOUT):
         text = f"{where} answers, but refuses: {refusal}."
@@ -62,7 +65,7 @@ def _version(client: redis.Redis) -> str:
 
 def _config(client: redis.Redis) -> dict[str, str]:
     try:
-        found = client.config_get("maxmemory-policy") | client.config_get("appendonly")
+        found = client.info("cluster") | client.config_get("maxmemory-policy") | client.config_get("appendonly")
     except redis.ResponseError:  # hosted Redis forbids CONFIG; then the host answers for it
         return {}
     return {str(name): str(value) for name, value in found.items()}
@@ -81,5 +84,9 @@ def broker() -> Iterator[Finding]:
     if refusal := message_broker.refusal():
         text = f"{url} answers, but refuses: {refusal}."
         yield Finding("broker", PROBLEM, text, "Deliveries wait until it takes messages; see docs/operations.md.")
+        return
+    if server_urls.is_amqp(url) and current_app.conf.worker_enable_prefetch_count_reduction:
+        text = f"{url} answers, but after it restarts workers with the threads pool hang."
+        yield Finding("broker", PROBLEM, text, "Set Celery's worker_enable_prefetch_count_reduction to False.")
         return
     yield Finding("broker", OK, f"{url} answers.")

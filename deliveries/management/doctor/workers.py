@@ -8,12 +8,14 @@ from typing import Any
 
 import redis
 from celery import current_app
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, InterfaceError
 
 from deliveries.maintenance import calls
 from deliveries.management.doctor.findings import NOTE, OK, PROBLEM, Finding, first_line
 from deliveries.management.doctor.redis_and_broker import BROKER_ERRORS, TIMEOUT
 from deliveries.queueing import redis_client, wakeups
+from deliveries.worker import control
 from subscriptions import redis_clients
 
 PING_TIMEOUT = 2.0
@@ -36,7 +38,7 @@ def live_workers() -> list[str]:
 
 
 def workers() -> Iterator[Finding]:
-    """Look for a live worker, and ping all of them through Celery."""
+    """Look for a live worker, and ask all of them through Celery."""
     try:
         found = live_workers()
     except (redis.RedisError, OSError, ValueError) as error:
@@ -46,20 +48,40 @@ def workers() -> Iterator[Finding]:
         yield Finding("worker", PROBLEM, "None is running. Nothing is delivered.", f"Start one: {_START}")
         return
     yield Finding("worker", OK, f"{len(found)} running.")
-    yield _ping()
+    yield from _asked()
 
 
-def _ping() -> Finding:
+def _asked() -> Iterator[Finding]:
+    """Ask the workers through Celery whose they are: whether they answer, and whether others share the broker."""
     if not current_app.conf.worker_enable_remote_control:
-        return Finding("celery", NOTE, "Workers take no remote commands (CELERY_REMOTE_CONTROL=false); not asked.")
+        yield Finding("celery", NOTE, "Workers take no remote commands (CELERY_REMOTE_CONTROL=false); not asked.")
+        return
     try:
         answers = current_app.control.inspect(timeout=PING_TIMEOUT).ping() or {}
+        ask = current_app.control.broadcast
+        whose = ask(control.COMMAND, reply=True, timeout=PING_TIMEOUT, limit=len(answers)) if answers else []
     except BROKER_ERRORS as error:
-        return Finding("celery", PROBLEM, f"The ping can't be sent: {first_line(error)}.", "Fix the broker first.")
+        yield Finding("celery", PROBLEM, f"The ping can't be sent: {first_line(error)}.", "Fix the broker first.")
+        return
     if not answers:
         text = f"No worker answered Celery's ping within {PING_TIMEOUT:g} s."
-        return Finding("celery", PROBLEM, text, "Let workers and this command use the same CELERY_BROKER_URL.")
-    return Finding("celery", OK, f"{len(answers)} answered the ping: {', '.join(sorted(answers))}.")
+        yield Finding("celery", PROBLEM, text, "Let workers and this command use the same CELERY_BROKER_URL.")
+        return
+    yield Finding("celery", OK, f"{len(answers)} answered the ping: {', '.join(sorted(answers))}.")
+    try:
+        ours = control.installation()
+    except (DatabaseError, InterfaceError, ImproperlyConfigured):
+        return  # told by the database's check
+    said = [pair for each in whose or [] for pair in each.items()]
+    others = sorted(name for name, answer in said if answer.get("installation", ours) != ours)
+    if others:
+        text = f"Workers of another installation take tasks from the same broker: {', '.join(others)}."
+        fix = (
+            "Give each installation a CELERY_BROKER_URL with a database (Redis) or virtual host (RabbitMQ) of its own."
+        )
+        yield Finding("installations", PROBLEM, text, fix)
+    else:
+        yield Finding("installations", OK, "The broker is this installation's alone.")
 
 
 def beat() -> Iterator[Finding]:
