@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tests.support.processes import ROOT
 
+SBIN = "/usr/sbin:/sbin:/usr/bin:/bin"
 BASE = ("python3", "python3-venv", "python3-pip", "ca-certificates")
 
 
@@ -31,7 +32,9 @@ class Image:
     """
 
     root: Path
-    environment: dict[str, str] = field(default_factory=lambda: {"PATH": "/usr/local/bin:/usr/bin:/bin"})
+    environment: dict[str, str] = field(
+        default_factory=lambda: {"PATH": "/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"}
+    )
     workdir: str = "/"
     user: str = "root"
     command: list[str] = field(default_factory=list)
@@ -74,9 +77,15 @@ class Image:
             lines.append("mount -t tmpfs -o uid=10001,mode=0700 tmpfs app/var")
         lines += ["mount -t proc proc proc", "mount --rbind /dev dev", "export HOME=/tmp; unset OLDPWD"]
         groups = '--userspec="$AS:$AS"' if self.user != "root" else ""
-        lines.append(f'exec chroot {groups} . /bin/sh -c \'cd "$WORKDIR" && exec "$@"\' sh "$@"')
+        lines.append(f'exec "$CHROOT" {groups} . /bin/sh -c \'cd "$WORKDIR" && exec "$@"\' sh "$@"')
         script = "\n".join(lines)
-        given = ["env", f"ROOT={root}", f"AS={self.user}", f"WORKDIR={self.workdir}"]
+        given = [
+            "env",
+            f"CHROOT={shutil.which('chroot', path=SBIN)}",
+            f"ROOT={root}",
+            f"AS={self.user}",
+            f"WORKDIR={self.workdir}",
+        ]
         return ["unshare", "--mount", "--pid", "--fork", "--kill-child", *given, "sh", "-c", script, "sh", *command]
 
 
@@ -125,14 +134,14 @@ def _base(image: Image, name: str) -> None:
         mark.unlink()  # the image's Python is its own, Debian's isn't
     said = image.run("python", "--version").split()[1]
     assert said.split(".")[:2] == version.split(".")[:2], f"FROM names Python {version}, {suite} has {said}"
-    for file in ("/etc/resolv.conf", "/etc/hosts", "/etc/pip.conf"):
-        if Path(file).exists():
+    for file in ("/etc/resolv.conf", "/etc/hosts", "/etc/pip.conf", "/etc/ssl/certs/ca-certificates.crt"):
+        if Path(file).exists():  # this machine's way to the package index
             shutil.copy(file, image.root / file.strip("/"))
 
 
 def _package_index() -> dict[str, str]:
     """Return where pip finds packages on this machine, which is no part of the image."""
-    return {name: value for name, value in os.environ.items() if name.startswith("PIP_") and "VENV" not in name}
+    return {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
 
 
 def _copy(source: str, target: Path) -> None:
