@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import redis
 from celery import current_app
@@ -71,15 +72,25 @@ def _config(client: redis.Redis) -> dict[str, str]:
     return {str(name): str(value) for name, value in found.items()}
 
 
+def broker_version(connection: Any) -> str:
+    """Return the version of the RabbitMQ that a kombu connection leads to; nothing where it leads to a Redis."""
+    return str(getattr(connection.connection, "server_properties", {}).get("version", ""))
+
+
 def broker() -> Iterator[Finding]:
     """Look at the broker."""
     url = without_password(current_app.conf.broker_url)
     try:
         with current_app.connection_for_write(connect_timeout=TIMEOUT) as connection:
             connection.ensure_connection(max_retries=1, timeout=TIMEOUT)
+            version = broker_version(connection)
     except BROKER_ERRORS as error:
         fix = "Start it, or correct CELERY_BROKER_URL (REDIS_URL where that is unset)."
         yield Finding("broker", PROBLEM, f"{url} can't be reached: {redis_clients.said(error)}.", fix)
+        return
+    if versions.is_old(version, versions.RABBITMQ_MIN):
+        least = versions.shown(versions.RABBITMQ_MIN)
+        yield Finding("broker", PROBLEM, f"{url} is RabbitMQ {version}: too old.", f"Upgrade it to {least} or newer.")
         return
     if refusal := message_broker.refusal():
         text = f"{url} answers, but refuses: {refusal}."

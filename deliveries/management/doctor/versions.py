@@ -6,6 +6,7 @@ from typing import Any, Final
 
 POSTGRESQL_MIN: Final = (14,)
 REDIS_MIN: Final = (6, 2)
+RABBITMQ_MIN: Final = (3, 10)
 
 
 def parsed(version: Any) -> tuple[int, ...]:

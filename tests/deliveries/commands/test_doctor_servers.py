@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 from django.db import connection
+from kombu import Connection
 
-from deliveries.management.doctor import NOTE, OK, PROBLEM, database, examination, versions
+from deliveries.management.doctor import NOTE, OK, PROBLEM, database, examination, redis_and_broker, versions
 from subscriptions.catalogue import load_event_types
 from tests.deliveries.commands.test_doctor import found, run
+from tests.support.rabbitmq import RabbitMQ
 
 pytestmark = pytest.mark.django_db
 
@@ -61,3 +63,17 @@ def test_more_sessions_than_postgresql_takes_are_a_problem(monkeypatch: pytest.M
     finding = found("sessions")
     assert finding.status == PROBLEM
     assert "max_connections" in finding.fix
+
+
+@pytest.mark.faults
+def test_a_rabbitmq_tells_its_version():
+    with RabbitMQ() as server, Connection(server.url) as asked:
+        asked.ensure_connection(max_retries=1)
+        assert versions.parsed(redis_and_broker.broker_version(asked)) >= versions.RABBITMQ_MIN
+
+
+def test_an_old_broker_is_a_problem(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(redis_and_broker, "broker_version", lambda _connection: "3.8.9")
+    finding = found("broker")
+    assert finding.status == PROBLEM
+    assert "3.8.9: too old" in finding.text
