@@ -177,11 +177,20 @@ def beats(child: Process) -> bool:
 
 
 class Web(Process):
-    """The web process, answering at `port` of loopback."""
+    """The web process, answering at `port` of loopback. `pages`: page processes, as many as web ones unless given."""
 
-    def __init__(self, variables: dict[str, str], skew: float = 0.0, processes: int = 1, cwd: Path = ROOT) -> None:
+    def __init__(
+        self,
+        variables: dict[str, str],
+        skew: float = 0.0,
+        processes: int = 1,
+        cwd: Path = ROOT,
+        pages: int | None = None,
+    ) -> None:
         self.port = free_port()
         options = ["--port", str(self.port), "--processes", str(processes), "--grace", "30"]
+        if pages is not None:
+            options += ["--pages", str(pages)]
         super().__init__(*_module(skew), "webhooks_project.server", *options, variables=variables, cwd=cwd)
 
     def answers(self) -> bool:
@@ -212,9 +221,16 @@ class Web(Process):
             connection.close()
 
 
-def web(variables: dict[str, str], *, wait: bool = True, skew: float = 0.0, processes: int = 1) -> Web:
+def web(
+    variables: dict[str, str],
+    *,
+    wait: bool = True,
+    skew: float = 0.0,
+    processes: int = 1,
+    pages: int | None = None,
+) -> Web:
     """Start the web process; ready when this returns, unless `wait` is false. `skew`: as of a worker."""
-    child = Web(variables, skew, processes)
+    child = Web(variables, skew, processes, pages=pages)
     _ready(child, child.answers, wait=wait)
     return child
 

@@ -83,7 +83,7 @@ def folders() -> set[str]:
 
 
 def test_reloads_amid_requests_refuse_and_break_none():
-    with web(environment(), processes=2) as parent:
+    with web(environment(), pages=1) as parent:
         pid, before, held = parent.pid, children(parent), folders()
         with Clients(parent.port) as clients:
             for _ in range(2):
@@ -93,7 +93,7 @@ def test_reloads_amid_requests_refuse_and_break_none():
         assert parent.pid == pid
         assert parent.runs
         now = children(parent)
-        assert len(now) == 4
+        assert len(now) == 2
         assert not now & before
         assert len(folders()) == len(held), "the former socket's folder is removed"
         descriptors = psutil.Process(pid).num_fds()
@@ -104,7 +104,7 @@ def test_reloads_amid_requests_refuse_and_break_none():
 
 
 def test_a_request_under_way_is_answered_by_who_has_begun_it():
-    with web(environment(WEB_HEAD_SECONDS="30"), processes=2) as parent, Wire(parent.port) as slow:
+    with web(environment(WEB_HEAD_SECONDS="30"), pages=1) as parent, Wire(parent.port) as slow:
         slow.send(LIVE[:-2])
         time.sleep(0.3)
         parent.signal(signal.SIGHUP)
@@ -115,7 +115,7 @@ def test_a_request_under_way_is_answered_by_who_has_begun_it():
 def test_it_is_reloaded_with_what_the_settings_say_now(tmp_path: Path):
     token = tmp_path / "token"
     token.write_text("first")
-    with web(environment(METRICS_TOKEN_FILE=str(token)), processes=2) as parent:
+    with web(environment(METRICS_TOKEN_FILE=str(token)), pages=1) as parent:
 
         def status(word: str) -> int:
             return parent.request("GET", "/metrics", headers={"Authorization": f"Bearer {word}"}).status
@@ -129,7 +129,7 @@ def test_it_is_reloaded_with_what_the_settings_say_now(tmp_path: Path):
 def test_settings_that_do_not_load_are_told_and_change_nothing(tmp_path: Path):
     token = tmp_path / "token"
     token.write_text("first")
-    with web(environment(METRICS_TOKEN_FILE=str(token)), processes=2) as parent:
+    with web(environment(METRICS_TOKEN_FILE=str(token)), pages=1) as parent:
         before = children(parent)
         token.unlink()
         parent.signal(signal.SIGHUP)
@@ -152,7 +152,7 @@ def test_processes_that_do_not_start_leave_the_former_ones_at_work(tmp_path: Pat
         "    p.serve = broken\n"
     )
     path = f"{tmp_path}{os.pathsep}{ROOT}"
-    with Web({**environment(), "PYTHONPATH": path}, processes=2, cwd=ROOT) as parent:
+    with Web({**environment(), "PYTHONPATH": path}, pages=1, cwd=ROOT) as parent:
         parent.wait_until(parent.answers)
         before = children(parent)
         (tmp_path / "broken").touch()
@@ -168,7 +168,7 @@ def test_processes_that_do_not_start_leave_the_former_ones_at_work(tmp_path: Pat
 
 
 def test_told_to_stop_while_it_reloads_it_stops():
-    with web(environment(), processes=2) as parent:
+    with web(environment(), pages=1) as parent:
         parent.signal(signal.SIGHUP)
         parent.wait_until(lambda: "web_reloading" in parent.log)
         time.sleep(0.3)
