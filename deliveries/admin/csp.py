@@ -24,7 +24,7 @@ def _framed(request: HttpRequest, response: HttpResponseBase) -> str:
 
 
 class ContentSecurityPolicy:
-    """Sets the policy on pages of the admin; other pages (the API's documentation) have their own needs."""
+    """Sets the policy on pages of the admin and of portal links; others (the API's documents) have their own needs."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -32,7 +32,7 @@ class ContentSecurityPolicy:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Add the headers."""
         response = self.get_response(request)
-        if not request.path.startswith("/admin/"):
+        if not request.path.startswith(("/admin/", "/portal/")):
             return response
         if policy := _framed(request, response):
             response.headers.setdefault("Content-Security-Policy", policy)

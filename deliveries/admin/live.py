@@ -21,6 +21,7 @@ from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from subscriptions import portal_sessions
 from subscriptions.admin.scoping import VIEWER
 
 EVERY: Final = 2.0
@@ -48,7 +49,7 @@ def recognise(request: HttpRequest, admin_site: Any) -> None:
         key, digest, proof = signing.loads(request.GET.get("t", ""), salt=_SALT, max_age=TICKET_LIFE)
     except signing.BadSignature:
         raise NotSignedIn from None
-    session = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
+    session = portal_sessions.session_key(request)
     if not hmac.compare_digest(digest, _digest(session)):
         raise NotSignedIn
     is_open = Exists(Session.objects.filter(session_key=session, expire_date__gt=timezone.now()))

@@ -58,12 +58,17 @@ class PortalLinkList(ApiView):
     def post(self, request: Request) -> Response:
         """Make a link that signs a browser in to the admin, once, within ten minutes; the session lasts eight hours.
 
-        The session can do what a member of the role can. The caller needs the scope `read` beside `manage`, since the
-        session shows everything of the merchant: else 403. 422 names each member that is wrong.
+        The session can do what a member of the role can. Revoking the API key that made the link ends both. The caller
+        needs an API key with the scope `read` beside `manage`, since the session shows everything of the merchant: else
+        403, as for a person's token. 422 names each member that is wrong.
         """
+        if self.credential.key is None:  # a person's rights end in ways that no link would hear of
+            raise PermissionDenied("Portal links are made with an API key.", code="key_needed")
         if "read" not in self.credential.scopes:
             raise PermissionDenied('This needs the scope "read" beside "manage".', code="missing_scope")
-        made = services.create_portal_link(merchant=self.merchant, **self.body(NewPortalLinkSerializer))
+        made = services.create_portal_link(
+            merchant=self.merchant, api_key=self.credential.key, **self.body(NewPortalLinkSerializer)
+        )
         url = settings.WEBHOOKS_BASE_URL + reverse("portal", args=[made.token])
         shown = PortalLinkSerializer(Opening(url, made.link.expires_at)).data
         return Response(shown, status.HTTP_201_CREATED)

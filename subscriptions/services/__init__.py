@@ -11,7 +11,7 @@ from subscriptions.services.invitations import withdraw as withdraw_invitation
 from subscriptions.services.keys import NewApiKey, create_api_key, revoke_api_key
 from subscriptions.services.members import change_role, remove_member
 from subscriptions.services.merchants import NewMerchant, create_merchant
-from subscriptions.services.portal import NewPortalLink, create_portal_link, open_portal_link
+from subscriptions.services.portal import NewPortalLink, create_portal_link, find_portal_link, open_portal_link
 from subscriptions.services.secrets import rotate_secret, switch_secret
 from subscriptions.services.states import disable, enable, pause, resume
 from subscriptions.services.webhooks import NewWebhook, create_webhook, delete_webhook, update_webhook
@@ -32,6 +32,7 @@ __all__ = [
     "disable",
     "enable",
     "find_invitation",
+    "find_portal_link",
     "invite",
     "is_invited",
     "open_portal_link",

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from subscriptions import known_keys, selectors
 from subscriptions.models import ApiKey, Merchant
+from subscriptions.services import portal
 from subscriptions.services.locks import lock_merchant
 from subscriptions.validators import single_line
 
@@ -83,9 +84,11 @@ def create_api_key(
     return NewApiKey(key, text)
 
 
+@transaction.atomic
 def revoke_api_key(*, api_key: ApiKey) -> ApiKey:
-    """End the key at once. Revoking twice keeps the first moment."""
+    """End the key at once, and the portal links and sessions made with it. Revoking twice keeps the first moment."""
     ApiKey.objects.filter(pk=api_key.pk, revoked_at=None).update(revoked_at=timezone.now())
+    portal.end_links_of(api_key)
     known_keys.changed()
     api_key.refresh_from_db(fields=["revoked_at"])
     return api_key

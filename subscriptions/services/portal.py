@@ -1,7 +1,8 @@
 """Portal links: a platform's program asks for one, its merchant's browser opens it, and the admin is signed in.
 
 The session belongs to an account of the merchant's for that role, which has no password and no address: it can do what
-a member of the role can, and nothing beside. Owners' rights (members, keys) are not given away by links.
+a member of the role can, and nothing beside. Owners' rights (members, keys) are not given away by links. A link and the
+session that it opened end with the key that made it.
 """
 
 from __future__ import annotations
@@ -10,15 +11,17 @@ import hashlib
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from importlib import import_module
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from subscriptions.models import Membership, Merchant, PortalLink
+from subscriptions.models import ApiKey, Membership, Merchant, PortalLink
 
 VALID_FOR: Final = timedelta(minutes=10)
 """How long a link can be opened."""
@@ -42,16 +45,20 @@ class NewPortalLink:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Who comes in by a link, and where it leads."""
+    """Who comes in by a link, where it leads, and when the session ends."""
 
     user: User
     person: str
     target: str
+    ends_at: datetime
+    link: PortalLink
 
 
 @transaction.atomic
-def create_portal_link(*, merchant: Merchant, role: str, person: str, target: str = "/admin/") -> NewPortalLink:
-    """Make a link that opens `target`, a page of the admin, once within VALID_FOR.
+def create_portal_link(
+    *, merchant: Merchant, role: str, person: str, target: str = "/admin/", api_key: ApiKey | None = None
+) -> NewPortalLink:
+    """Make a link that opens `target`, a page of the admin, once within VALID_FOR. It ends with `api_key`, its maker.
 
     Raises ValidationError for another role than ROLES, a target outside the admin, and for one link too many.
     """
@@ -65,7 +72,7 @@ def create_portal_link(*, merchant: Merchant, role: str, person: str, target: st
     now = timezone.now()
     own = PortalLink.objects.filter(merchant=merchant)
     own.filter(expires_at__lte=now).delete()
-    if own.count() >= LINKS_MAX:
+    if own.filter(session_key="").count() >= LINKS_MAX:
         problems["merchant"] = [f"{LINKS_MAX} links wait to be opened. Let them expire first."]
     if problems:
         raise ValidationError(problems)
@@ -77,27 +84,70 @@ def create_portal_link(*, merchant: Merchant, role: str, person: str, target: st
         target=target,
         digest=_digest(token),
         expires_at=now + VALID_FOR,
+        api_key=api_key,
     )
     return NewPortalLink(link, token)
 
 
+def find_portal_link(token: str, *, now: datetime | None = None) -> PortalLink | None:
+    """Return a link that can still be opened; None for one that was used, is too old, or whose key has ended."""
+    now = now or timezone.now()
+    rows = PortalLink.objects.select_related("merchant", "api_key")
+    link = rows.filter(digest=_digest(token), session_key="", expires_at__gt=now, merchant__is_active=True).first()
+    is_open = link is not None and (link.api_key is None or link.api_key.is_usable(now))
+    return link if is_open else None
+
+
 @transaction.atomic
 def open_portal_link(token: str, *, now: datetime | None = None) -> Entry | None:
-    """Use a link up and return who comes in; None for a link that was used, is too old or never was."""
-    rows = PortalLink.objects.select_for_update(of=("self",)).select_related("merchant")
-    link = rows.filter(digest=_digest(token)).first()
+    """Use a link up and return who comes in; None for a link that opens nothing, see `find_portal_link`.
+
+    Whoever calls it notes the session (`note_session`) in the same transaction: the link and its key are locked until
+    it ends, so that a key revoked at this moment ends the session, too.
+    """
+    now = now or timezone.now()
+    link = find_portal_link(token, now=now)
     if link is None:
         return None
-    link.delete()
-    if link.expires_at <= (now or timezone.now()) or not link.merchant.is_active:
+    ApiKey.objects.select_for_update(no_key=True).filter(portal_links=link).first()  # first, as revoking does
+    PortalLink.objects.select_for_update(no_key=True).filter(pk=link.pk).first()
+    link = find_portal_link(token, now=now)  # as it is now that nobody else changes it
+    if link is None:
         return None
-    return Entry(_account(link.merchant, link.role), link.person, link.target)
+    ends = [now + timedelta(seconds=SESSION_SECONDS)]
+    if link.api_key is not None and link.api_key.expires_at is not None:
+        ends.append(link.api_key.expires_at)
+    return Entry(_account(link.merchant, link.role), link.person, link.target, min(ends), link)
+
+
+def note_session(entry: Entry, session_key: str) -> None:
+    """Note which session a link opened; the link opens nothing any more."""
+    entry.link.session_key, entry.link.expires_at = session_key, entry.ends_at
+    entry.link.save(update_fields=["session_key", "expires_at"])
+
+
+def end_links_of(api_key: ApiKey) -> None:
+    """End the links that a key made, and the sessions that they opened. Within the transaction that ends the key."""
+    links = PortalLink.objects.filter(api_key=api_key)
+    keys = list(links.exclude(session_key="").values_list("session_key", flat=True))
+    links.delete()
+    for key in keys:
+        import_module(settings.SESSION_ENGINE).SessionStore(key).delete()
+
+
+def account_name(link: PortalLink) -> str:
+    """Return the user name of the account that a link's session belongs to."""
+    return _account_name(link.merchant, link.role)
+
+
+def _account_name(merchant: Merchant, role: str) -> str:
+    return f"portal.{merchant.public_id}.{role}"
 
 
 def _account(merchant: Merchant, role: str) -> User:
     """Return the merchant's account for a role, made when it is first needed."""
     user, _is_new = User.objects.get_or_create(
-        username=f"portal.{merchant.public_id}.{role}", defaults={"is_staff": True, "password": "!"}
+        username=_account_name(merchant, role), defaults={"is_staff": True, "password": "!"}
     )
     # Whoever changed its role on the members' page: a link gives the role that it was made for.
     _membership, is_member_anew = Membership.objects.update_or_create(
@@ -110,9 +160,11 @@ def _account(merchant: Merchant, role: str) -> User:
 
 
 def _is_ours(target: str) -> bool:
+    """Tell whether a browser stays in the admin: it takes `%2e` for a dot, and steps up where two of them stand."""
     parts = urlsplit(target)
-    plain = not parts.scheme and not parts.netloc and "\\" not in target and target.isprintable()
-    return plain and target.startswith("/admin/") and ".." not in parts.path and len(target) <= TARGET_MAX
+    path = unquote(parts.path)
+    plain = not parts.scheme and not parts.netloc and "\\" not in unquote(target) and target.isprintable()
+    return plain and target.startswith("/admin/") and ".." not in path.split("/") and len(target) <= TARGET_MAX
 
 
 def _digest(token: str) -> str:

@@ -69,3 +69,14 @@ def test_an_exception_with_its_trace_is_one_line(written: StringIO) -> None:
     except ValueError:
         logging.getLogger(NAME).exception("it failed")
     assert "Traceback" in one_line(written)
+
+
+@pytest.mark.parametrize("path", ["/portal/Zk8x2Pq-T7_v/", "/invitations/Zk8x2Pq-T7_v/", "/hooks/portal/Zk8x2Pq-T7_v"])
+def test_no_line_holds_what_lets_somebody_in(path: str, written: StringIO) -> None:
+    logging.getLogger(NAME).warning("Not Found: %s", path)  # as Django does
+    logging.getLogger(NAME).warning("Forbidden (%s): %s", "CSRF cookie not set.", f"{path}?next=x")
+    structlog.get_logger(NAME).info("request", method="POST", path=path, status=403)
+    text = written.getvalue()
+    assert len(text.splitlines()) == 3
+    assert "Zk8x2Pq" not in text
+    assert "portal/" in text or "invitations/" in text

@@ -47,8 +47,6 @@ PORTAL_ORIGINS = env.words("PORTAL_ORIGINS")  # whose pages may frame what porta
 for _origin in PORTAL_ORIGINS:
     if not re.fullmatch(r"https://[A-Za-z0-9.-]+(:[0-9]{1,5})?", _origin):
         raise ImproperlyConfigured(f"PORTAL_ORIGINS has {_origin!r}. It expects https origins, comma-separated.")
-if PORTAL_ORIGINS:  # a browser sends no other cookie from inside another site's page
-    SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "None"
 
 # --- database and Redis -----------------------------------------------------------------------------------------
 
@@ -117,7 +115,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "subscriptions.portal_sessions.PortalSessions",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

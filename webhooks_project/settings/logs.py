@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 
 import structlog
+
+_TOKEN: Final = re.compile(r"(/(?:portal|invitations)/)[^/\s?#\"']+")
+"""What lets somebody in stands in these addresses: whoever reads logs must not come in by it."""
+
+
+def _without_tokens(_logger: Any, _method: str, fields: Any) -> Any:
+    """Leave out of a record the tokens of addresses that it names."""
+    for name in ("event", "path"):
+        if isinstance(fields.get(name), str):
+            fields[name] = _TOKEN.sub(r"\1…", fields[name])
+    return fields
+
 
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
@@ -12,6 +25,7 @@ _SHARED: list[Any] = [
     structlog.stdlib.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.StackInfoRenderer(),
+    _without_tokens,
 ]
 
 
