@@ -19,8 +19,18 @@ GENERATED_PASSWORD_BYTES: Final = 15
 
 
 def clean_email(value: Any) -> str:
-    """Return an e-mail address as it is stored. Raises ValueError for anything else."""
+    """Return an e-mail address as it is stored. Raises ValueError for anything else.
+
+    ASCII only: letters that look alike, or fold into each other (an `i` without its dot is an `I`, too), would let one
+    address pass for another. Mail servers know other domains as `xn--…`.
+    """
     email = single_line(value, EMAIL_MAX, "An e-mail address")
+    if not email.isascii():
+        wrong = next(character for character in email if not character.isascii())
+        raise ValueError(
+            f"An e-mail address here has plain letters only, and {wrong!r} is none. "
+            "Write the domain as xn--… if it has others."
+        )
     try:
         validate_email(email)
     except ValidationError:
@@ -38,7 +48,7 @@ def existing(email: str) -> Any:
     named = users.filter(**{people.name_field(): email.lower()}).first()
     if named is not None:
         return named
-    found = list(users.filter(**{f"{people.email_field()}__iexact": email})[:2])
+    found = list(users.filter(people.has(people.email_field(), email))[:2])
     if len(found) > 1:
         raise ValidationError({"email": [f"Several accounts have the address {email}. Give another address."]})
     return found[0] if found else None

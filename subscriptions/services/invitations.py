@@ -18,8 +18,9 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from subscriptions import limits
+from subscriptions import limits, selectors
 from subscriptions.models import Invitation, Membership, Merchant
+from subscriptions.selectors import Action
 from subscriptions.services import accounts, people
 from subscriptions.services.locks import lock_merchant
 
@@ -63,9 +64,15 @@ def invite(*, merchant: Merchant, email: str, role: str, invited_by: Any = None)
 
 
 def find(token: str) -> Invitation | None:
-    """Return the invitation that a link's token opens; None when it was used, withdrawn, replaced, or is too old."""
+    """Return the invitation that a link's token opens; None when it was used, withdrawn, replaced, or is too old.
+
+    None also when whoever invited may invite no more: who was shut out leaves no door open behind them.
+    """
     rows = Invitation.objects.select_related("merchant", "invited_by")
-    return rows.filter(digest=_digest(token), expires_at__gt=timezone.now(), merchant__is_active=True).first()
+    found = rows.filter(digest=_digest(token), expires_at__gt=timezone.now(), merchant__is_active=True).first()
+    if found is None or found.invited_by is None:
+        return found
+    return found if selectors.can(found.invited_by, found.merchant, Action.MANAGE_MEMBERS) else None
 
 
 @transaction.atomic
@@ -98,6 +105,7 @@ def accept(*, token: str, user: Any) -> Membership:
     found = find(token)
     if found is not None:
         lock_merchant(found.merchant)  # before the invitation's row, as `invite` does
+        Invitation.objects.select_for_update().filter(pk=found.pk).first()  # who withdraws it waits, or was first
         found = find(token)
     if found is None:
         raise ValidationError("This invitation has been used, withdrawn or is too old. Ask for a new one.")

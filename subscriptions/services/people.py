@@ -24,7 +24,16 @@ def email_field() -> str:
 
 def by_address(email: str, prefix: str = "") -> Q:
     """Return the condition that an account has this address as user name or e-mail; `prefix` leads to the account."""
-    return Q(**{f"{prefix}{name_field()}__iexact": email}) | Q(**{f"{prefix}{email_field()}__iexact": email})
+    return has(f"{prefix}{name_field()}", email) | has(f"{prefix}{email_field()}", email)
+
+
+def has(field: str, email: str) -> Q:
+    """Return the condition that a field holds this address, in whatever case.
+
+    Not where it holds other letters than ASCII's: PostgreSQL folds an `i` without its dot to `I`, too, and an address
+    with such a letter is somebody else's.
+    """
+    return Q(**{f"{field}__iexact": email}) & Q(**{f"{field}__regex": r"^[\x01-\x7f]+$"})
 
 
 def new(email: str) -> Any:
