@@ -31,13 +31,13 @@ def on_change(model: type[M]) -> Callable[[Listener], Listener]:
     def connect(listener: Listener) -> Listener:
         key = f"_before_{id(listener)}"
 
-        def remember(sender: type[M], instance: M, raw: bool, **_: Any) -> None:
-            before = None if raw or instance.pk is None else _stored(sender, instance.pk, lock=True)
+        def remember(sender: type[M], instance: M, raw: bool, using: str, **_: Any) -> None:
+            before = None if raw or instance.pk is None else _stored(sender, instance.pk, using, lock=True)
             instance.__dict__[key] = before
 
-        def tell(sender: type[M], instance: M, raw: bool, **_: Any) -> None:
+        def tell(sender: type[M], instance: M, raw: bool, using: str, **_: Any) -> None:
             before = instance.__dict__.pop(key, None)
-            after = None if raw else _stored(sender, instance.pk)
+            after = None if raw else _stored(sender, instance.pk, using)
             if after is not None:
                 listener(before, after)
 
@@ -77,6 +77,7 @@ def _save_in_one_transaction(model: type[Model]) -> None:
     model.save_base = save_base  # type: ignore[method-assign]
 
 
-def _stored(model: type[M], key: Any, *, lock: bool = False) -> M | None:
-    rows = model._base_manager.filter(pk=key)
+def _stored(model: type[M], key: Any, using: str, *, lock: bool = False) -> M | None:
+    """Return the row of the database that is written to, whatever a router says of reading."""
+    rows = model._base_manager.using(using).filter(pk=key)
     return (rows.select_for_update(no_key=True, of=("self",)) if lock else rows).first()

@@ -17,6 +17,7 @@ import jsonschema_rs
 from django.db.models import TextField
 from django.db.models.functions import Cast
 
+from deliveries.publishing.schema_looks import Looks
 from subscriptions.models import EventType
 
 ERRORS_MAX = 100
@@ -25,6 +26,10 @@ SHOWN = 60
 """Characters of a wrong value that an error repeats."""
 MESSAGE_MAX = 400
 """Characters of what the schema itself (a long list of choices, say) may add to an error."""
+LOOKS_MAX = 300
+"""Ways in which a schema may look at one value of wrong data for its errors to be listed."""
+FLAT_LOOKS_MAX = 10_000
+"""Ways in which it may look at a value at all."""
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}")
 _NUMERIC = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
@@ -40,10 +45,15 @@ class Schema:
 
     def __init__(self, name: str, text: str) -> None:
         self.unusable = ""
+        self._name = name
         try:
+            schema = json.loads(text)
             self._validator = jsonschema_rs.Draft202012Validator(
-                json.loads(text), retriever=_deny, validate_formats=True, mask="it"
+                schema, retriever=_deny, validate_formats=True, mask="it"
             )
+            self._looks = Looks(schema)
+            if self._looks.exceed(FLAT_LOOKS_MAX, 0):
+                raise ValueError("its definitions refer to each other so often that one value takes too many looks")
         except ValueError as error:
             reason = str(error).partition("\n")[0][:MESSAGE_MAX]
             self.unusable = (
@@ -55,7 +65,15 @@ class Schema:
         """Return what is wrong with an event's data (canonical JSON text), each with its place and the fix."""
         if self.unusable:
             return [self.unusable]
-        found = self._validator.iter_errors(json.loads(data))
+        value = json.loads(data)
+        if self._validator.is_valid(value):
+            return []
+        if self._looks.exceed(LOOKS_MAX, _depth(value)):  # the errors of each would be made
+            return [
+                f"data: doesn't fit the catalogue's schema of {self._name!r}, which is too entangled to say where at "
+                "this depth. Nest the data less, and the error is named."
+            ]
+        found = self._validator.iter_errors(value)
         messages = [_message(error) for error in islice(found, ERRORS_MAX)]
         if next(found, None) is not None:
             messages.append(f"data: there are more errors than these {ERRORS_MAX}. Fix them first.")
@@ -76,6 +94,20 @@ def _schema(name: str, text: str) -> Schema:
     if known is None or known[0] != digest:
         known = _compiled[name] = digest, Schema(name, text)
     return known[1]
+
+
+def _depth(value: Any) -> int:
+    """Return how many levels of objects and lists there are."""
+    depth, level = -1, [value]
+    while level:
+        depth += 1
+        level = [
+            part
+            for each in level
+            if isinstance(each, dict | list)
+            for part in (each.values() if isinstance(each, dict) else each)
+        ]
+    return depth
 
 
 def _deny(uri: str) -> NoReturn:

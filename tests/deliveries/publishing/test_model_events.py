@@ -8,15 +8,17 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import ValidationError
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
 from rest_framework import serializers
 
 from deliveries.models import Event
 from deliveries.publishing import becomes, changes, model_events, publishes
+from deliveries.publishing.changes import on_change
 from deliveries.publishing.testing import capture_events
 from subscriptions.models import Merchant
 from tests.support.factories import make_merchant, make_user
+from webhooks_project.postgresql.base import DatabaseWrapper
 
 pytestmark = pytest.mark.django_db
 
@@ -36,7 +38,8 @@ def registered() -> Iterator[None]:
         for rules in (model_events._saved, model_events._deleted):
             rules.pop(model, None)
         for signal in (pre_save, post_save, pre_delete, post_delete):
-            for name in (f"publishes.{model._meta.label}", f"{model_events.__name__}.publishes.{model._meta.label}"):
+            label = f"publishes.{model._meta.label}"
+            for name in (label, f"{model_events.__name__}.{label}", f"{__name__}.tell"):
                 signal.disconnect(sender=model, dispatch_uid=name)
 
 
@@ -178,3 +181,35 @@ def test_an_error_that_the_caller_handles_leaves_its_transaction_usable(merchant
         with pytest.raises(ValidationError), transaction.atomic():
             Group.objects.create(name="first")
         assert not Group.objects.exists()
+
+
+@pytest.fixture
+def another_database(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An alias that a project's router may send its rows to; here another session of the same database."""
+    connections.settings["elsewhere"] = connections.settings["default"]
+    # pytest-django lets tests connect to the aliases only that there were when it began.
+    monkeypatch.setattr(DatabaseWrapper, "ensure_connection", lambda self: self.connection or self.connect())
+    try:
+        yield "elsewhere"
+    finally:
+        connections["elsewhere"].close()
+        del connections.settings["elsewhere"], connections["elsewhere"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_save_in_another_database_is_told_by_the_rows_there(merchant: Merchant, another_database: str) -> None:
+    seen: list[tuple[str | None, str, str | None]] = []
+
+    def tell(before: Group | None, after: Group) -> None:
+        seen.append((before and before.name, after.name, after._state.db))
+
+    tell.__qualname__ = "tell"
+    on_change(Group)(tell)
+    group = Group(name="first")
+    group.save(using=another_database)
+    with transaction.atomic(using=another_database):
+        group.name = "second"
+        group.save(using=another_database)
+        group.name = "third"
+        group.save(using=another_database)
+    assert seen == [(None, "first", "elsewhere"), ("first", "second", "elsewhere"), ("second", "third", "elsewhere")]
