@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any, TypeVar
 
-from deliveries.payloads import canonical_json, expressions, filter_evaluation
-from deliveries.payloads.expressions import Limits
+from deliveries.payloads import canonical_json, filter_evaluation
+from deliveries.payloads.expressions import Expressions, Limits
 from deliveries.payloads.filter_budget import NotEvaluated
 from deliveries.reasons import Reason, ReasonCode
 from subscriptions.validators.settings import FIELDS_MAX, FILTER_MAX
@@ -31,18 +30,14 @@ _LIMITS = Limits(
     growth=EXPRESSION_GROWTH_MAX,
     instead="Compare fields instead.",
 )
-
-
-@lru_cache(maxsize=2000)
-def _parsed(expression: str) -> dict[str, Any]:
-    return expressions.parsed(expression, _LIMITS)
+_expressions = Expressions(_LIMITS)
 
 
 def check_expression(expression: str) -> None:
     """Refuse a filter that doesn't parse or could take too much. Raises ValueError with the place and an example."""
     if len(expression) > FILTER_MAX:
         raise ValueError(f"The filter has {len(expression)} characters; at most {FILTER_MAX} are allowed.")
-    _parsed(expression)
+    _expressions.parsed(expression)
 
 
 def check_field_paths(fields: list[str]) -> None:
@@ -91,7 +86,7 @@ class Reading:
     def _refusal(self, expression: str) -> Reason | None:
         document = self._document()
         try:
-            result = filter_evaluation.evaluate(_parsed(expression), document, len(self._data))
+            result = filter_evaluation.evaluate(_expressions.parsed(expression), document, len(self._data))
         except NotEvaluated as error:
             if error.compared:
                 return Reason(ReasonCode.FILTERED, {"filter": expression, "result": "null"})

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
-from deliveries.payloads import canonical_json, expressions, filter_evaluation, filter_values
-from deliveries.payloads.expressions import Limits
+from deliveries.payloads import canonical_json, filter_evaluation, filter_values
+from deliveries.payloads.expressions import Expressions, Limits
 from deliveries.payloads.filter_budget import Budget, NotEvaluated
 from subscriptions.validators.settings import TRANSFORM_MAX
 
@@ -25,22 +24,18 @@ _LIMITS: Final = Limits(
     growth=TRANSFORM_GROWTH_MAX,
     instead="Leave some out.",
 )
+_expressions: Final = Expressions(_LIMITS)
 
 
 class NotTransformed(ValueError):
     """The transformation gives no message for this event; the text is a sentence that says why."""
 
 
-@lru_cache(maxsize=500)  # of up to a thousand nodes each
-def _parsed(expression: str) -> dict[str, Any]:
-    return expressions.parsed(expression, _LIMITS)
-
-
 def check_expression(expression: str) -> None:
     """Refuse a transformation that doesn't parse or could take too much. Raises ValueError with an example."""
     if len(expression) > TRANSFORM_MAX:
         raise ValueError(f"The transformation has {len(expression)} characters; at most {TRANSFORM_MAX} are allowed.")
-    _parsed(expression)
+    _expressions.parsed(expression)
 
 
 def body_of(expression: str, *, event_id: str, event: str, timestamp: str, data: str) -> str:
@@ -60,7 +55,7 @@ def body_of(expression: str, *, event_id: str, event: str, timestamp: str, data:
     document = {"id": event_id, "event": event, "timestamp": timestamp, "data": json.loads(data)}
     budget = Budget(len(data))
     try:
-        found = filter_evaluation.evaluate(_parsed(expression), document, len(data), budget)
+        found = filter_evaluation.evaluate(_expressions.parsed(expression), document, len(data), budget)
         if not isinstance(found, dict):
             raise NotTransformed(f"The transformation gives {_named(found)} for this event. It must give an object.")
         return canonical_json.canonical(filter_values.text(found, budget.step, budget.build))
