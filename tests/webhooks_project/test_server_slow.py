@@ -9,7 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.web_server import Running, Wire, error, get, post, running
+from tests.support.web_server import Running, Wire, error, exchange, get, post, running
+from webhooks_project.server import unsent
+from webhooks_project.server.messages import Answer
+from webhooks_project.server.pages import Pages
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -78,3 +81,39 @@ def _seconds(web: Running, path: str) -> float:
         answer = wire.send(get(path, "Connection: close")).rest()
     assert answer.startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 401 "))
     return time.monotonic() - began
+
+
+def _queued(web: Running) -> int:
+    return sum(each.transport.get_write_buffer_size() for each in list(web.server._connections))
+
+
+@pytest.mark.parametrize("relayed", [False, True], ids=["whole", "relayed"])
+def test_answers_that_nobody_takes_stay_within_what_a_process_may_hold(
+    relayed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is within its own bounds, and takes a little of its answer now and then."""
+    most, size = 20_000_000, 8_000_000  # of each the kernel takes some megabytes
+    monkeypatch.setattr(unsent, "ALL_MAX", most)
+    with running(relayed=relayed, write=60) as web, contextlib.ExitStack() as stack:
+        if relayed:
+            monkeypatch.setattr(Pages, "respond", lambda *_: Answer(200, [], b"x" * size))
+        else:
+            web.on("GET", "/large", lambda _request: Answer(200, [], b"x" * size))
+        wires = []
+        for _ in range(12):
+            wires.append(stack.enter_context(Wire(web.port, receive_buffer=4096)))
+            wires[-1].send(get("/large"))
+            assert wires[-1].read(16)
+            assert _queued(web) <= most + size  # the last one, before it is looked at
+        assert exchange(web, get("/large", "Connection: close")).endswith(b"x" * size)
+        assert len(web.server._connections) < len(wires), "those who have waited longest are cut off"
+
+
+def test_a_client_that_takes_its_answer_is_not_cut_off_for_those_who_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unsent, "ALL_MAX", 3_000_000)
+    size = 2_500_000
+    with running(write=60) as web, contextlib.ExitStack() as stack:
+        web.on("GET", "/large", lambda _request: Answer(200, [], b"x" * size))
+        for _ in range(20):
+            stack.enter_context(Wire(web.port, receive_buffer=4096)).send(get("/large"))
+            assert exchange(web, get("/large", "Connection: close")).endswith(b"x" * size)

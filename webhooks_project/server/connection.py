@@ -49,6 +49,7 @@ class Connection(asyncio.Protocol):
         self._has_ended = False  # the client sends no more
         self._leaves_unread = False  # something that the client sends, or may, was not read
         self._unsent = 0  # bytes that waited for the client at the last look
+        self.waits_since: float | None = None  # the loop's time since which some wait
         self._reader = Reader(self)
 
     # --- what asyncio tells ----------------------------------------------------------------------------------------
@@ -143,7 +144,7 @@ class Connection(asyncio.Protocol):
             return
         request.keeps_alive = request.keeps_alive and not self.server.is_stopping
         self.server.log(request, answer)
-        self.transport.write(messages.encode(request, answer, keep_alive=request.keeps_alive))
+        self.write(messages.encode(request, answer, keep_alive=request.keeps_alive))
         if answer.more is None:
             self._answered()
         elif request.method == "HEAD" or answer.status in messages.BODILESS:
@@ -165,7 +166,12 @@ class Connection(asyncio.Protocol):
 
     def relayed(self, data: bytes) -> None:
         """Send what a page process made of the answer."""
+        self.write(data)
+
+    def write(self, data: bytes) -> None:
+        """Send a part of an answer."""
         self.transport.write(data)
+        self.server.unsent.note(self, self.server.now())
 
     def streamed(self, *, whole: bool) -> None:
         """Note the end of a streamed answer; one that broke off must not look like a whole one."""

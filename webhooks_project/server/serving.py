@@ -21,6 +21,7 @@ from webhooks_project.server.pages import Pages
 from webhooks_project.server.reading import State
 from webhooks_project.server.relay import Relay
 from webhooks_project.server.threads import Threads
+from webhooks_project.server.unsent import Unsent
 from webhooks_project.server.waiting import WaitingRoom
 
 access = structlog.get_logger("webhooks_project.access")
@@ -80,6 +81,7 @@ class Server:
 
     Attributes:
         held: Bytes of all bodies in memory.
+        unsent: What waits for clients to take it.
         direct: (method, path) → what answers it on the loop.
         at_the_end: Called with the seconds they may take, when all is answered.
     """
@@ -104,6 +106,7 @@ class Server:
         self._listener = listener
         self._most = connections_max
         self._connections: set[Connection] = set()
+        self.unsent = Unsent(self._connections)
         self._all_gone = asyncio.Event()
         self.at_the_end: list[Callable[[float], None]] = []
         self.address: tuple[str, int] = address or listener.getsockname()[:2]

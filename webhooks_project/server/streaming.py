@@ -59,7 +59,7 @@ class Stream:
         if piece is None or (self._missing or 0) < 0 or (not piece and self._missing):
             self._finish(whole=False)
         elif piece:
-            write = self._connection.transport.write
+            write = self._connection.write
             write(b"%x\r\n%b\r\n" % (len(piece), piece) if self._chunked else piece)
             if self._connection.is_writable:
                 self.pull()
