@@ -68,7 +68,7 @@ def page(admin: Any, request: HttpRequest, what: str) -> HttpResponse:
         wrong = [(name, text) for name, texts in form.errors.items() for text in texts]
         return _page(admin, request, what, status=422, wrong=wrong)
     chosen = form.cleaned_data
-    filters = _filters(chosen)
+    filters = _filters(admin.related(request, Webhook), chosen)
     waiting = _matching(admin, request, filters, chosen["until"])
     owners = list(waiting.order_by().values_list("merchant_id", flat=True).distinct()[: MERCHANTS_MAX + 1])
     is_unexplained = request.method == "POST" and what == Job.Kind.DISCARD and not chosen["note"].strip()
@@ -108,11 +108,14 @@ def _page(admin: Any, request: HttpRequest, what: str, *, status: int = 200, **t
     return TemplateResponse(request, "desk/bulk.html", context, status=status)
 
 
-def _filters(chosen: dict[str, Any]) -> dict[str, str]:
-    """Return what the page was given as filters of `DeadLetterFilter`. Raises Http404 for a webhook there isn't."""
+def _filters(webhooks: QuerySet[Webhook], chosen: dict[str, Any]) -> dict[str, str]:
+    """Return what the page was given as filters of `DeadLetterFilter`.
+
+    Raises Http404 for a webhook that isn't among `webhooks`, those of the person: others' are answered as missing.
+    """
     filters = {"error": chosen["error"], "status_code": str(chosen["status_code"] or "")}
     if chosen["webhook"] is not None:
-        webhook = Webhook.objects.values_list("public_id", flat=True).filter(pk=chosen["webhook"]).first()
+        webhook = webhooks.values_list("public_id", flat=True).filter(pk=chosen["webhook"]).first()
         if webhook is None:
             raise Http404("No such webhook.")
         filters["webhook"] = webhook

@@ -128,7 +128,8 @@ class Feed(ApiView):
 
         Give the `cursor` of an answer as `after` of the next request once you are done with its events: what it
         acknowledges is then delivered, and shown so in the log. What wasn't acknowledged comes again, so every event
-        comes at least once; drop repetitions by the id. An older cursor gives what followed on it once more.
+        comes at least once; drop repetitions by the id. An older cursor gives what followed on it once more. The
+        events are in every answer, also where `fields` leaves them out: the cursor acknowledges them.
 
         410 for a cursor that is no one of this feed, or so old that what followed may have been purged; the error says
         how to go on. 409 for a webhook of another kind, and while it is disabled. 429 where too many requests of yours
@@ -146,7 +147,8 @@ class Feed(ApiView):
         except feeds.ExpiredCursor:
             raise Gone(f"What followed on this cursor may have been purged since. {_GO_ON}", "expired_cursor") from None
         data = FeedSerializer(page, context={"is_paused": webhook.paused_at is not None}).data
-        response = Response(shaping.reduce(data, shaping.chosen_fields(request)))
+        chosen = shaping.chosen_fields(request)  # never without the events: the cursor would acknowledge them unseen
+        response = Response(shaping.reduce(data, list(dict.fromkeys([*chosen, "results"])) if chosen else []))
         if wait and not page.items and request.method == "GET" and is_possible(request._request):
             put_off(response, Wait(webhook.pk, webhook.merchant_id, wait, self.quota))
         return response

@@ -82,7 +82,7 @@ def pages(view: ApiView, rows: QuerySet[Any], shape: type[ApiSerializer]) -> Res
             rows = rows.filter(created_at__lt=_settled_moment())
         return view.pages(rows, shape)
     response = _page(view.request, rows, shape().to_representation)
-    response.data = shaping.reduce(response.data, shaping.chosen_fields(view.request))
+    response.data = shaping.reduce_rows(response.data, shaping.chosen_fields(view.request))
     return response
 
 

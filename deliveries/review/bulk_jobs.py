@@ -111,7 +111,7 @@ def run(pk: int) -> None:
         return
     except Exception:  # whatever else it is comes again: the job says so, and the log of the process tells what it was
         ended = {"status": Job.Status.FAILED, "error": "It broke off; the log of the process says why. Start it anew."}
-        Job.objects.filter(pk=pk).update(**ended, finished_at=timezone.now())
+        _going(pk).update(**ended, finished_at=timezone.now())
         raise
     if goes_on:
         if _going(pk).update(status=Job.Status.QUEUED):

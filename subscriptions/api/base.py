@@ -207,7 +207,7 @@ class ApiView(APIView):
     ) -> Response:
         """Return a page of a list."""
         response = pagination.page(self.request, rows, shape().to_representation, newest_first=newest_first)
-        response.data = shaping.reduce(response.data, shaping.chosen_fields(self.request))
+        response.data = shaping.reduce_rows(response.data, shaping.chosen_fields(self.request))
         return response
 
 

@@ -29,17 +29,14 @@ def check_fields(request: Request, known: list[str]) -> None:
         raise InvalidQuery({PARAMETER: [f"{unknown[0][:60]!r} is no field here. There are: {', '.join(known)}."]})
 
 
-def reduce(data: Any, names: list[str]) -> Any:
-    """Keep only the named fields of a resource, or of each resource of a page."""
-    if not names:
-        return data
-    if isinstance(data, dict) and isinstance(data.get("results"), list):
-        return data | {"results": [_pick(item, names) for item in data["results"]]}
-    return _pick(data, names) if isinstance(data, dict) else data
+def reduce(data: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    """Keep only the named fields of a resource; all of them where none is named."""
+    return {name: data[name] for name in names} if names else data
 
 
-def _pick(item: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    return {name: item[name] for name in names}
+def reduce_rows(page: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    """Keep only the named fields of each resource of a page."""
+    return page | {"results": [reduce(row, names) for row in page["results"]]}
 
 
 def etag_of(data: Any) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib.sessions.models import Session
@@ -16,9 +17,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from bench import log_rows
 from deliveries.admin import live, live_log
 from deliveries.models import Delivery
 from subscriptions.models import Membership, Merchant
+from tests.deliveries.admin.test_plans import LONG, plans, read
 from tests.support.desk import Shop, add_delivery, make_dead, make_shop, sign_in
 from tests.support.factories import make_user
 
@@ -103,6 +106,20 @@ def test_other_pages_cost_two_queries_too_and_tell_when_they_changed(page: str, 
     else:
         make_dead(add_delivery(shop.webhook))
     assert ask(browser, told).json()["stamp"] != told["stamp"]
+
+
+def test_a_refresh_of_a_long_log_goes_by_indexes(shop: Shop, browser: Client) -> None:
+    """Both what is followed and what is new: of an OR of the two PostgreSQL went through all that was older."""
+    log_rows.load(shop.merchant, 20_000)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    newest = Delivery.objects.latest("pk").pk
+    old = " ".join(map(str, Delivery.objects.order_by("pk").values_list("pk", flat=True)[:10]))
+    for query in ({"open": old, "newest": newest}, {"open": old, "newest": ""}, {"open": "", "newest": newest - 3}):
+        page = opened(browser)
+        for _sql, node in plans(browser, f"{page['url']}?{urlencode({'t': page['ticket'], **query})}"):
+            assert node["Node Type"] != "Seq Scan" or node.get("Relation Name") not in LONG
+            assert node.get("Relation Name") != "webhooks_deliveries_delivery" or read(node) < 200, node
 
 
 def test_a_refresh_is_bounded(shop: Shop, browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
