@@ -12,6 +12,7 @@ from typing import Final
 
 from deliveries.api import publish_chunks, publish_requests
 from deliveries.api.publish_chunks import Job, Outcomes
+from deliveries.db import engine_session
 from deliveries.db.sessions import borrowed
 from subscriptions.logs import get_logger
 
@@ -19,6 +20,8 @@ log = get_logger(__name__)
 
 DECIDED_TOGETHER: Final = 50
 """Requests stored in one transaction at most: its locks on counters and groups are held for all of them."""
+DECIDED_BYTES: Final = 512 * 1024
+"""Bytes of bodies stored in one transaction, unless one alone has more."""
 
 
 class DecidingThread:
@@ -41,14 +44,16 @@ class DecidingThread:
         self._thread.join(patience)
 
     def _work(self) -> None:
-        ends = False
-        while not ends:
-            jobs = [self._waiting.get()]
-            while len(jobs) < DECIDED_TOGETHER and not self._waiting.empty():
-                jobs.append(self._waiting.get())
-            ends = None in jobs
-            if chunk := [job for job in jobs if job is not None]:
-                self._deliver(_decided(chunk))
+        while (job := self._waiting.get()) is not None:
+            chunk, size = [job], len(job.request.body)
+            while len(chunk) < DECIDED_TOGETHER and size < DECIDED_BYTES and not self._waiting.empty():
+                if (job := self._waiting.get()) is None:
+                    self._waiting.put(None)  # for the next turn
+                    break
+                chunk.append(job)
+                size += len(job.request.body)
+            self._deliver(_decided(chunk))
+        engine_session.close()
 
 
 def _decided(chunk: Sequence[Job]) -> Outcomes:

@@ -60,14 +60,14 @@ class Chunks:
             jobs = self._prepared([(job.request, job.token) for job in jobs], outcomes)
             for job in jobs:
                 job.quota = job.request.quota
-        passed = []
+        passed: list[Job] = []
+        put_off: list[Job] = []
         for job in jobs:
             if job.quota is not None and job.quota.blocked_for:
                 outcomes.append((job.request, publish_requests.refusal(job.request, job.site_headers, job.quota)))
-            else:
-                passed.append(job)
-        put_off = [job for job in passed if _needs_decisions(job)]
-        stored, more = _stored([job for job in passed if not _needs_decisions(job)], decide=False)
+            else:  # asked once: another thread may learn the opposite at any time
+                (put_off if _needs_decisions(job) else passed).append(job)
+        stored, more = _stored(passed, decide=False)
         return outcomes + stored, put_off + more
 
     def _prepared(self, chunk: Sequence[tuple[Request, str]], outcomes: Outcomes) -> list[Job]:

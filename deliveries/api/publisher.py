@@ -131,8 +131,9 @@ class Publisher:
         try:
             with borrowed():
                 outcomes, put_off = self._chunks.carry_out(chunk)
-                self._deciding.offer(put_off)
         except Exception as error:  # the thread must live, and everybody be answered
             log.exception("publisher_failed")
             outcomes = [(request, publish_requests.failure(request, error, [], None)) for request, _token in chunk]
+            put_off = []
         self._deliver(outcomes)
+        self._deciding.offer(put_off)

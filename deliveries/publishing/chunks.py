@@ -57,7 +57,8 @@ class _Chunk:
         in_transaction = [place for place in together if place in self._kept]
         if at_once := self._attempt([place for place in together if place not in self._kept], self._at_once):
             if self._decide:
-                in_transaction = sorted(in_transaction + at_once)
+                wanted = {*in_transaction, *at_once}
+                in_transaction = [place for place in together if place in wanted]  # in the order of their ids
             else:
                 self._results |= {place: PutOff() for place in at_once}
         self._attempt(in_transaction, self._in_transaction)

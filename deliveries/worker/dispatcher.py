@@ -44,7 +44,7 @@ DATABASE_REST = 0.5
 """Seconds a dispatcher rests after the database failed it."""
 SLOW_AT_ONCE = 8
 """Webhooks and deliveries of a claim for slow ones: what hangs ends together, and must start again little by little."""
-SLOW_PAUSE = 0.005
+SLOW_PAUSE = 0.01
 """Seconds a dispatcher waits for the bell while slow webhooks wait for places."""
 CLAIM_BYTES_MIN = 2 * 1024**2
 """Bytes that must be free below WEBHOOKS_LOADED_BYTES for a claim, so that a batch is never cut to a single body."""
@@ -126,7 +126,7 @@ def _dispatch_until_idle(process: Engine, dispatcher_id: str, slow: dict[int, No
                 wakeups.rest(dispatcher_id)
                 process.wait_for_progress(DATABASE_REST)
             elif not taken.webhooks:
-                wakeups.wait_for_bell(SLOW_PAUSE)
+                wakeups.wait_for_bell(PAUSE if is_short else SLOW_PAUSE)
         elif not _await_work(process, idle_since):
             return
 
