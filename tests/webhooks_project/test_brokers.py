@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from kombu.exceptions import KombuError
 
 from subscriptions import redis_clients
 from tests.support.authority import Authority
+from tests.support.processes import environment
 from tests.support.sentinels import Sentinels
 from tests.support.tls_proxy import TlsProxy
 from webhooks_project import brokers
@@ -130,6 +133,24 @@ def test_a_plain_url_is_left_as_it_is() -> None:
 def test_rabbitmqs_certificate_is_verified_unless_told_otherwise() -> None:
     assert brokers.in_celerys_words("amqps://h/v").tls == {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": None}
     assert brokers.in_celerys_words("amqps://h/v?ssl_cert_reqs=none").tls == {"cert_reqs": ssl.CERT_NONE}
+
+
+def test_on_rabbitmq_celery_asks_for_no_prefetch_count_while_tasks_run() -> None:
+    """It would do so on the tasks' threads, beside the main thread on the same connection, and each would take the
+    answer that the other waits for (docs/adr/0044)."""
+    program = (
+        "from webhooks_project.celery import app; from webhooks_project.consumer import PatientConsumer as consumer; "
+        "conf = app.conf; print(conf.worker_prefetch_multiplier, conf.worker_enable_prefetch_count_reduction, "
+        "{app.amqp.queues[name].queue_arguments['x-queue-type'] for name in ('deliveries', 'housekeeping')}, "
+        "any('Delayed' in step for step in consumer.Blueprint.default_steps))"
+    )
+    variables = environment(
+        CELERY_BROKER_URL="amqp://guest:guest@127.0.0.1:1//", DATABASE_URL="postgres://u@127.0.0.1/n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=variables, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ended.stdout.split() == ["0", "False", "{'quorum'}", "False"]
 
 
 def _made(folder: Path) -> Path:
