@@ -16,7 +16,7 @@ from deliveries.retries.policy import duration
 SENTENCES: Final[Mapping[str, str]] = {
     ReasonCode.DELIVERED: "{happened}.",
     ReasonCode.RETRY_SCHEDULED: "{happened}; next try in {delay} (attempt {next} of {of}).",
-    ReasonCode.RETRY_AFTER_HONOURED: "{happened}; next try in {delay} as the endpoint asked (attempt {next} of {of}).",
+    ReasonCode.RETRY_AFTER_HONOURED: "{happened}; next try in {delay} as your endpoint asked (attempt {next} of {of}).",
     ReasonCode.ATTEMPTS_EXHAUSTED: "{happened}. That was the {last}; it waits for review.",
     ReasonCode.FINAL_STATUS: "{happened}, which is final under this webhook's retry policy; it waits for review.",
     ReasonCode.ENDPOINT_GONE: "{happened}: it wants no more deliveries, so the webhook was disabled.",
@@ -73,21 +73,21 @@ SENTENCES: Final[Mapping[str, str]] = {
     ReasonCode.NOT_SUBSCRIBED: "Not subscribed: it listened to {patterns}.",
 }
 ROTATED: Final = (
-    "The webhook's secret was rotated on {:%d %B %Y at %H:%M} UTC: does the endpoint know the one in force?"
+    "The webhook's secret was rotated on {:%d %B %Y at %H:%M} UTC: does your endpoint know the one in force?"
 )
 
 ERRORS: Final[Mapping[str, str]] = {
-    "dns_failed": "The endpoint's host name could not be resolved",
-    "dns_timeout": "The endpoint's host name could not be resolved in time",
-    "address_refused": "The endpoint's address is not allowed as a target",
-    "connect_refused": "The endpoint refused the connection",
-    "connect_timeout": "The endpoint did not accept a connection in time",
-    "unreachable": "The endpoint's network could not be reached",
-    "tls_failed": "The endpoint's TLS certificate or handshake failed",
-    "response_timeout": "The endpoint did not answer in time",
-    "connection_reset": "The endpoint closed the connection without an answer",
-    "invalid_response": "The endpoint's answer was not valid HTTP",
-    "certificate_refused": "The endpoint did not accept the client certificate",
+    "dns_failed": "Your endpoint's host name could not be resolved",
+    "dns_timeout": "Your endpoint's host name could not be resolved in time",
+    "address_refused": "Your endpoint's address is not allowed as a target",
+    "connect_refused": "Your endpoint refused the connection",
+    "connect_timeout": "Your endpoint did not accept a connection in time",
+    "unreachable": "Your endpoint's network could not be reached",
+    "tls_failed": "Your endpoint's TLS certificate or handshake failed",
+    "response_timeout": "Your endpoint did not answer in time",
+    "connection_reset": "Your endpoint closed the connection without an answer",
+    "invalid_response": "Your endpoint's answer was not valid HTTP",
+    "certificate_refused": "Your endpoint did not accept the client certificate",
     "certificate_expired": "The client certificate has expired",
     "token_unavailable": "The token server gave no token",
     "token_refused": "The token server refused a token",
@@ -104,13 +104,13 @@ ERRORS: Final[Mapping[str, str]] = {
 
 _DIED = (
     "The worker that was sending this died or lost the database before the answer was recorded; "
-    "the request may have reached the endpoint. "
+    "the request may have reached your endpoint. "
 )
 _ORPHANED: Final[Mapping[str, str]] = {
     ReasonCode.SENT_AGAIN: f"{_DIED}It is sent again under the same message id.",
     ReasonCode.DELIVERED_EARLIER: (
         "It was being sent again when the success of an earlier attempt, delayed by an outage, was recorded; "
-        "the request may have reached the endpoint."
+        "the request may have reached your endpoint."
     ),
 }
 _ABANDONED: Final = f"{_DIED}It is not sent again."
@@ -182,7 +182,12 @@ class _Fields(dict[str, Any]):
 def _happened(status_code: int | None, error: str) -> str:
     """Return what came of the attempt, without a full stop."""
     if status_code is not None and (not error or error in STATUS_ERRORS):
-        return f"The endpoint answered {status_code}"
+        return f"Your endpoint answered {status_code}"
     if not error:
-        return "The endpoint gave no answer"
+        return "Your endpoint gave no answer"
     return ERRORS.get(error, f"The attempt failed ({error})")
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 attempt`, `2,000 attempts`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from deliveries.admin import backlog, charts, live
 from deliveries.admin.labels import milliseconds, response_times
 from deliveries.reporting import stats
+from deliveries.sentences import counted
 from subscriptions.admin.local_times import DASH
 from subscriptions.admin.scoping import DEVELOPER, merchants_with
 from subscriptions.models import Webhook
@@ -61,7 +62,7 @@ def _tiles(total: stats.Summary, waits: backlog.Waiting) -> list[dict[str, str]]
     overdue = f"oldest due {waits.overdue_seconds:,.0f} s ago" if waits.oldest_due else "nothing is overdue"
     return [
         _tile("Delivered", f"{total.delivered:,}", f"of {total.ended:,} that ended"),
-        _tile("Success rate", rate, f"of {total.attempts:,} attempts", _tone(total.success_rate)),
+        _tile("Success rate", rate, f"of {counted(total.attempts, 'attempt')}", _tone(total.success_rate)),
         _tile("Response time", times, of_times),
         _tile("First attempt after", late, of_late),
         _tile("Open deliveries", waits.open, overdue, "warning" if waits.overdue_seconds > 60 else ""),

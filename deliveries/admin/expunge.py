@@ -13,6 +13,7 @@ from django.template.response import TemplateResponse
 from deliveries.maintenance import expunging
 from deliveries.models import Attempt, Delivery, Event, ExpungedPayload
 from deliveries.review import manual_actions
+from deliveries.sentences import counted
 from subscriptions import desk
 from subscriptions.acting import name_of
 
@@ -43,7 +44,8 @@ def page(admin: Any, request: HttpRequest, event: Event) -> HttpResponse:
         except manual_actions.StateConflict as error:
             messages.error(request, str(error))
         else:
-            messages.success(request, f"Expunged, with the bodies of {trace.attempts} attempts. The trace stays.")
+            bodies = counted(trace.attempts, "attempt")
+            messages.success(request, f"Expunged, with the bodies of {bodies}. The trace stays.")
         return HttpResponseRedirect(back)
     deliveries = Delivery.objects.filter(event=event)
     context = {

@@ -27,7 +27,7 @@ ERRORS: dict[str, tuple[str, str]] = {
         "No connection in time",
         "A firewall may drop our requests. Allow our source addresses, shown on the webhook's page.",
     ),
-    ErrorClass.UNREACHABLE: ("Network unreachable", "No route leads to your server. Check its address and network."),
+    ErrorClass.UNREACHABLE: ("Network unreachable", "No route leads to your endpoint. Check its address and network."),
     ErrorClass.TLS_FAILED: (
         "Certificate or TLS problem",
         "Renew the certificate, include its intermediate certificates, and check that it names this host.",
@@ -38,7 +38,7 @@ ERRORS: dict[str, tuple[str, str]] = {
     ),
     ErrorClass.CONNECTION_RESET: (
         "Connection closed without an answer",
-        "Your server or a proxy before it hung up. Its error log says why.",
+        "Your endpoint or a proxy before it hung up. Its error log says why.",
     ),
     ErrorClass.INVALID_RESPONSE: (
         "Not an HTTP answer",
@@ -48,7 +48,7 @@ ERRORS: dict[str, tuple[str, str]] = {
     ErrorClass.HTTP_ERROR: ("Error status", "Your endpoint answered, but not with 2xx. Its error log says why."),
     ErrorClass.CERTIFICATE_REFUSED: (
         "Client certificate refused",
-        "Have your server trust the certificate shown on the webhook's page, or give the webhook another one.",
+        "Have your endpoint trust the certificate shown on the webhook's page, or give the webhook another one.",
     ),
     ErrorClass.CERTIFICATE_EXPIRED: (
         "Client certificate expired",
@@ -89,23 +89,23 @@ ERRORS: dict[str, tuple[str, str]] = {
 }
 
 STATUS_ADVICE: dict[int, str] = {
-    400: "Your server could not read the message. Compare the body below with what your code expects.",
-    401: "Your server rejected the signature. Check that it uses this webhook's present secret and the raw body; where "
-    "the webhook signs in, that your server knows its user, token or client.",
-    403: "Your server refused us. A firewall, a signature check with an old secret or missing rights are the usual "
+    400: "Your endpoint could not read the message. Compare the body below with what your code expects.",
+    401: "Your endpoint rejected the signature. Check that it uses this webhook's present secret and the raw body; "
+    "where the webhook signs in, that your endpoint knows its user, token or client.",
+    403: "Your endpoint refused us. A firewall, a signature check with an old secret or missing rights are the usual "
     "causes.",
     404: "Nothing answers at this path. Correct the URL, or deploy the route.",
     405: "The address exists but takes no POST. Webhooks are sent as POST.",
-    408: "Your server gave up waiting for the request.",
-    410: "Your server says that the address is gone for good. A delivery that is answered so disables the webhook.",
-    413: "The message is too large for your server. Raise its limit for request bodies, or send only some fields.",
-    415: "Your server refuses application/json.",
-    422: "Your server could read the message but refuses its content.",
-    429: "Your server asks us to slow down. Set “Requests a second” on the webhook.",
+    408: "Your endpoint gave up waiting for the request.",
+    410: "Your endpoint says that the address is gone for good. A delivery that is answered so disables the webhook.",
+    413: "The message is too large for your endpoint. Raise its limit for request bodies, or send only some fields.",
+    415: "Your endpoint refuses application/json.",
+    422: "Your endpoint could read the message but refuses its content.",
+    429: "Your endpoint asks us to slow down. Set “Requests a second” on the webhook.",
     500: "Your code failed. Its error log has the reason.",
-    502: "A proxy before your server got no good answer from it.",
-    503: "Your server is overloaded or in maintenance.",
-    504: "A proxy before your server waited too long for it.",
+    502: "A proxy before your endpoint got no good answer from it.",
+    503: "Your endpoint is overloaded or in maintenance.",
+    504: "A proxy before your endpoint waited too long for it.",
 }
 
 TONES: dict[str, str] = {

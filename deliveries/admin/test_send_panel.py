@@ -103,7 +103,7 @@ def diagnosis(outcome: Outcome, kind: str = webhook_rules.HTTPS) -> tuple[str, s
         return "success", f"It works: {destinations.get(kind).label} took the message, in {took}."
     if (outcome.total_ms or 0) > SLOW_MS:
         return "warning", (
-            f"It works, but your server took {took}. Answer first and do the work afterwards: an answer that comes "
+            f"It works, but your endpoint took {took}. Answer first and do the work afterwards: an answer that comes "
             "after the timeout counts as a failure, and the event is sent again."
         )
     if outcome.status_code != 200:

@@ -26,10 +26,10 @@ class SampleSent:
         """Return what the merchant should know, in a sentence."""
         code = self.outcome.status_code
         if not self.outcome.delivered:
-            return self.outcome.detail or "The endpoint did not accept the event."
+            return self.outcome.detail or "Your endpoint did not accept the event."
         if code != 200:
-            return f"The endpoint answered {code}. That counts as delivered; Alva and Shopery ask for exactly 200."
-        return "The endpoint answered 200."
+            return f"Your endpoint answered {code}. That counts as delivered; Alva and Shopery ask for exactly 200."
+        return "Your endpoint answered 200."
 
 
 def prepare(webhook: Webhook, event: str | None = None) -> PreparedSend:

@@ -65,7 +65,7 @@ class ExchangeSerializer(ApiSerializer):
     """A test: what was sent and what came of it."""
 
     delivered = eg(serializers.BooleanField(source="outcome.delivered"), True)
-    verdict = eg(serializers.CharField(), "The endpoint answered 200.")
+    verdict = eg(serializers.CharField(), "Your endpoint answered 200.")
     event = eg(serializers.CharField(source="prepared.entry.name"), "order.created")
     request = SentSerializer(source="prepared")
     response = AnswerSerializer(source="outcome")

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from deliveries.models import Notice, Watch, WebhookState
 from deliveries.reasons import AUTO_PAUSE
+from deliveries.sentences import counted
 from subscriptions import services
 from subscriptions.conf import settings
 from subscriptions.webhook_rules import PULL
@@ -16,7 +17,7 @@ from subscriptions.webhook_rules import PULL
 if TYPE_CHECKING:
     from deliveries.notifications.watcher import Seen
 
-BY = AUTO_PAUSE + "{failures} failed attempts in a row since {since:%-d %B, %H:%M} UTC"
+BY = AUTO_PAUSE + "{failures} in a row since {since:%-d %B, %H:%M} UTC"
 
 
 def step(state: WebhookState, watch: Watch, seen: Seen) -> None:
@@ -25,12 +26,12 @@ def step(state: WebhookState, watch: Watch, seen: Seen) -> None:
     if watch.paused_at is not None and webhook.paused_at != watch.paused_at:
         _resumed(state, watch)
     if _is_lasting(state, watch):
-        reason = BY.format(failures=state.failures, since=state.failing_since)
+        reason = BY.format(failures=counted(state.failures, "failed attempt"), since=state.failing_since)
         services.pause(webhook=webhook, by=reason)
         watch.paused_at, watch.probe_wait = webhook.paused_at, settings.WEBHOOKS_PROBE_WAIT
         watch.probe_at = timezone.now() + timedelta(seconds=watch.probe_wait)
         failed_since = state.failing_since or timezone.now()
-        words = f"It was paused after {state.failures} failed attempts in a row."
+        words = f"It was paused after {counted(state.failures, 'failed attempt')} in a row."
         seen.tell(webhook, Notice.Kind.PAUSED, watch.paused_at or timezone.now(), words, failed_since=failed_since)
 
 

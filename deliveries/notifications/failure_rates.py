@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from deliveries.db.counters import ATTEMPTS, BUCKET
 from deliveries.models import Counter, WebhookState
+from deliveries.sentences import counted
 from subscriptions.conf import settings
 
 
@@ -31,7 +32,7 @@ class Rate:
     def words(self) -> str:
         """Return it as a sentence."""
         share = self.failed * 100 // self.attempts
-        return f"{self.failed} of {self.attempts} attempts since {self.since:%H:%M} UTC failed ({share} %)."
+        return f"{self.failed} of {counted(self.attempts, 'attempt')} since {self.since:%H:%M} UTC failed ({share} %)."
 
 
 def high(states: Sequence[WebhookState]) -> dict[int, Rate]:

@@ -46,7 +46,7 @@ def check(rows: Sequence[Row], entries: Mapping[str, KnownEvent], merchant: Merc
                 errors[f"events.{position}.data"] = [
                     f"The data takes {size} bytes in the body style of webhook {webhook.public_id}; "
                     f"at most {longest()} are sent. "
-                    "Send ids and let the receiver fetch the rest, or choose the compact style."
+                    "Send ids and let your endpoint fetch the rest, or choose the compact style."
                 ]
                 break
     if errors:

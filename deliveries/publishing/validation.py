@@ -168,7 +168,7 @@ def _canonical_data(data: Any) -> tuple[str, int]:
     limit = settings.WEBHOOKS_BODY_MAX - ENVELOPE_MAX
     if size > limit:
         raise ValueError(
-            f"The data has {size} bytes; at most {limit} are sent. Send ids and let the receiver fetch the rest."
+            f"The data has {size} bytes; at most {limit} are sent. Send ids and let your endpoint fetch the rest."
         )
     if size > LARGE:
         log.warning("event_large", bytes=size, advice="Express refuses bodies over 100 KiB unless set otherwise")

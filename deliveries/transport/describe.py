@@ -17,7 +17,7 @@ from .answer import Answer
 from .exchange import Exchange
 from .outcome import KEEP_HEADER_BYTES, KEEP_HEADERS, ErrorClass, Fault, Outcome
 
-RESENT = "The request left twice: the endpoint closed or spoilt the kept connection just as it was used again."
+RESENT = "The request left twice: your endpoint closed or spoilt the kept connection just as it was used again."
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _BLANK = " \t\r\n"
@@ -86,10 +86,10 @@ def _verdict(status: int) -> tuple[ErrorClass | None, str]:
     except ValueError:
         phrase = str(status)
     if 200 <= status < 300:
-        return None, f"The receiver answered {phrase}."
+        return None, f"Your endpoint answered {phrase}."
     if 300 <= status < 400:
-        return ErrorClass.REDIRECT, f"The receiver answered {phrase}; redirects are not followed, change the URL."
-    return ErrorClass.HTTP_ERROR, f"The receiver answered {phrase}."
+        return ErrorClass.REDIRECT, f"Your endpoint answered {phrase}; redirects are not followed, change the URL."
+    return ErrorClass.HTTP_ERROR, f"Your endpoint answered {phrase}."
 
 
 def _read_headers(lines: Iterable[bytes]) -> list[tuple[str, str]]:

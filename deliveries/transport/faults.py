@@ -35,8 +35,8 @@ _NO_SOCKETS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 SPOILT = "The rest of its headers is malformed and was not read."
 CUT = "Its body did not end in time and was cut."
 BROKE_OFF = "Its body broke off or is malformed."
-WITHOUT_ANSWER = Fault(ErrorClass.CONNECTION_RESET, "The receiver closed the connection without answering.")
-BROKE_IN_ANSWER = Fault(ErrorClass.CONNECTION_RESET, "The receiver broke the connection in the middle of its answer.")
+WITHOUT_ANSWER = Fault(ErrorClass.CONNECTION_RESET, "Your endpoint closed the connection without answering.")
+BROKE_IN_ANSWER = Fault(ErrorClass.CONNECTION_RESET, "Your endpoint broke the connection in the middle of its answer.")
 
 
 _SPOILT_LINES = ("nul byte in header", "header without colon", "unsolicited transfer-encoding")
@@ -73,7 +73,7 @@ def out_of_time(exchange: Exchange, connection: Connection | None) -> Fault:
     """Say what was being waited for when the total deadline passed."""
     total = f"within {exchange.request.total_timeout:.3g} s"
     if connection is None:
-        return Fault(ErrorClass.RESPONSE_TIMEOUT, f"The receiver was not done taking the request {total}.")
+        return Fault(ErrorClass.RESPONSE_TIMEOUT, f"Your endpoint was not done taking the request {total}.")
     ask = connection.curl.getinfo
     if not connection.is_connected:
         return no_connection(exchange, errno.ETIMEDOUT)
@@ -85,7 +85,7 @@ def out_of_time(exchange: Exchange, connection: Connection | None) -> Fault:
         waiting = "answering"
     else:
         waiting = "finishing its answer"
-    return Fault(ErrorClass.RESPONSE_TIMEOUT, f"The receiver was not done {waiting} {total}.")
+    return Fault(ErrorClass.RESPONSE_TIMEOUT, f"Your endpoint was not done {waiting} {total}.")
 
 
 def no_connection(exchange: Exchange, failure: int | None) -> Fault:

@@ -11,14 +11,14 @@ import pycurl
 
 # OpenSSL's X509_V_ERR_* numbers, include/openssl/x509_vfy.h
 _CERTIFICATE_FAULTS = {
-    9: "the receiver's certificate is not valid yet; check its start date and the receiver's clock",
-    10: "the receiver's certificate has expired; renew it",
-    18: "the receiver's certificate is self-signed; use one from a public certificate authority",
-    19: "the receiver's certificate comes from a private certificate authority; use one from a public authority",
-    20: "the receiver's certificate comes from an unknown authority, or the receiver does not send its chain; "
+    9: "your endpoint's certificate is not valid yet; check its start date and your endpoint's clock",
+    10: "your endpoint's certificate has expired; renew it",
+    18: "your endpoint's certificate is self-signed; use one from a public certificate authority",
+    19: "your endpoint's certificate comes from a private certificate authority; use one from a public authority",
+    20: "your endpoint's certificate comes from an unknown authority, or your endpoint does not send its chain; "
     "install the intermediate certificates",
-    21: "the receiver does not send its certificate chain; install the intermediate certificates",
-    23: "the receiver's certificate was revoked; renew it",
+    21: "your endpoint does not send its certificate chain; install the intermediate certificates",
+    23: "your endpoint's certificate was revoked; renew it",
 }
 _WRONG_NAME = (62, 64)
 _UNDECIDED = 1
@@ -66,17 +66,17 @@ def explain_tls(verify_code: int, message: str, host: str) -> str:
         host: Whom the certificate should be for.
     """
     if verify_code in _WRONG_NAME or "subject name" in message:
-        reason = f"the receiver's certificate is for another name than {host}"
+        reason = f"your endpoint's certificate is for another name than {host}"
     elif verify_code not in (0, _UNDECIDED):
-        reason = _CERTIFICATE_FAULTS.get(verify_code, "the receiver's certificate could not be verified")
+        reason = _CERTIFICATE_FAULTS.get(verify_code, "your endpoint's certificate could not be verified")
     elif any(word in message for word in _CLOSED):
-        reason = "the receiver closed the connection during the handshake"
+        reason = "your endpoint closed the connection during the handshake"
     elif any(word in message for word in _OLD_PROTOCOL):
-        reason = "the receiver only speaks a TLS version older than 1.2"
+        reason = "your endpoint only speaks a TLS version older than 1.2"
     elif any(word in message for word in _NOT_TLS):
-        reason = "the receiver does not speak TLS at this port"
+        reason = "your endpoint does not speak TLS at this port"
     elif "alert handshake failure" in message:
-        reason = "the receiver broke off the handshake; it may ask for a client certificate, or for other ciphers"
+        reason = "your endpoint broke off the handshake; it may ask for a client certificate, or for other ciphers"
     else:
         reason = "receiver and sender could not agree on a secure connection"
     return f"No secure connection: {reason}."
@@ -96,5 +96,5 @@ def explain_refusal(code: int, verify_code: int, message: str, *, shown: bool) -
         message = "alert certificate expired"
     reason = next((words for alert, words in _OF_OURS.items() if alert in message.lower()), "")
     if reason and not shown:
-        return "No secure connection: the receiver asks for a client certificate, and this webhook signs in with none."
-    return f"The receiver did not accept the client certificate: {reason}." if reason else ""
+        return "No secure connection: your endpoint asks for a client certificate, and this webhook signs in with none."
+    return f"Your endpoint did not accept the client certificate: {reason}." if reason else ""

@@ -55,7 +55,9 @@ class SignInFields(forms.Form):
         label="Sign in by", required=False, widget=UnfoldAdminSelectWidget,
         help_text="Beside signatures, for endpoints that let in only whom they know.",
     )  # fmt: skip
-    username = forms.CharField(label="User name", required=False, widget=_line(), help_text="As your server knows us.")
+    username = forms.CharField(
+        label="User name", required=False, widget=_line(), help_text="As your endpoint knows us."
+    )
     password = forms.CharField(label="Password", required=False, widget=_hidden(), help_text=_KEPT)
     token = forms.CharField(label="Token", required=False, widget=_hidden(), help_text=_KEPT)
     token_url = forms.CharField(

@@ -70,7 +70,7 @@ class WebhookForm(ServiceForm, DestinationFields, SignInFields):
         label="Secret",
         required=False,
         widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off", "spellcheck": "false"}),
-        help_text="Leave empty and we make one, shown to you once. Your server checks with it that a message is ours.",
+        help_text="Leave empty and we make one, shown to you once. Your endpoint checks messages with it.",
     )
     signature = forms.ChoiceField(
         label="If we make it",
@@ -148,7 +148,7 @@ class WebhookForm(ServiceForm, DestinationFields, SignInFields):
             "api_version": "Sent as “api_version” by the alva dialect.",
             "ordering": "In order, an event waits until the one before it was delivered, for each resource (an order, "
             "a customer) by itself or for all. If one fails for good, those behind it wait until you send it again or "
-            "discard it in the review queue. Slower; choose it only if your server can't sort events by their time.",
+            "discard it in the review queue. Slower; choose it only if your endpoint can't sort events by their time.",
         }
         widgets = {
             "rate_limit": UnfoldAdminDecimalFieldWidget,

@@ -17,52 +17,52 @@ ROW = {"status_code": 503, "error": "http_error", "delay": 5.0}
 """What the row of a failed attempt holds besides its reason."""
 
 SENTENCES: list[tuple[ReasonCode, dict[str, Any], str]] = [
-    (ReasonCode.DELIVERED, {}, "The endpoint answered 503."),
+    (ReasonCode.DELIVERED, {}, "Your endpoint answered 503."),
     (
         ReasonCode.RETRY_SCHEDULED,
         {"next": 2, "of": 4},
-        "The endpoint answered 503; next try in 5 s (attempt 2 of 4).",
+        "Your endpoint answered 503; next try in 5 s (attempt 2 of 4).",
     ),
     (
         ReasonCode.RETRY_AFTER_HONOURED,
         {"next": 2, "of": 4},
-        "The endpoint answered 503; next try in 5 s as the endpoint asked (attempt 2 of 4).",
+        "Your endpoint answered 503; next try in 5 s as your endpoint asked (attempt 2 of 4).",
     ),
     (
         ReasonCode.ATTEMPTS_EXHAUSTED,
         {"of": 4},
-        "The endpoint answered 503. That was the last of 4 attempts; it waits for review.",
+        "Your endpoint answered 503. That was the last of 4 attempts; it waits for review.",
     ),
     (
         ReasonCode.ATTEMPTS_EXHAUSTED,
         {"of": 1},
-        "The endpoint answered 503. That was the only attempt; it waits for review.",
+        "Your endpoint answered 503. That was the only attempt; it waits for review.",
     ),
     (
         ReasonCode.FINAL_STATUS,
         {},
-        "The endpoint answered 503, which is final under this webhook's retry policy; it waits for review.",
+        "Your endpoint answered 503, which is final under this webhook's retry policy; it waits for review.",
     ),
     (
         ReasonCode.FINAL_STATUS,
         {"rotated_at": "2026-11-03T09:05:00+01:00"},
-        "The endpoint answered 503, which is final under this webhook's retry policy; it waits for review. "
-        "The webhook's secret was rotated on 03 November 2026 at 08:05 UTC: does the endpoint know the one in force?",
+        "Your endpoint answered 503, which is final under this webhook's retry policy; it waits for review. "
+        "The webhook's secret was rotated on 03 November 2026 at 08:05 UTC: does your endpoint know the one in force?",
     ),
     (
         ReasonCode.ENDPOINT_GONE,
         {},
-        "The endpoint answered 503: it wants no more deliveries, so the webhook was disabled.",
+        "Your endpoint answered 503: it wants no more deliveries, so the webhook was disabled.",
     ),
     (
         ReasonCode.PERMANENT_FAILURE,
         {},
-        "The endpoint answered 503. Trying again cannot help until the webhook is changed; it waits for review.",
+        "Your endpoint answered 503. Trying again cannot help until the webhook is changed; it waits for review.",
     ),
     (
         ReasonCode.DELIVERED_LATE,
         {},
-        "The endpoint answered 503. This was recorded after the attempt had counted as interrupted, so it may have "
+        "Your endpoint answered 503. This was recorded after the attempt had counted as interrupted, so it may have "
         "been sent again.",
     ),
     (
@@ -177,13 +177,13 @@ def test_no_reason_is_left_without_a_sentence() -> None:
 @pytest.mark.parametrize(
     ("status_code", "error", "told"),
     [
-        (200, "", "The endpoint answered 200."),
-        (500, "http_error", "The endpoint answered 500."),
-        (302, "redirect", "The endpoint answered 302."),
-        (200, "response_timeout", "The endpoint did not answer in time."),
-        (None, "connect_timeout", "The endpoint did not accept a connection in time."),
+        (200, "", "Your endpoint answered 200."),
+        (500, "http_error", "Your endpoint answered 500."),
+        (302, "redirect", "Your endpoint answered 302."),
+        (200, "response_timeout", "Your endpoint did not answer in time."),
+        (None, "connect_timeout", "Your endpoint did not accept a connection in time."),
         (None, "gremlins", "The attempt failed (gremlins)."),
-        (None, "", "The endpoint gave no answer."),
+        (None, "", "Your endpoint gave no answer."),
     ],
 )
 def test_what_happened_is_told_from_the_status_or_the_error(status_code: int | None, error: str, told: str) -> None:
@@ -225,11 +225,11 @@ def test_templates_name_values_only() -> None:
 @pytest.mark.parametrize(
     ("code", "told"),
     [
-        (ReasonCode.SENT_AGAIN, "may have reached the endpoint. It is sent again under the same message id."),
-        (ReasonCode.WORKER_DIED, "may have reached the endpoint. It is not sent again."),
-        (ReasonCode.EXPIRED, "may have reached the endpoint. It is not sent again."),
-        (ReasonCode.WEBHOOK_DELETED, "may have reached the endpoint. It is not sent again."),
-        (ReasonCode.DELIVERED_EARLIER, "was recorded; the request may have reached the endpoint."),
+        (ReasonCode.SENT_AGAIN, "may have reached your endpoint. It is sent again under the same message id."),
+        (ReasonCode.WORKER_DIED, "may have reached your endpoint. It is not sent again."),
+        (ReasonCode.EXPIRED, "may have reached your endpoint. It is not sent again."),
+        (ReasonCode.WEBHOOK_DELETED, "may have reached your endpoint. It is not sent again."),
+        (ReasonCode.DELIVERED_EARLIER, "was recorded; the request may have reached your endpoint."),
     ],
 )
 def test_an_orphaned_attempt_says_that_it_may_have_arrived_and_what_becomes_of_it(code: str, told: str) -> None:
@@ -238,8 +238,8 @@ def test_an_orphaned_attempt_says_that_it_may_have_arrived_and_what_becomes_of_i
 
 
 def test_other_attempts_tell_what_the_transport_saw() -> None:
-    attempt = Attempt(result=Attempt.Result.FAILED, detail="The receiver answered 500.", decision_code="final_status")
-    assert attempt.what_happened == "The receiver answered 500."
+    attempt = Attempt(result=Attempt.Result.FAILED, detail="Your endpoint answered 500.", decision_code="final_status")
+    assert attempt.what_happened == "Your endpoint answered 500."
 
 
 def test_an_attempt_words_its_decision_from_its_own_row() -> None:
@@ -252,12 +252,12 @@ def test_an_attempt_words_its_decision_from_its_own_row() -> None:
         decision_code="retry_scheduled",
         decision_values={"next": 3, "of": 4},
     )
-    assert attempt.decision == "The endpoint answered 500; next try in 12 s (attempt 3 of 4)."
+    assert attempt.decision == "Your endpoint answered 500; next try in 12 s (attempt 3 of 4)."
 
 
 def test_deliveries_and_dead_letters_word_their_reason_from_their_own_row() -> None:
     reason = changes(Reason(ReasonCode.ATTEMPTS_EXHAUSTED, {"of": 4}))
-    told = "The endpoint answered 500. That was the last of 4 attempts; it waits for review."
+    told = "Your endpoint answered 500. That was the last of 4 attempts; it waits for review."
     assert Delivery(last_status_code=500, last_error="http_error", **reason).reason == told
     assert DeadLetter(status_code=500, error="http_error", **reason).reason == told
     assert Delivery(**changes(None)).reason == ""

@@ -17,9 +17,9 @@ from tests.support.situations import told
 pytestmark = pytest.mark.django_db
 
 SITUATIONS: list[tuple[ReasonCode, Callable[[], Webhook], str]] = [
-    (ReasonCode.DELIVERED, situations.delivered, "The endpoint answered 200."),
+    (ReasonCode.DELIVERED, situations.delivered, "Your endpoint answered 200."),
     (ReasonCode.RETRY_SCHEDULED, situations.fails_first, r"answered 503; next try in 5\S* s \(attempt 2 of \d+\)\."),
-    (ReasonCode.RETRY_AFTER_HONOURED, situations.asks_to_wait, "next try in 1 min as the endpoint asked"),
+    (ReasonCode.RETRY_AFTER_HONOURED, situations.asks_to_wait, "next try in 1 min as your endpoint asked"),
     (ReasonCode.ATTEMPTS_EXHAUSTED, situations.fails_last, "That was the only attempt; it waits for review."),
     (ReasonCode.FINAL_STATUS, situations.refuses_for_good, "answered 422, which is final under this webhook's"),
     (ReasonCode.ENDPOINT_GONE, situations.says_gone, "answered 410: it wants no more deliveries, so the webhook was"),
@@ -108,12 +108,12 @@ ORPHANED = [
 def test_what_is_said_of_an_interrupted_attempt_is_what_follows(
     situation: Callable[[], Webhook], sentence: str
 ) -> None:
-    assert any(sentence in text and "may have reached the endpoint" in text for text in told(situation()))
+    assert any(sentence in text and "may have reached your endpoint" in text for text in told(situation()))
 
 
 def test_a_rotated_secret_is_asked_about_where_the_endpoint_refuses_the_signature() -> None:
     found = told(situations.unauthorized_after_a_rotation())
 
     assert any(
-        re.search(r"secret was rotated on .* UTC: does the endpoint know the one in force\?$", each) for each in found
+        re.search(r"secret was rotated on .* UTC: does your endpoint know the one in force\?$", each) for each in found
     )

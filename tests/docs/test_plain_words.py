@@ -60,6 +60,28 @@ def test_no_text_of_a_module_that_people_read_uses_a_forbidden_word() -> None:
     ] == []
 
 
+_SOMEBODY_ELSE = re.compile(r"\bthe receiver|\b[Yy]our server (answer|reject|refuse|could|is|says|asks)", re.IGNORECASE)
+
+
+def test_what_merchants_read_calls_their_server_their_endpoint() -> None:
+    """A receiver is who writes or runs one; the documents for them say so."""
+    modules = [path for path in MODULES if not {"management", "api", "storefront"} & set(path.parts)]
+    lines = [(path, text) for path in modules for text in texts(path)]
+    lines += [(path, _CODE.sub(" ", path.read_text("utf-8"))) for path in TEMPLATES]
+    assert [f"{path.relative_to(ROOT)}: {text}" for path, text in lines if _SOMEBODY_ELSE.search(text)] == []
+
+
+_PLURALS = "attempts|rows|events|deliveries|webhooks|links|times|bytes|merchants|people|keys|secrets|hours|minutes"
+_UNCOUNTED = re.compile(rf"\}}\}}(?:</\w+>)? (?:failed |more |dead )?({_PLURALS})\b")
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_number_and_its_noun_agree(path: Path) -> None:
+    """`{{ n }} attempts` says "1 attempts"; what is shown only where the number is larger says so around it."""
+    text = re.sub(r"\{% if [\w.]+ > 1 %\}.*?\{% endif %\}", "", path.read_text("utf-8"))
+    assert _UNCOUNTED.findall(text) == []
+
+
 def texts(path: Path) -> Iterator[str]:
     """Yield the strings of a module that look like sentences, and docstrings of views, which the API's page shows."""
     tree = ast.parse(path.read_text("utf-8"))

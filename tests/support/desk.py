@@ -122,7 +122,7 @@ def add_attempt(delivery: Delivery, *, status_code: int | None = 200, **columns:
         "error": "" if ok else "http_error",
         "started_at": now - timedelta(milliseconds=42),
         "answered_at": now,
-        "detail": f"The endpoint answered {status_code}.",
+        "detail": f"Your endpoint answered {status_code}.",
         "decision_code": "delivered" if ok else "retry_scheduled",
         "decision_values": None if ok else {"next": number + 1, "of": 4},
         "next_at": None if ok else now + timedelta(seconds=5),

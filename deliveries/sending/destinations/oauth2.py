@@ -75,7 +75,8 @@ def read(outcome: Outcome, webhook: WebhookSettings) -> Token | Outcome:
         return _failed(
             ErrorClass.TOKEN_REFUSED, f"{server} refused a token{said} ({status}). Check client id, secret and scope."
         )
-    why = outcome.detail.replace("The receiver", "It", 1)
+    why = outcome.detail.replace("Your endpoint", "It", 1)
+    why = why.replace("your endpoint's", "its").replace("your endpoint", "it")
     return _failed(ErrorClass.TOKEN_UNAVAILABLE, f"{server} gave no token. {why}")
 
 

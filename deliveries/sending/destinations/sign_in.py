@@ -55,7 +55,7 @@ METHODS: Final = {
         Method(
             BASIC,
             "User name and password (HTTP Basic)",
-            (KindField("username", "User name", "As your server knows us.", length_max=256),),
+            (KindField("username", "User name", "As your endpoint knows us.", length_max=256),),
             (KindField("password", "Password", "Sent with every message.", length_max=1024),),
         ),
         Method(

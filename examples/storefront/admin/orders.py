@@ -10,6 +10,7 @@ from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
+from deliveries.sentences import counted
 from examples.storefront import payloads, services
 from examples.storefront.models import Customer, Order, OrderLine, Refund
 from subscriptions.acting import name_of
@@ -126,7 +127,7 @@ class OrderAdmin(WithRowActions):
     def fulfill(self, request: HttpRequest, order: Order) -> str:
         """Make the links."""
         links = services.fulfill_order(order=order, site=request.build_absolute_uri("/").rstrip("/"))
-        return f"{len(links)} download links were made."
+        return f"{counted(len(links), 'download link')} made."
 
     @row_action(
         "Refund",

@@ -37,7 +37,7 @@ def test_the_log_has_alvas_columns_and_the_reasons_of_the_retries(shop: Shop, br
         assert column in page
     for column in ("Sent at", "Answered at", "What follows"):
         assert column in page
-    assert "The endpoint answered 503; next try in 5 s (attempt 2 of 4)." in page
+    assert "Your endpoint answered 503; next try in 5 s (attempt 2 of 4)." in page
     assert shop.webhook.url in page
 
 
@@ -211,7 +211,7 @@ def test_the_page_shows_each_attempt_with_request_answer_timings_and_advice(shop
     page = page_of(browser, shop.delivery).content.decode()
     for text in ("Attempt 1", "HTTP 503", "webhook-id: evt_1", "Server: nginx", "sorry \\xff\\x00", "TLS 10 ms"):
         assert text in page
-    assert "Your server is overloaded or in maintenance." in page
+    assert "Your endpoint is overloaded or in maintenance." in page
 
 
 def test_the_body_is_called_exact_only_if_its_digest_agrees(shop: Shop, browser: Client) -> None:

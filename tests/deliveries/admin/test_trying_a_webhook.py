@@ -106,7 +106,7 @@ def test_a_webhook_can_be_tested_before_it_is_saved(shop: Shop, browser: Client,
     ("status", "told"),
     [
         (204, "It works: your endpoint answered 204"),
-        (401, "Your server rejected the signature."),
+        (401, "Your endpoint rejected the signature."),
         (404, "Nothing answers at this path."),
         (302, "We don't follow redirects."),
         (500, "Your code failed."),

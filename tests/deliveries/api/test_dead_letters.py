@@ -20,7 +20,7 @@ def test_the_queue_shows_the_oldest_first_and_a_dead_letter_by_its_deliverys_id(
     assert ids(api.get(f"{QUEUE}?error=http_error&event=order.created")) == [delivery.public_id for delivery in dead]
     assert ids(api.get(f"{QUEUE}?error=response_timeout")) == []
     assert api.get(f"{QUEUE}/{dead[0].public_id}").json()["reason"] == (
-        "The endpoint answered 500. That was the last of 4 attempts; it waits for review."
+        "Your endpoint answered 500. That was the last of 4 attempts; it waits for review."
     )
 
 

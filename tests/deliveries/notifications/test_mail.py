@@ -19,7 +19,7 @@ from tests.support.factories import make_member, make_merchant, make_webhook
 
 pytestmark = pytest.mark.django_db
 
-REASON = "The endpoint answered 500. That was the last of 4 attempts; it waits for review."
+REASON = "Your endpoint answered 500. That was the last of 4 attempts; it waits for review."
 
 
 @pytest.fixture(autouse=True)

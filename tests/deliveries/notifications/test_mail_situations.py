@@ -85,11 +85,11 @@ def certificate_ends() -> Webhook:
 
 
 SITUATIONS: list[tuple[Callable[[], Webhook], list[str]]] = [
-    (given_up_once, ["1 delivery was given up at ", "Why: The endpoint answered 500. That was the only attempt",
+    (given_up_once, ["1 delivery was given up at ", "Why: Your endpoint answered 500. That was the only attempt",
                      "It waits in the review queue until you replay or discard it;"]),
-    (given_up_twice, ["2 deliveries were given up at Books (", "The last one because: The endpoint answered 500",
+    (given_up_twice, ["2 deliveries were given up at Books (", "The last one because: Your endpoint answered 500",
                       "They wait in the review queue until you replay or discard them;"]),
-    (fails, [" began to fail on ", "Why: The endpoint answered 500; next try in ",
+    (fails, [" began to fail on ", "Why: Your endpoint answered 500; next try in ",
              "what failed is tried again as far as"]),
     (fails_anew_before_it_was_told, [", 2 times until "]),
     (recovers, [" works again, since ", "It failed 5 times in a row and was answered with success again."]),

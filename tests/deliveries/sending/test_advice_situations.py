@@ -129,7 +129,7 @@ def test_a_test_send_says_what_an_answer_means_and_changes_nothing(
 
     text = diagnosed(shop, browser, receiver.url)
 
-    assert f"The receiver answered {status}" in text
+    assert f"Your endpoint answered {status}" in text
     assert labels.advice("http_error", status) in text
     Webhook.objects.filter(pk=shop.webhook.pk).update(url=receiver.url)
     api = rest.Client(make_api_key(shop.merchant).text)

@@ -187,7 +187,7 @@ def test_a_certificate_that_the_endpoint_does_not_take_is_told_from_its_own(
         delivery, made = attempt(make_webhook(url=server.url, **way))
     assert (delivery.status, made.error) == ("retrying", "certificate_refused")
     assert "does not know the authority that signed it" in made.detail
-    assert made.decision.startswith("The endpoint did not accept the client certificate;")
+    assert made.decision.startswith("Your endpoint did not accept the client certificate;")
 
 
 def test_an_expired_certificate_is_named_as_such(authority: Authority, trusting: Transport) -> None:

@@ -118,7 +118,7 @@ def test_what_browsers_accept_is_no_failure(post: Post, answer: bytes):
 
 def test_the_receivers_words_never_reach_the_detail(post: Post):
     with HostileServer(says(b"HTTP/1.1 500 \x1b[2Jfake log line\r\nContent-Length: 0\r\n\r\n")) as server:
-        assert post(server.url).detail == "The receiver answered 500 Internal Server Error."
+        assert post(server.url).detail == "Your endpoint answered 500 Internal Server Error."
 
 
 def test_kept_headers_are_capped_in_number_and_size(post: Post):

@@ -85,7 +85,7 @@ def test_the_outcome_tells_status_headers_body_address_and_times(post: Post):
     with HostileServer(answers("201 Made", b"thanks", "X-Id: 7\r\n")) as server:
         outcome = post(server.url)
     assert (outcome.status_code, outcome.error, outcome.body) == (201, None, b"thanks")
-    assert outcome.detail == "The receiver answered 201 Created."
+    assert outcome.detail == "Your endpoint answered 201 Created."
     assert ("X-Id", "7") in outcome.headers
     assert outcome.remote_address == "127.0.0.1"
     assert (outcome.body_bytes_read, outcome.body_truncated, outcome.permanent) == (6, False, False)

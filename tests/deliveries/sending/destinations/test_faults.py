@@ -133,6 +133,6 @@ def test_what_may_pass_is_tried_again(cloud: Cloud, kind: str, said: Answer, err
 def test_a_throttled_queue_is_asked_again_when_it_says(cloud: Cloud) -> None:
     cloud.answer = Answer(429, b'{"__type":"ThrottlingException"}', (("Retry-After", "60"),))
     _delivery, logged = attempt(make_webhook(**PLACES["sqs"](cloud.url)))
-    assert "The destination takes no more messages at the moment; next try in 1 min as the endpoint asked" in (
+    assert "The destination takes no more messages at the moment; next try in 1 min as your endpoint asked" in (
         logged.decision
     )
