@@ -8,6 +8,7 @@ import pytest
 from drf_spectacular.generators import SchemaGenerator
 
 from deliveries.models import Delivery
+from examples.storefront import counter
 from examples.storefront.models import File
 from subscriptions import services
 from subscriptions.models import Membership
@@ -84,6 +85,8 @@ def prepared(path: str, body: dict[str, Any], shop: Shop) -> dict[str, Any]:
         Membership.objects.create(merchant=shop.merchant, user=user, role="owner")
         pair = Client(None).post("/api/v1/token", {"username": "anna", "password": "secret"}).json()
         return {"refresh": pair["refresh"]}
+    elif path == "/api/orders":
+        return body | {"product_id": counter.goods(shop.merchant)[0].public_id}
     elif path == "/api/downloads/generate":
         return body | {"file_id": File.objects.create(merchant=shop.merchant, filename="a.pdf", size=1).public_id}
     return body
