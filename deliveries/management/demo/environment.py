@@ -36,9 +36,12 @@ def needs_database() -> bool:
     return not settings.DATABASE_URL
 
 
-def for_children(database_url: str | None, redis_url: str | None) -> dict[str, str]:
-    """Return the environment of the demo's processes; the URLs are our own servers', None where one is named."""
-    ours = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+def for_children(database_url: str | None, redis_url: str | None, port: int) -> dict[str, str]:
+    """Return the environment of the demo's processes; the URLs are our own servers', None where one is named.
+
+    `port` is the web process': links in mails lead there.
+    """
+    ours = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "WEBHOOKS_BASE_URL": f"http://127.0.0.1:{port}"}
     return {**os.environ, **DEVELOPMENT, **{name: url for name, url in ours.items() if url}}
 
 
@@ -47,6 +50,7 @@ def adopt(environment: Mapping[str, str]) -> None:
     settings.MERCHANT_WEBHOOKS |= {
         "ALLOWED_NETWORKS": environment["WEBHOOKS_ALLOWED_NETWORKS"].split(","),
         "ALLOWED_PORTS": [],
+        "BASE_URL": environment["WEBHOOKS_BASE_URL"],
         "REQUIRE_HTTPS": False,
         "REDIS_URL": environment["REDIS_URL"],
     }

@@ -18,7 +18,7 @@ from django.conf import settings
 from deliveries.management.demo.cast import Cast
 from deliveries.management.doctor.workers import live_workers
 from deliveries.queueing import broker, wakeups
-from webhooks_project.embedded import EmbeddedServerError, GuardedServer, is_alive
+from webhooks_project.embedded import EmbeddedServerError, GuardedServer, free_port, is_alive
 
 PREFERRED_PORT = 8000
 ASK_TIMEOUT = 10.0
@@ -71,11 +71,11 @@ class Child(GuardedServer):
 
 
 class Web(Child):
-    """The web process on loopback, on port 8000 where that is free."""
+    """The web process on loopback, on a port that was chosen before, since links in mails name it."""
 
-    def __init__(self, environment: Mapping[str, str], logs: Path) -> None:
+    def __init__(self, environment: Mapping[str, str], logs: Path, port: int) -> None:
         super().__init__("web", [], environment, logs)
-        self._preferred = PREFERRED_PORT
+        self._preferred = port
 
     @property
     def url(self) -> str:
@@ -83,7 +83,7 @@ class Web(Child):
         return f"http://127.0.0.1:{self.port}"
 
     def prepare(self) -> tuple[list[str], Path]:
-        """Choose the port, then as any child."""
+        """Take the port, then as any child."""
         if _is_free(self._preferred):
             self.port = self._preferred
         self._preferred = 0  # should someone else take it first, the next try is another
@@ -157,6 +157,11 @@ def stop_all(children: Sequence[Child]) -> None:
         list(pool.map(lambda child: child.stop(), children))
 
 
+def web_port() -> int:
+    """Return the port for the web process: 8000 where that is free."""
+    return PREFERRED_PORT if _is_free(PREFERRED_PORT) else free_port()
+
+
 def _is_free(port: int) -> bool:
     if not port:
         return False
@@ -169,4 +174,4 @@ def _is_free(port: int) -> bool:
     return True
 
 
-__all__ = ["Child", "EmbeddedServerError", "Web", "Worker", "beat", "consumer", "start_all", "stop_all"]
+__all__ = ["Child", "EmbeddedServerError", "Web", "Worker", "beat", "consumer", "start_all", "stop_all", "web_port"]

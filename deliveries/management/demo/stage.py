@@ -59,10 +59,11 @@ class Stage:
             signal.signal(number, lambda number, _frame: sys.exit(128 + number))
         self.logs = environment.folder()
         self._stack.enter_context(environment.alone(self.logs))
-        variables = environment.for_children(self._postgres(), self._redis())
+        port = processes.web_port()
+        variables = environment.for_children(self._postgres(), self._redis(), port)
         environment.adopt(variables)
         call_command("migrate", verbosity=0)
-        self.web = processes.Web(variables, self.logs)
+        self.web = processes.Web(variables, self.logs, port)
         self.children = [
             self.web,
             processes.Worker(variables, self.logs),
