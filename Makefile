@@ -47,7 +47,7 @@ wheel: $(VENV)/.dev ## the tests that build the wheel and install it into projec
 browser: $(VENV)/.dev ## the tests that drive Chromium
 	$(suite)
 
-nightly: $(VENV)/.dev ## what takes long or needs Debian's servers: the image, ten restarts of each server, the tests on other PostgreSQLs
+nightly: $(VENV)/.dev ## what takes long or needs Debian's servers: the image, an open page at 200 events/s, ten restarts of each server, the tests on other PostgreSQLs
 	$(suite)
 	RESTARTS=10 $(PY) -m tests.support.services --postgres -- $(PY) -m pytest -m faults tests/faults/test_restarts.py $(ARGS)
 	@for programs in $(OTHER_POSTGRES); do echo "--- $$($$programs/postgres --version)"; POSTGRES_PROGRAMS=$$programs \

@@ -232,6 +232,7 @@ OPTIONS: Final[Mapping[str, Option]] = {
     # Sign-ins of an account, at the admin or the API; an address may try guessing.PER_ADDRESS times as often.
     "SIGN_IN_RATE_HOUR": whole(100),
     "SIGN_IN_RATE_MINUTE": whole(10),
+    "REQUIRE_TWO_FACTOR": choice("nobody", ("nobody", "staff", "everyone")),  # of the service: who must have it
     "TRUSTED_PROXIES": whole(0, maximum=10),  # 0: X-Forwarded-For is not believed
     # --- notices, and the automatic pause, which 0 failures turn off
     "BASE_URL": url(

@@ -14,7 +14,7 @@ from django.db.models.functions import Cast
 
 from subscriptions import encryption
 from subscriptions.conf import settings
-from subscriptions.models import IdempotencyKey, Invitation, SigningSecret, Webhook
+from subscriptions.models import IdempotencyKey, Invitation, SecondFactor, SigningSecret, Webhook
 
 BATCH: Final = 500
 """Rows read and written in one transaction."""
@@ -45,6 +45,7 @@ PLACES: Final = (
     Place("credentials of webhooks", Webhook, "credentials"),
     Place("answers kept for repeated requests", IdempotencyKey, "answer"),
     Place("invitations to be mailed", Invitation, "token"),
+    Place("second factors", SecondFactor, "key"),
 )
 
 

@@ -10,17 +10,20 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
+from django.urls import reverse
 from unfold.forms import AuthenticationForm
 
-from subscriptions import sign_in_limits
+from subscriptions import pending_sign_in, sign_in_limits
+from subscriptions.services import second_factors
 
 
 class SignInForm(AuthenticationForm):
-    """Name and password, the password looked at only while attempts are few."""
+    """Name and password, the password looked at only while attempts are few. A second factor is asked for next."""
 
     verdict: sign_in_limits.Verdict | None = None
+    wants_code = False
 
     def clean(self) -> dict[str, Any]:
         """Count the attempt, then let Django check the password. Raises ValidationError saying when to try again."""
@@ -32,6 +35,10 @@ class SignInForm(AuthenticationForm):
         data = super().clean()
         if self.verdict is not None and self.user_cache is not None:
             sign_in_limits.succeeded(self.request.META, name or "")
+            if second_factors.is_needed(self.user_cache):
+                self.wants_code = True
+                pending_sign_in.keep(self.request, self.user_cache)
+                raise ValidationError("The code of the second factor is missing.", code="second_factor")
         return data
 
 
@@ -64,8 +71,13 @@ def sign_in(request: HttpRequest) -> HttpResponseBase:
 
 
 def answer_of_sign_in(response: HttpResponseBase) -> HttpResponseBase:
-    """Return a sign-in page's answer, as 429 with Retry-After where the attempt was one too many."""
+    """Return a sign-in page's answer, as 429 with Retry-After where the attempt was one too many.
+
+    Where the password was right and isn't enough, lead to the page that asks for the code.
+    """
     form = (getattr(response, "context_data", None) or {}).get("form")
+    if isinstance(form, SignInForm) and form.wants_code:
+        return HttpResponseRedirect(reverse("second_factor"))
     verdict = form.verdict if isinstance(form, SignInForm) else None
     if verdict is not None and verdict.is_refused:
         response.status_code = 429

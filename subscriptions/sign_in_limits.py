@@ -3,8 +3,8 @@
 Each attempt is counted before a password is looked at, and taken back when it was right. An account that is guessed at
 from elsewhere stays open to its owner; an account alone is counted only to narrow what each address may guess.
 
-All doors (the admin's form, the API's tokens, a changed password, an invitation's page) count in the same place, so
-that who is refused at one gains nothing at another. The counting is that of `subscriptions.limits`: one
+All doors (the admin's form, the API's tokens, a changed password, an invitation's page, a second factor) count in the
+same place, so that who is refused at one gains nothing at another. The counting is that of `subscriptions.limits`: one
 script in Redis, whatever the number of processes; Redis away: sign-ins pass, which is logged and counted there.
 """
 
@@ -57,7 +57,7 @@ def count(meta: Mapping[str, Any], name: str, *, door: str) -> Verdict:
     Args:
         meta: The request's META.
         name: As typed. It may be a password in the wrong field, so neither Redis nor the log gets it.
-        door: `admin`, `api`, `password` or `invitation`, for log and metrics.
+        door: `admin`, `api`, `password`, `invitation` or `second_factor`, for log and metrics.
     """
     account, address = _rates()
     place = client_address(meta)

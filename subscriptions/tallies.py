@@ -17,7 +17,7 @@ UNCOUNTED: Final = "api_uncounted"
 """API requests and sign-ins that passed uncounted because Redis was away."""
 SIGN_INS_REFUSED: Final = "sign_ins_refused"
 """Sign-ins refused for too many attempts; the field goes on with the door, and with what was counted."""
-DOORS: Final = ("admin", "api", "password", "invitation")
+DOORS: Final = ("admin", "api", "password", "invitation", "second_factor")
 COUNTED_BY: Final = ("account", "address")
 
 _kept: Counter[str] = Counter()

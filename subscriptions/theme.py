@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.templatetags.static import static
@@ -19,8 +19,18 @@ def link(site: str, title: str, icon: str, name: str, sees: str = "", **more: An
     return {"title": title, "icon": icon, "link": reverse_lazy(f"{site}:{name}"), **more}
 
 
-def unfold(site: str, *, more: Sequence[Any] = (), settings_links: Sequence[Any] = ()) -> dict[str, Any]:
-    """Return the theme's settings for the admin site of that name; `more` are groups of the navigation."""
+def unfold(
+    site: str,
+    *,
+    more: Sequence[Any] = (),
+    last: Sequence[Any] = (),
+    settings_links: Sequence[Any] = (),
+    account: Callable[[Any], list[Any]] | None = None,
+) -> dict[str, Any]:
+    """Return the theme's settings for the admin site of that name.
+
+    `more` and `last` are groups of the navigation, `account` returns the links of the menu below a person's name.
+    """
 
     def _link(title: str, icon: str, name: str, sees: str = "", **rest: Any) -> dict[str, Any]:
         return link(site, title, icon, name, sees, **rest)
@@ -35,6 +45,7 @@ def unfold(site: str, *, more: Sequence[Any] = (), settings_links: Sequence[Any]
         "DASHBOARD_CALLBACK": "deliveries.admin.dashboard.fill",
         "SHOW_VIEW_ON_SITE": False,
         "LOGIN": {"form": "subscriptions.sign_in.SignInForm"},
+        **({"ACCOUNT": {"navigation": account}} if account else {}),
         "BORDER_RADIUS": "8px",
         "COLORS": {
             "primary": {
@@ -111,6 +122,7 @@ def unfold(site: str, *, more: Sequence[Any] = (), settings_links: Sequence[Any]
                         _link("Counters", "bar_chart", "webhooks_deliveries_counter_changelist", "accounts"),
                     ],
                 },
+                *last,
             ],
         },
     }

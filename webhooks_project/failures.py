@@ -1,13 +1,15 @@
-"""What a page answers when something broke: 503 where the database is away, else Django's own 500."""
+"""What a page answers instead: 503 where the database is away, Django's own 500, and 403 with who can help."""
 
 from __future__ import annotations
 
 import sys
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.views.defaults import server_error
 
 from deliveries.db.outages import is_outage
+from subscriptions.admin.scoping import OWNER, merchants_with, roles
 
 RETRY_AFTER = "5"
 """Seconds."""
@@ -20,3 +22,11 @@ def failed(request: HttpRequest) -> HttpResponse:
     if error is not None and is_outage(error):
         return HttpResponse(TEXT, status=503, headers={"Retry-After": RETRY_AFTER}, content_type="text/plain")
     return server_error(request)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer for what a person may not do; an owner is never sent to an owner."""
+    user = getattr(request, "user", None)
+    is_member = user is not None and user.is_authenticated and not user.is_superuser and bool(roles(request))
+    asks_owner = is_member and len(merchants_with(request, OWNER) or ()) < len(roles(request))
+    return render(request, "403.html", {"asks_owner": asks_owner}, status=403)

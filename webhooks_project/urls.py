@@ -7,10 +7,16 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView
 
 from subscriptions.sign_in import change_password, sign_in
 from webhooks_project import failures, health
+from webhooks_project.account.forgotten import ChooseAnother, forgotten
+from webhooks_project.account.own_account import own_account, recovery_codes
+from webhooks_project.account.second_step import second_step
+from webhooks_project.outside.guide import guide
+from webhooks_project.outside.reference import reference
+from webhooks_project.outside.status import status
 from webhooks_project.settings.example_shop import SHOP
 
 
@@ -31,16 +37,25 @@ def examples() -> list[Any]:
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="shop" if settings.STOREFRONT_FIRST else "admin:index")),
     path("admin/login/", sign_in),  # in place of the site's own, under whose name it is found
+    path("admin/login/code/", second_step, name="second_factor"),
     path("admin/password_change/", change_password),
+    path("admin/password_reset/", forgotten, name="admin_password_reset"),  # as the theme's sign-in page looks for it
+    path("admin/password_reset/<uidb64>/<token>/", ChooseAnother.as_view(), name="password_reset_confirm"),
+    path("admin/account/", admin.site.admin_view(own_account), name="account"),
+    path("admin/account/recovery-codes/", admin.site.admin_view(recovery_codes), name="recovery_codes"),
     *examples(),  # before the site, which answers everything else below admin/
     path("admin/", admin.site.urls),
     path("health/live", health.live),
     path("health/ready", health.ready),
     path("metrics", health.metrics),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
-    path("api/redoc/", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
+    path("api/docs/", reference, name="docs"),
+    path("api/redoc/", RedirectView.as_view(pattern_name="docs", permanent=True)),  # as it was called before
+    path("guide/", guide, name="guide"),
+    path("guide/<slug:name>/", guide, name="guide"),
+    path("status/", status, name="status"),
     path("", include("deliveries.urls")),
 ]
 
 handler500 = failures.failed
+handler403 = failures.forbidden

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest
 
 from deliveries.models import DeadLetter
-from subscriptions.admin.scoping import OWNER, merchants_with
+from subscriptions.admin.scoping import DEVELOPER, OWNER, merchants_with
 
 BADGE_MAX = 99
 """Counting stops here: the badge says "99+"."""
@@ -14,6 +14,11 @@ BADGE_MAX = 99
 def sees_keys(request: HttpRequest) -> bool:
     """Tell whether the person owns some merchant."""
     return merchants_with(request, OWNER) != []
+
+
+def changes_webhooks(request: HttpRequest) -> bool:
+    """Tell whether the person may change something of some merchant, as developers and owners do."""
+    return merchants_with(request, DEVELOPER) != []
 
 
 def sees_accounts(request: HttpRequest) -> bool:

@@ -152,12 +152,12 @@ def heartbeat(*, dispatcher_ids: Sequence[str] = (), worker: bool) -> None:
     _run("HEARTBEAT", _key_names("dispatchers", "workers"), arguments, default=0)
 
 
-def state() -> FleetState | None:
-    """Return what Redis knows of the fleet; None when Redis is away."""
+def state(*, within_ms: int = STALE_MS) -> FleetState | None:
+    """Return what Redis knows of the fleet, of those heard of within that time; None when Redis is away."""
 
     def ask() -> FleetState:
         seconds, microseconds = redis_clients.client().time()
-        since = seconds * 1000 + microseconds // 1000 - STALE_MS
+        since = seconds * 1000 + microseconds // 1000 - within_ms
         with redis_clients.client().pipeline(transaction=False) as pipeline:
             pipeline.scard(redis_client.name("ready"))
             pipeline.zcount(redis_client.name("dispatchers"), since, "+inf")

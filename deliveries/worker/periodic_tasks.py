@@ -20,7 +20,7 @@ from deliveries.queueing.broker import HOUSEKEEPING
 from deliveries.reporting import stuck_rows
 from deliveries.review.bulk_jobs import wake_stalled
 from deliveries.worker import probes
-from subscriptions import invitation_mail
+from subscriptions import invitation_mail, password_mail
 from subscriptions.conf import settings
 from subscriptions.logs import get_logger
 
@@ -36,10 +36,10 @@ REST = 0.02
 
 @shared_task(name="deliveries.tell", queue=HOUSEKEEPING, ignore_result=True)
 def tell() -> None:
-    """Look what is new at the webhooks, and mail the notices and invitations that are due."""
+    """Look what is new at the webhooks, and mail the notices and links that are due."""
     with borrowed(seconds=LONG):
         seen = watcher.look()
-        sent = mail.send_due() + invitation_mail.send_due()
+        sent = mail.send_due() + invitation_mail.send_due() + password_mail.send_due()
     if seen or sent:
         log.info("told", notices=seen, mails=sent)
 

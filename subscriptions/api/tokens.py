@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ObjectDoesNotExist
@@ -19,15 +20,24 @@ from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe
 from subscriptions.api.errors import LimitReached
 from subscriptions.api.serializers import ApiSerializer, Text, eg
+from subscriptions.services import second_factors
 
 _TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiMSJ9.c2lnbmF0dXJl"  # noqa: S105 - an example
 
 
 class SignInSerializer(ApiSerializer):
-    """A person's name and password."""
+    """A person's name and password, and the code of their second factor if they have one."""
 
     username = eg(Text(max_length=150), "owner@shop.example")
     password = eg(Text(max_length=4096), "correct horse battery staple")
+    code = eg(
+        Text(
+            max_length=second_factors.CODE_MAX,
+            required=False,
+            help_text="From the authenticator app, or a recovery code; for accounts with two-factor sign-in.",
+        ),
+        "123456",
+    )
 
 
 class AccessTokenSerializer(ApiSerializer):
@@ -66,17 +76,27 @@ class TokenPair(PublicView):
     def post(self, request: Request) -> Response:
         """Exchange a person's name and password for a token, valid for some minutes, and one that refreshes it.
 
-        Programs use API keys instead. 401 when no active account has this name and password. Attempts are counted by
-        account and by address: 429 with Retry-After slows guessing.
+        Programs use API keys instead. 401 when no active account has this name and password, or the code of its second
+        factor is missing or wrong. Attempts are counted by account and by address: 429 with Retry-After slows guessing.
         """
         body = self.body(SignInSerializer)
         self._slow_guessing(body["username"])
+        pairs = TokenObtainPairSerializer()
         try:
-            pair = TokenObtainPairSerializer().validate({**body, get_user_model().USERNAME_FIELD: body["username"]})
+            pair = pairs.validate({**body, get_user_model().USERNAME_FIELD: body["username"]})
         except AuthenticationFailed as error:
             raise AuthenticationFailed("No active account has this name and password.") from error
+        self._ask_for_code(pairs.user, body.get("code", ""))
         sign_in_limits.succeeded(self.request.META, body["username"])
         return Response(TokensSerializer(SimpleNamespace(**pair)).data)
+
+    def _ask_for_code(self, user: Any, code: str) -> None:
+        """Let pass who has given the code of their second factor, or needs none. Raises AuthenticationFailed."""
+        if second_factors.is_needed(user):
+            if not second_factors.check(user=user, code=code):
+                raise AuthenticationFailed("This account has a second factor: send its present code as `code`.")
+        elif second_factors.is_required(user):
+            raise AuthenticationFailed("The operator asks for two-factor sign-in. Set it up in the admin first.")
 
     def _slow_guessing(self, name: str) -> None:
         verdict = sign_in_limits.count(self.request.META, name, door="api")

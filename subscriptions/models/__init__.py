@@ -7,6 +7,7 @@ from subscriptions.models.desk import SavedView
 from subscriptions.models.invitations import Invitation
 from subscriptions.models.keys import ApiKey
 from subscriptions.models.merchants import Membership, Merchant
+from subscriptions.models.people import PasswordReset, SecondFactor
 from subscriptions.models.portal import PortalLink
 from subscriptions.models.webhooks import SigningSecret, Subscription, Webhook
 
@@ -18,8 +19,10 @@ __all__ = [
     "Invitation",
     "Membership",
     "Merchant",
+    "PasswordReset",
     "PortalLink",
     "SavedView",
+    "SecondFactor",
     "SigningSecret",
     "Subscription",
     "Webhook",

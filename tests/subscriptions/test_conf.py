@@ -108,7 +108,7 @@ def test_a_problem_shows_no_secret(settings: Any, key: str, value: Any) -> None:
 
 
 def test_a_problem_stops_the_start(settings: Any) -> None:
-    settings.MERCHANT_WEBHOOKS = {**ENOUGH, "BODY_MX": 1}
+    settings.MERCHANT_WEBHOOKS = {**ENOUGH, "IS_SERVICE": True, "BODY_MX": 1}  # checks load the addresses
     assert "webhooks_subscriptions.E005" in {message.id for message in run_checks() if message.is_serious()}
 
 

@@ -105,7 +105,6 @@ INSTALLED_APPS = [
     "rest_framework",
     "django_filters",
     "drf_spectacular",
-    "drf_spectacular_sidecar",
     "drf_standardized_errors",
     "subscriptions",
     "deliveries",
@@ -122,6 +121,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "subscriptions.acting.Acting",
+    "webhooks_project.account.required.SecondFactorRequired",
     *admin_theme.MIDDLEWARE,
     "subscriptions.too_slow.TooSlow",
 ]
@@ -159,6 +159,7 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
+PASSWORD_RESET_TIMEOUT = 3600  # seconds that a mailed link to choose another works
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 UNFOLD = admin_theme.UNFOLD
@@ -188,13 +189,14 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_COERCE_PATH_PK_SUFFIX": False,
     "COMPONENT_SPLIT_REQUEST": True,
     "POSTPROCESSING_HOOKS": ["subscriptions.api.links.add_links"],  # and choices stay where they stand
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
 }
+
+# --- pages beside the desk, linked from each page; empty: those of the service itself
+GUIDE_URL = env.text("GUIDE_URL")
+STATUS_URL = env.text("STATUS_URL")
 
 METRICS_TOKEN = env.secret("METRICS_TOKEN")
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.conf import settings
@@ -81,6 +82,20 @@ def test_a_page_that_is_not_there_leads_back_to_the_dashboard(owner: Client) -> 
 def test_a_page_above_ones_role_says_who_can_help(shop: Shop) -> None:
     answer = sign_in(shop.people["viewer"]).get("/admin/webhooks_subscriptions/webhook/add/")
     assert (answer.status_code, "Your role does not allow this" in answer.content.decode()) == (403, True)
+
+
+@pytest.mark.parametrize(
+    ("role", "shown", "hidden"),
+    [
+        ("viewer", "An owner of the merchant", "platform's staff"),
+        ("developer", "An owner of the merchant", "platform's staff"),
+        ("owner", "platform's staff", "An owner of the merchant"),
+    ],
+)
+def test_an_owner_is_never_sent_to_an_owner(role: str, shown: str, hidden: str, shop: Shop) -> None:
+    answer = sign_in(shop.people[role]).get("/admin/auth/user/")
+    text = unescape(answer.content.decode())
+    assert (answer.status_code, shown in text, hidden in text) == (403, True, False)
 
 
 def test_a_notices_page_names_its_kind_in_words(shop: Shop, owner: Client) -> None:
