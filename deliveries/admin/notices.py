@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.html import format_html
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
 from deliveries.admin.keyset_pages import CursorAdmin
 from deliveries.models import ExpungedPayload, Notice, NoticePreference
 from subscriptions import desk
-from subscriptions.admin import local_times
+from subscriptions.admin import cells, local_times
 from subscriptions.admin.scoping import OWNER, MerchantScoped, OwnRowsFilter
 from subscriptions.services import people
 
@@ -30,18 +31,23 @@ TONES = {
 class NoticeAdmin(CursorAdmin):
     """What happened at webhooks that a person should know, mailed or not."""
 
-    list_display = ["when", "what", "address", "times", "why", "mailed", "merchant"]
-    list_display_links = ["when"]
+    list_display = ["what", "address", "why", "times", "when", "mailed", "merchant"]
+    list_display_links = ["address"]
     list_select_related = ["webhook", "merchant"]
     list_filter = [("webhook", OwnRowsFilter), ("kind", ChoicesDropdownFilter), ("merchant", OwnRowsFilter)]
-    fields = readonly_fields = ["kind_said", "address", "times", "first", "when", "why", "mailed"]
+    fields = readonly_fields = ["kind_said", "webhook_page", "why", "times", "first", "last", "mailed"]
 
-    @display(description="Last")
+    @display(description="Last, UTC")
     def when(self, row: Notice) -> str:
+        """Return when it last happened, for the list."""
+        return cells.brief(row.last_at)
+
+    @display(description="Last time")
+    def last(self, row: Notice) -> str:
         """Return when it last happened."""
         return local_times.moment(row.last_at)
 
-    @display(description="First")
+    @display(description="First time")
     def first(self, row: Notice) -> str:
         """Return when it first happened."""
         return local_times.moment(row.first_at)
@@ -58,8 +64,16 @@ class NoticeAdmin(CursorAdmin):
 
     @display(description="Webhook")
     def address(self, row: Notice) -> str:
-        """Return the webhook's name or address."""
-        return str(row.webhook)
+        """Return the webhook's name over its address."""
+        return cells.webhook(row.webhook.name, row.webhook.place)
+
+    @display(description="Webhook")
+    def webhook_page(self, row: Notice) -> str:
+        """Return the way to the webhook, and to what was sent there."""
+        page = desk.reverse("webhooks_subscriptions_webhook_change", row.webhook_id)
+        log = f"{desk.reverse('webhooks_deliveries_delivery_changelist')}?webhook__id__exact={row.webhook_id}"
+        links = '<a class="desk-link" href="{}">{}</a> (<a class="desk-link" href="{}">its deliveries</a>)'
+        return format_html(links, page, row.webhook, log)
 
     @display(description="Times")
     def times(self, row: Notice) -> int:

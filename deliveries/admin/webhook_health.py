@@ -91,8 +91,13 @@ def _figures(delivered: int, attempts: int, failures: int, last_at: datetime | N
 
 
 def _share(rate: float | None) -> str:
-    """Return a share in per cent; 100 only where nothing failed."""
-    return DASH if rate is None else f"{min(rate * 100, 99.9) if rate < 1 else 100:.4g} %"
+    """Return a share in whole per cent; near either end with a decimal, so that 0 and 100 leave no exception out."""
+    if rate is None:
+        return DASH
+    percent = 100 * rate
+    if percent in {0, 100}:
+        return f"{percent:.0f} %"
+    return f"{min(max(percent, 0.1), 99.9):.{1 if percent < 1 or percent > 99 else 0}f} %"
 
 
 def _cell(attempt: Attempt) -> dict[str, Any]:

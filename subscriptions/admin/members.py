@@ -11,7 +11,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminEmailInputWidget
 
 from subscriptions import desk, services
-from subscriptions.admin import local_times
+from subscriptions.admin import cells, local_times
 from subscriptions.admin.row_actions import WithRowActions
 from subscriptions.admin.scoping import OWNER, OwnRowsFilter
 from subscriptions.admin.service_forms import ServiceForm, ServiceFormMixin
@@ -104,9 +104,9 @@ class MembershipAdmin(ServiceFormMixin, WithRowActions):
 
     form = RoleForm
     needs = {"add": OWNER, "change": OWNER, "delete": OWNER}
-    list_display = ["person", "email", "duty", "since", "merchant"]
+    list_display = ["person", "duty", "seen", "second_factor", "since", "merchant"]
     list_filter = [("merchant", OwnRowsFilter)]
-    list_select_related = ["merchant", "user"]
+    list_select_related = ["merchant", "user", "user__second_factor"]
     search_fields = [f"user__{people.name_field()}", f"user__{people.email_field()}"]
     fields = ["person", "merchant_name", "role"]
     readonly_fields = ["person", "merchant_name"]
@@ -132,13 +132,19 @@ class MembershipAdmin(ServiceFormMixin, WithRowActions):
 
     @display(description="Member", ordering=f"user__{people.name_field()}")
     def person(self, row: Membership) -> str:
-        """Return the person's name."""
-        return people.shown(row.user)
+        """Return the person's name over their address."""
+        name, address = people.shown(row.user), people.address(row.user)
+        return cells.lines(name, address if address != name else "")
 
-    @display(description="E-mail", ordering=f"user__{people.email_field()}")
-    def email(self, row: Membership) -> str:
-        """Return the person's address."""
-        return people.address(row.user)
+    @display(description="Last sign-in", ordering="user__last_login")
+    def seen(self, row: Membership) -> str:
+        """Return when the person signed in last."""
+        return local_times.moment(getattr(row.user, "last_login", None), never="never")
+
+    @display(description="Two-factor sign-in", label={"on": "success"})
+    def second_factor(self, row: Membership) -> str:
+        """Return whether the person signs in with a second factor."""
+        return "on" if hasattr(row.user, "second_factor") else "off"
 
     @display(description="Merchant")
     def merchant_name(self, row: Membership) -> str:

@@ -8,10 +8,11 @@ from typing import Any
 
 
 class Receiver:
-    """Answers `status` to every POST; `got` are the bodies and headers, in the order they came."""
+    """Answers `status` to every POST; `got` are headers and bodies in the order they came, while it `keeps` them."""
 
     def __init__(self) -> None:
         self.status = 200
+        self.keeps = True
         self.got: list[tuple[dict[str, str], bytes]] = []
         outer = self
 
@@ -20,7 +21,8 @@ class Receiver:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                outer.got.append((dict(self.headers.items()), body))
+                if outer.keeps:
+                    outer.got.append((dict(self.headers.items()), body))
                 self.send_response(outer.status)
                 self.send_header("Content-Length", "4")
                 self.end_headers()

@@ -62,7 +62,7 @@ def test_why_an_order_was_not_delivered_takes_two_clicks(visit: Visit) -> None:
     visit.page.fill("#searchbar", "1045")
     visit.page.keyboard.press("Enter")
     hand.click(visit.page.locator("table#result_list a[href*='/change/']"))
-    expect(visit.page.get_by_text("Your server is overloaded or in maintenance.").first).to_be_visible()
+    expect(visit.page.get_by_text("Your endpoint is overloaded or in maintenance.").first).to_be_visible()
     assert hand.clicks <= 2
 
 

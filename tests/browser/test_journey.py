@@ -84,7 +84,7 @@ def test_a_merchants_first_day(house: House, visit: Visit, receiver: Receiver, c
     visit.go("webhooks_deliveries/delivery/?outcome=failed")
     reload_until(page, lambda: status_of(page, "retrying|in review") == 3, "three failures")
     page.locator("table#result_list a").first.click()
-    expect(page.get_by_text("Your server is overloaded or in maintenance.").first).to_be_visible()
+    expect(page.get_by_text("Your endpoint is overloaded or in maintenance.").first).to_be_visible()
     reload_until(page, lambda: page.get_by_text("Attempt 3", exact=True).count() == 1, "the last attempt")
     assert status_of(page, ".") == 0
 

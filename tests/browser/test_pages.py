@@ -33,6 +33,7 @@ LISTS = [
     "webhooks_deliveries/job/",
     "webhooks_deliveries/notice/",
     "shop/",
+    "account/",
 ]
 ROWS = [
     "webhooks_subscriptions/webhook/",

@@ -224,6 +224,9 @@ def test_whom_the_operator_asks_must_set_it_up_first(
         browser.post(ACCOUNT, {"do": "turn_on", "code": code_of(shown_key(browser))})
         assert is_in(browser)
         assert "Turn off" not in browser.get(ACCOUNT).content.decode()
+        SecondFactor.objects.update(recovery_digests=[second_factors._digest("my-code")])
+        browser.post(ACCOUNT, {"do": "turn_off", "code": "my-code"})
+        assert second_factors.is_needed(ann)
 
 
 def test_a_token_is_not_given_before_it_is_set_up(ann: User, settings: Any) -> None:

@@ -61,6 +61,8 @@ def _do(request: HttpRequest, what: str) -> HttpResponse:
     _prove(request)
     if what == "renew":
         return _show(request, second_factors.renew_codes(user=user))
+    if what != "turn_off" or second_factors.is_required(user):
+        raise ValidationError("The operator asks for two-factor sign-in, so it stays on.")
     second_factors.turn_off(user=user)
     request.session.pop(pending_sign_in.PASSED, None)
     messages.success(request, "Two-factor sign-in is off. Your password alone signs you in.")

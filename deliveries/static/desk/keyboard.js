@@ -51,11 +51,6 @@
       target.classList.add("desk-reachable");
       if (!target.hasAttribute("role")) target.setAttribute("role", "button");
       if (label) target.setAttribute("aria-label", label);
-      target.addEventListener("keydown", (event) => {
-        if (event.key !== "Enter" && event.key !== " ") return;
-        event.preventDefault();
-        element.click();
-      });
     });
     root.querySelectorAll(".material-symbols-outlined:not([aria-hidden])").forEach((icon) => {
       if (!icon.matches("[role=button]")) icon.setAttribute("aria-hidden", "true"); // its name is no word
@@ -71,7 +66,7 @@
   };
 
   const landmarks = () => {
-    const main = document.querySelector("#main, #page");
+    const main = document.querySelector("#main") || document.querySelector("#page");
     if (!main) return;
     main.setAttribute("role", "main");
     main.tabIndex = -1;
@@ -95,6 +90,12 @@
     landmarks();
     reachable(document);
     document.addEventListener("desk:changed", (event) => reachable(event.detail));
+    /* One listener for all: rows that come later are copies, and copies have no listeners of their own. */
+    document.addEventListener("keydown", (event) => {
+      if ((event.key !== "Enter" && event.key !== " ") || !event.target.matches(".desk-reachable")) return;
+      event.preventDefault();
+      event.target.click();
+    });
   });
   window.addEventListener("load", boxes);
 })();
