@@ -210,7 +210,7 @@ class Limiter:
             tallies.keep(tallies.UNCOUNTED, requests)
             return None
         try:
-            answer = [int(value) for value in script(keys=keys, args=arguments)]
+            return [int(value) for value in script(keys=keys, args=arguments)]
         except redis.RedisError as error:
             self._away_until = time.monotonic() + AWAY_FOR
             tallies.keep(tallies.UNCOUNTED, requests)
@@ -218,8 +218,6 @@ class Limiter:
                 "Redis is away, so API requests pass uncounted for %g s: %s", AWAY_FOR, redis_clients.said(error)
             )
             return None
-        tallies.bring(self.client)
-        return answer
 
 
 def _counted(kind: str, identity: str, rates: Rates, merchant: int | None) -> tuple[list[str], list[int]]:

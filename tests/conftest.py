@@ -155,6 +155,8 @@ def settings_fixture(settings: Any) -> Settings:
 @pytest.fixture(autouse=True)
 def empty_redis() -> redis.Redis:
     """Start each test with an empty database, one that was empty when the session began, and nobody resting from it."""
+    if tallies := sys.modules.get("subscriptions.tallies"):
+        tallies.forget()
     if _serving:
         _redis.flushdb()
     if engine_redis := sys.modules.get("deliveries.queueing.redis_client"):

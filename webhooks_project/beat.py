@@ -8,6 +8,7 @@ from typing import Any, Final
 from celery.beat import Scheduler
 from django.db import DatabaseError, InterfaceError
 
+from deliveries import meters
 from deliveries.db.sessions import borrowed
 from deliveries.maintenance import calls
 from deliveries.queueing import broker
@@ -47,3 +48,4 @@ class DatabaseScheduler(Scheduler):
     def _call(self, name: str) -> None:
         with broker.lent_producer() as producer:  # Celery's own would keep a connection that broke
             self.apply_async(self.schedule[name], producer=producer, advance=False)
+        meters.BEAT_CALLS.add()

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import transaction
-from django.db.models import DateTimeField, F, Func
+from django.db.models import DateTimeField, F, Func, Max
 
 from deliveries.models import MaintenanceTask
 from subscriptions.logs import get_logger
@@ -28,8 +28,8 @@ LOST_AFTER: Final = timedelta(seconds=60)
 AHEAD: Final = timedelta(seconds=1)
 """A time further ahead than this is wrong."""
 
-_CALLED, _BEGUN = 1, 0
-"""What `position` says of an entry's last call."""
+_BEGUN = 0
+"""What `position` says of an entry whose last call a worker has begun with; else how many calls none has."""
 
 
 class _ClockTimestamp(Func):
@@ -53,7 +53,7 @@ def call_due(entries: Iterable[str], is_due: IsDue, call: Callable[[str], None])
         for row in rows.annotate(now=_ClockTimestamp()).order_by("name"):
             if _is_due(row, names[row.name], row.now, is_due):
                 call(names[row.name])
-                row.ran_at, row.position = row.now, _CALLED
+                row.ran_at, row.position = row.now, row.position + 1
                 row.save(update_fields=["ran_at", "position"])
                 called += 1
     return called
@@ -77,8 +77,14 @@ def last_calls(entries: Iterable[str]) -> dict[str, timedelta | None]:
     return {entry: found.get(entry) for entry in names.values()}
 
 
+def unanswered(entries: Iterable[str]) -> int:
+    """Return how many calls in a row no worker has begun with, of the entry with the most."""
+    rows = MaintenanceTask.objects.filter(name__in=[_row(entry) for entry in entries])
+    return rows.aggregate(most=Max("position"))["most"] or 0
+
+
 def _row(entry: str) -> str:
-    return f"beat: {entry}"[:30]
+    return f"{MaintenanceTask.BEAT}{entry}"[:30]
 
 
 def _is_due(row: MaintenanceTask, entry: str, now: datetime, is_due: IsDue) -> bool:
@@ -87,6 +93,6 @@ def _is_due(row: MaintenanceTask, entry: str, now: datetime, is_due: IsDue) -> b
     if row.ran_at > now + AHEAD:
         log.warning("call_time_ahead", entry=entry, seconds=round((row.ran_at - now).total_seconds(), 1))
         return True
-    if row.position == _CALLED and now - row.ran_at < LOST_AFTER:
+    if row.position != _BEGUN and now - row.ran_at < LOST_AFTER:
         return False
     return is_due(entry, row.ran_at, now)

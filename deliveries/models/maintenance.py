@@ -11,6 +11,9 @@ from subscriptions.models import Merchant
 class MaintenanceTask(models.Model):
     """One recurring job's place. Its row is also its lock: who holds it works, others leave."""
 
+    BEAT = "beat: "
+    """Begins the names of rows that say when beat called what (`deliveries.maintenance.calls`)."""
+
     name = models.CharField(max_length=30, primary_key=True)
     position = models.BigIntegerField(default=0, help_text="The last key that was seen to.")
     gaps = models.JSONField(default=list, help_text="Ranges below it that were not there yet: from, to, seen at.")

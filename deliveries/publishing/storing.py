@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,6 +12,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from deliveries import meters
 from deliveries.db.arrays import columns
 from deliveries.db.engine_session import fetch
 from deliveries.db.statements import load
@@ -20,6 +22,7 @@ from deliveries.publishing.signals import StoredEvent, events_published
 from deliveries.publishing.validation import Row
 from deliveries.queueing import feed_news, ordering, wakeups
 from deliveries.queueing.ordering import OrderingGroup
+from subscriptions import tallies
 from subscriptions.logs import get_logger
 from subscriptions.matching import KnownEvent
 
@@ -99,8 +102,9 @@ def store_requests(
         For each request what `store` returns of its rows. Outside a transaction, None for a request of which nothing
         was stored: a webhook's filter, fields or order need a second statement, so it needs a transaction.
     """
-    wake = _Wake()
+    wake, began = _Wake(), time.monotonic()
     stored = _store(_PUBLISH_NEW if new_ids else _SQL["publish"], requests, entries, readings, wake, decide=decide)
+    _meter(stored, time.monotonic() - began)
     if quiet:
         wake.webhooks.clear()
         wake.feeds.clear()
@@ -115,6 +119,21 @@ def store_requests(
             except Exception:  # the events are stored, so their caller must not be told otherwise; the sweep finds them
                 log.exception("wake_failed")
     return stored
+
+
+def _meter(stored: Sequence[list[Stored | None] | None], seconds: float) -> None:
+    made = [each for rows in stored if rows is not None for each in rows]
+    new = [each.deliveries for each in made if each is not None]
+    counts = {
+        meters.EVENTS.field("stored"): len(new),
+        meters.EVENTS.field("duplicate"): len(made) - len(new),
+        meters.DELIVERIES.field(): sum(new),
+    }
+    meters.PUBLISHING.add_to(counts, seconds)
+    if connection.in_atomic_block:
+        transaction.on_commit(lambda: tallies.keep_all(counts), robust=True)
+    else:
+        tallies.keep_all(counts)
 
 
 def taken_by_others(rows: Sequence[Row]) -> list[bool]:

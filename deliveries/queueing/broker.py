@@ -124,3 +124,18 @@ def _made(_url: str) -> Connection:
         waits = {"read_timeout": TIMEOUT, "write_timeout": TIMEOUT}
     connection.transport_options = options | waits | {"max_retries": 1, "interval_start": 0, "interval_step": 0}
     return connection
+
+
+def queue_lengths() -> dict[str, int] | None:
+    """Return queue → messages that no worker has taken, of the queues of ours; None where the broker doesn't tell."""
+    lengths = {}
+    try:
+        with producers[_connection()].acquire(block=True, timeout=TIMEOUT) as producer:
+            channel = producer.channel
+            for name in (settings.WEBHOOKS_DELIVERIES_QUEUE, HOUSEKEEPING):
+                exists = not hasattr(channel, "_has_queue") or channel._has_queue(name)
+                found = channel.queue_declare(queue=name, passive=True) if exists else None
+                lengths[name] = found.message_count if found else 0
+    except BrokerError:
+        return None
+    return lengths

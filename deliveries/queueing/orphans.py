@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, QuerySet
 
-from deliveries import reasons
+from deliveries import meters, reasons
 from deliveries.db import counters, dead_letters, outages
 from deliveries.db.arrays import literal
 from deliveries.db.counters import Count
@@ -64,6 +64,7 @@ def take_back(webhook_ids: Sequence[int]) -> None:
             for row in rows
         )
         counters.add(_count(row) for row in rows)
+        transaction.on_commit(lambda: meters.ATTEMPTS.add("interrupted", count=len(rows)), robust=True)
         if worn_out:
             dead_letters.give_up([DeadDelivery(row.id, last, "interrupted", None) for row in worn_out])
         expiry.cancel(expired)
@@ -113,6 +114,8 @@ def _log_unanswered(deliveries: QuerySet[Delivery], decision: Reason) -> list[Co
     )
     ended = Delivery.objects.filter(pk__in=[row.pk for row in rows])
     ended.update(claim_token=None, attempt_count=F("attempt_count") + 1)
+    if rows:
+        transaction.on_commit(lambda: meters.ATTEMPTS.add("interrupted", count=len(rows)), robust=True)
     return [_count(row) for row in rows]
 
 

@@ -13,16 +13,15 @@ from django.db import DatabaseError, InterfaceError
 from django.db.models import Count, F, Max
 from django.db.models.functions import Now
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from deliveries.db.counters import ATTEMPTS, SKIPPED
-from deliveries.models import DeadLetter, Delivery
+from deliveries.models import DeadLetter, Delivery, MaintenanceTask
 from deliveries.models.deliveries import HELD
 from deliveries.queueing import broker, redis_client, wakeups
-from deliveries.reporting import stats, stuck_rows, transactions
-from subscriptions import limits, tallies
-from subscriptions.conf import settings
+from deliveries.reporting import backlog, meter_readings, stats, stuck_rows, transactions
+from subscriptions import tallies
 from subscriptions.logs import get_logger
 
 log = get_logger(__name__)
@@ -32,24 +31,33 @@ WINDOW = timedelta(hours=1)
 QUANTILES = (0.5, 0.95, 0.99)
 
 
-def exposition() -> bytes:
-    """Return all metrics in Prometheus' text format 0.0.4; those that can be read, where the database is away."""
+def exposition(*, database: bool = True) -> bytes:
+    """Return all metrics in Prometheus' text format 0.0.4; those that can be read, where the database is away.
+
+    `database`: whether to ask it; False where it is known to be away.
+    """
     registry = CollectorRegistry()
-    registry.register(_Installation())
+    registry.register(_Installation(database=database))
     return generate_latest(registry)
 
 
 class _Installation(Collector):
+    def __init__(self, *, database: bool) -> None:
+        self._asks_database = database
+
     def collect(self) -> Iterator[Metric]:
         """Yield the installation's metrics."""
-        yield from _database()
+        yield from _database(is_asked=self._asks_database)
         yield from _fleet()
+        yield from _queues()
         yield from _tallies()
 
 
-def _database() -> Iterator[Metric]:
+def _database(*, is_asked: bool) -> Iterator[Metric]:
+    found: list[Metric] = []
     try:
-        found = [*_backlog(), *_attempts(), _oldest_transaction(), *_stuck()]
+        if is_asked:
+            found = [*_backlog(), *_attempts(), _oldest_transaction(), *_stuck(), *_beat()]
     except (DatabaseError, InterfaceError) as error:
         log.warning("metrics_without_database", error=str(error)[:200])
         found = []
@@ -78,6 +86,14 @@ def _backlog() -> Iterator[Metric]:
         "How long the oldest due delivery has waited; held ones of paused webhooks included, feeds not.",
         value=late.total_seconds() if late else 0.0,
     )
+    overdue = GaugeMetricFamily(
+        "webhooks_overdue_deliveries",
+        "Deliveries that could be sent and have been due for longer than so many seconds.",
+        labels=["seconds"],
+    )
+    for age, count in backlog.by_age().items():
+        overdue.add_metric([str(age)], count)
+    yield overdue
     yield from _feeds()
     yield GaugeMetricFamily(
         "webhooks_dead_letters",
@@ -108,6 +124,21 @@ def _stuck() -> Iterator[Metric]:
     for kind, keys in stuck_rows.look():
         rows.add_metric([kind], len(keys))
     yield rows
+
+
+def _beat() -> Iterator[Metric]:
+    calls = MaintenanceTask.objects.filter(name__startswith=MaintenanceTask.BEAT)
+    found = calls.aggregate(unanswered=Max("position"), last=Now() - Max("ran_at"))
+    yield GaugeMetricFamily(
+        "webhooks_housekeeping_unanswered_calls",
+        "Calls of beat in a row, of the entry with the most, that no worker has begun with.",
+        value=found["unanswered"] or 0,
+    )
+    yield GaugeMetricFamily(
+        "webhooks_beat_last_call_seconds",
+        "How long ago beat called anything; NaN where it never did.",
+        value=found["last"].total_seconds() if found["last"] is not None else nan,
+    )
 
 
 def _attempts() -> Iterator[Metric]:
@@ -169,16 +200,18 @@ def _oldest_transaction() -> Metric:
 
 
 def _tallies() -> Iterator[Metric]:
-    found = tallies.totals(limits.limiter(settings.REDIS_URL).client)
-    yield CounterMetricFamily(
-        "webhooks_api_uncounted_requests_total",
-        "API requests and sign-ins that passed uncounted because Redis was away.",
-        value=found.get(tallies.UNCOUNTED, 0),
-    )
-    refused = CounterMetricFamily(
-        "webhooks_sign_ins_refused_total", "Sign-ins refused for too many attempts.", labels=["door", "counted_by"]
-    )
-    for door in tallies.DOORS:
-        for counted_by in tallies.COUNTED_BY:
-            refused.add_metric([door, counted_by], found.get(f"{tallies.SIGN_INS_REFUSED}:{door}:{counted_by}", 0))
-    yield refused
+    """Yield what all processes have counted; nothing where Redis doesn't tell, since smaller counts mean a restart."""
+    totals = tallies.totals()
+    if totals is not None:
+        yield from meter_readings.families(totals)
+
+
+def _queues() -> Iterator[Metric]:
+    found = broker.queue_lengths()
+    if found is not None:
+        family = GaugeMetricFamily(
+            "webhooks_queue_messages", "Celery messages that no worker has taken.", labels=["queue"]
+        )
+        for queue, length in found.items():
+            family.add_metric([queue], length)
+        yield family

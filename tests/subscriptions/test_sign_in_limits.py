@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import redis
 
-from subscriptions import limits, sign_in_limits, tallies
+from subscriptions import limits, redis_clients, sign_in_limits, tallies
 from subscriptions.sign_in_limits import PER_ADDRESS, client_address, count
 
 HOME = {"REMOTE_ADDR": "198.51.100.7"}
@@ -99,9 +99,9 @@ def test_refusals_are_logged_and_counted_without_the_name_that_was_typed(
 def test_with_redis_away_sign_ins_pass_which_is_logged_and_counted(
     settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
+    client = redis_clients.client(url=settings.REDIS_URL)
     settings.REDIS_URL = "redis://127.0.0.1:1/1"
     settings.WEBHOOKS_SIGN_IN_RATE_MINUTE = 1
-    client = limits.limiter(settings.REDIS_URL).client
     before = tallies.totals(client).get(tallies.UNCOUNTED, 0)
     assert refusals([("198.51.100.7", "ann")] * 3) == [""] * 3
     assert tallies.totals(client)[tallies.UNCOUNTED] == before + 9  # an address, an account, and both together

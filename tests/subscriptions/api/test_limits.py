@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import redis
 
-from subscriptions import limits, services, tallies
+from subscriptions import limits, redis_clients, services, tallies
 from subscriptions.conf import settings as django_settings
 from subscriptions.models import ApiRates
 from subscriptions.services import NewMerchant
@@ -119,8 +119,8 @@ def test_zero_means_no_limit_and_no_headers(api: Client, settings: Any) -> None:
 def test_with_redis_away_requests_pass_which_is_logged_and_counted(
     api: Client, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
+    client = redis_clients.client(url=settings.REDIS_URL)
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    client = limits.limiter(settings.REDIS_URL).client
     before = tallies.totals(client).get(tallies.UNCOUNTED, 0)
 
     answers = [api.get(PATH) for _ in range(3)]
