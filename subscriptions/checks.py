@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
@@ -98,15 +101,42 @@ def database_is_postgresql(**_kwargs: Any) -> list[CheckMessage]:
     return [Error(text, hint=hint, id="webhooks_subscriptions.E008")]
 
 
+def is_local(url: str) -> bool:
+    """Tell whether an address leads to the machine of whoever follows it."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback or ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return host in {"", "localhost"} or host.endswith(".localhost")
+
+
+@register
+def tracing_is_installed(**_kwargs: Any) -> list[CheckMessage]:
+    """Find tracing that is wanted where OpenTelemetry isn't installed."""
+    if not settings.WEBHOOKS_TRACING or find_spec("opentelemetry"):
+        return []
+    hint = "Install the extra: pip install 'merchant-webhooks[otel]'. Or unset WEBHOOKS_TRACING."
+    text = "WEBHOOKS_TRACING is true, but OpenTelemetry is not installed, so no span is made."
+    return [Error(text, hint=hint, id="webhooks_subscriptions.E022")]
+
+
 @register(deploy=True)
 def nothing_is_left_from_development(**_kwargs: Any) -> list[CheckMessage]:
-    """Find DEBUG, and mail that reaches nobody, where the database isn't one of our own for development."""
+    """Find what development leaves behind, where the database isn't one of our own for it."""
     if getattr(settings, "EMBEDDED_DATABASE", False):
         return []
     found: list[CheckMessage] = []
     if settings.DEBUG:
         text = "DEBUG is on, on a PostgreSQL that isn't our own: error pages show settings and data to everybody."
         found.append(Error(text, hint="Set DEBUG=false, or leave it out.", id="webhooks_subscriptions.E002"))
+    if not settings.ALLOWED_HOSTS:
+        text = "ALLOWED_HOSTS is empty: every request but those of probes is answered 400."
+        hint = "Set ALLOWED_HOSTS to the names that people and programs call, comma-separated: hooks.example.com"
+        found.append(Error(text, hint=hint, id="webhooks_subscriptions.E021"))
+    if is_local(settings.WEBHOOKS_BASE_URL):
+        text = f"Links in mails lead to {settings.WEBHOOKS_BASE_URL}, which is each reader's own machine."
+        hint = "Set WEBHOOKS_BASE_URL to where people reach the admin: https://hooks.example.com"
+        found.append(Error(text, hint=hint, id="webhooks_subscriptions.E020"))
     kind = settings.EMAIL_BACKEND.split(".")[-2]
     if settings.EMAIL_BACKEND.startswith("django.core.mail.") and kind in SENDS_NOTHING:
         text = f"Notices by mail reach nobody: EMAIL_BACKEND is Django's {kind} backend."

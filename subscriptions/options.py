@@ -207,6 +207,9 @@ OPTIONS: Final[Mapping[str, Option]] = {
     "RECORD_WAIT": seconds(0.2),
     "COUNTDOWN_HORIZON": seconds(150.0),
     "EXPIRE_AFTER": whole(0),  # for webhooks without an own; 0 is never
+    # --- what operators see
+    "LOG_ATTEMPTS": flag(default=False),  # a log line an attempt
+    "TRACING": flag(default=False),  # spans by OpenTelemetry, and `traceparent` to endpoints
     # --- what may be published, and where it may go
     "BODY_MAX": whole(1024**2, minimum=1024),
     "PER_MERCHANT_MAX": whole(1000, minimum=1),

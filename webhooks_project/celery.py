@@ -12,6 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webhooks_project.settings")
 app = Celery("webhooks_project")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.worker_consumer = "webhooks_project.consumer:PatientConsumer"
+app.steps["consumer"].add("webhooks_project.pulse:Pulse")
 app.autodiscover_tasks()
 
 
@@ -27,3 +28,21 @@ def say_what_is_unknown(**_kwargs: object) -> None:
     from webhooks_project import startup
 
     startup.name_unknown_variables()
+
+
+@worker_init.connect
+def report_as_worker(**_kwargs: object) -> None:
+    """Begin to report errors and spans, where that is set."""
+    _report("worker")
+
+
+@beat_init.connect
+def report_as_beat(**_kwargs: object) -> None:
+    """Begin to report errors, where that is set."""
+    _report("beat")
+
+
+def _report(role: str) -> None:
+    from webhooks_project import telemetry  # Celery's application is made while the settings are read
+
+    telemetry.set_up(role)

@@ -13,6 +13,7 @@ from typing import Any
 from celery.worker.consumer import Consumer
 
 from deliveries.queueing.broker import BrokerError
+from deliveries.worker.vitals import vitals
 from subscriptions.logs import get_logger
 from subscriptions.redis_clients import said
 
@@ -45,7 +46,8 @@ class PatientConsumer(Consumer):
         """Return the connection once it stands."""
         waits = {"interval_start": FIRST, "interval_step": STEP, "interval_max": MOST}
         conn.ensure_connection = partial(conn.ensure_connection, **waits)
-        return super().ensure_connected(conn)
+        with vitals.waiting_for_broker():
+            return super().ensure_connected(conn)
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Say what the broker said, and wait a little before all begins anew: it may say so again at once."""

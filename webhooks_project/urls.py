@@ -1,4 +1,4 @@
-"""Every address the web process answers."""
+"""Every address the web process answers, but for probes (`webhooks_project.probes`)."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView
 
 from subscriptions.sign_in import change_password, sign_in
-from webhooks_project import failures, health
+from webhooks_project import failures
 from webhooks_project.account.forgotten import ChooseAnother, forgotten
 from webhooks_project.account.own_account import own_account, recovery_codes
 from webhooks_project.account.second_step import second_step
@@ -45,9 +45,6 @@ urlpatterns = [
     path("admin/account/recovery-codes/", admin.site.admin_view(recovery_codes), name="recovery_codes"),
     *examples(),  # before the site, which answers everything else below admin/
     path("admin/", admin.site.urls),
-    path("health/live", health.live),
-    path("health/ready", health.ready),
-    path("metrics", health.metrics),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", reference, name="docs"),
     path("api/redoc/", RedirectView.as_view(pattern_name="docs", permanent=True)),  # as it was called before

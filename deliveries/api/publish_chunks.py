@@ -16,6 +16,7 @@ from deliveries.publishing import chunks
 from deliveries.publishing.chunks import Keep, Uncertain
 from deliveries.publishing.readings import PutOff, is_costly, is_decided
 from deliveries.publishing.service import Checked, IdTaken, Published
+from deliveries.sending import tracing
 from subscriptions import limits
 from subscriptions.api import idempotency
 from subscriptions.conf import settings
@@ -79,11 +80,11 @@ class Chunks:
                 job = self._prepare(request, token)
             except Exception as error:
                 if is_outage(error):
-                    log.warning("answered_unavailable", error=str(error)[:200])
+                    log.warning("answered_unavailable", error=str(error)[:200], request_id=_request_id(request))
                     headers = self._site_headers(request) or []
                     outcomes.append((request, publish_requests.failure(request, error, headers, None)))
                     continue
-                log.exception("publisher_left_to_view")  # the view meets it, too, and knows how to answer
+                log.exception("publisher_left_to_view", request_id=_request_id(request))  # the view meets it, too
             if job is None:
                 outcomes.append((request, None))
             else:
@@ -122,6 +123,10 @@ def _without_replays(jobs: list[Job], outcomes: Outcomes) -> list[Job]:
     return [job for job in jobs if keys.get(id(job)) not in known]
 
 
+def _request_id(request: Request) -> str | None:
+    return request.headers.get("x-request-id")
+
+
 def _key(request: Request) -> str | None:
     return request.headers.get("idempotency-key")
 
@@ -148,9 +153,11 @@ def _stored(jobs: Sequence[Job], *, decide: bool) -> tuple[Outcomes, list[Job]]:
         if isinstance(result, PutOff):
             put_off.append(job)
         elif isinstance(result, list):
+            tracing.published(job.request.headers, [each.event_id for each in result])
             outcomes.append((job.request, publish_requests.answer(job.request, result, job.site_headers, job.quota)))
         elif isinstance(result, Uncertain) or is_outage(result):
-            log.error("publish_failed", error=str(result), uncertain=isinstance(result, Uncertain))
+            uncertain, named = isinstance(result, Uncertain), _request_id(job.request)
+            log.error("publish_failed", error=str(result), uncertain=uncertain, request_id=named)
             outcomes.append((job.request, publish_requests.failure(job.request, result, job.site_headers, job.quota)))
         elif isinstance(result, IdTaken):
             outcomes.append((job.request, publish_requests.id_taken(job.request, result, job.site_headers, job.quota)))

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from deliveries import dialects
+from deliveries import dialects, meters
 from deliveries.db.arrays import columns, literal
 from deliveries.db.engine_session import fetch, fetch_together
 from deliveries.db.sessions import borrowed, clock
@@ -23,7 +23,7 @@ from deliveries.db.statements import load
 from deliveries.models.codes import encode
 from deliveries.queueing import expiry, orphans, webhook_settings
 from deliveries.queueing.webhook_settings import WebhookSettings
-from subscriptions import ids
+from subscriptions import ids, tallies
 from subscriptions.conf import settings
 
 POISON_CANDIDATE_AFTER = 2
@@ -63,6 +63,12 @@ class Claimed:
         return encode(ids.DELIVERY, self.delivery_id)
 
     @property
+    def named(self) -> dict[str, Any]:
+        """The ids that a log line about it has."""
+        webhook = self.webhook.webhook
+        return {"delivery": self.public_id, "event_id": self.event_id, "attempt": self.attempt, "webhook": webhook}
+
+    @property
     def is_poison_candidate(self) -> bool:
         """Tell whether its worker died so often while sending it that it is sent one at a time."""
         return self.orphaned_attempts >= POISON_CANDIDATE_AFTER
@@ -88,6 +94,7 @@ def claim(webhook_ids: Sequence[int], *, limit: int, max_bytes: int, probe: bool
     A webhook gives at most its free places. Disabled, deleted and rate-limited webhooks give nothing, nor do paused
     ones, but for a `probe`. Claims that ran out are taken back on the way, and what is too old is closed.
     """
+    began = time.monotonic()
     batch, orphaned = _claim(webhook_ids, limit, max_bytes, probe=probe)
     if orphaned and orphans.may_take_back():
         with borrowed():
@@ -97,6 +104,9 @@ def claim(webhook_ids: Sequence[int], *, limit: int, max_bytes: int, probe: bool
         batch.busy += more.busy
         batch.throttled |= more.throttled
         batch.full = True  # others may have run out meanwhile, or have been too many
+    counts = {meters.CLAIMED.field(): len(batch.rows)}
+    meters.CLAIMING.add_to(counts, time.monotonic() - began)
+    tallies.keep_all(counts)
     return batch
 
 

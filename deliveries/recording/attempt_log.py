@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -13,6 +13,9 @@ from deliveries.queueing.wakeups import WORKER_ID
 from deliveries.recording.decided_outcomes import DecidedOutcome
 from deliveries.sending.masking import masked
 from deliveries.sending.sender import Sent
+from subscriptions.logs import get_logger
+
+log = get_logger(__name__)
 
 _DELIVERED, _FAILED = Attempt.Result.DELIVERED.value, Attempt.Result.FAILED.value
 
@@ -92,3 +95,19 @@ def row_of(each: DecidedOutcome) -> AttemptRow:
 def _logged_headers(sent: Sent) -> str:
     """Return the request's headers as the log keeps them, secrets masked."""
     return logged_headers.pack(masked(sent.request.headers, sent.row.webhook.hidden) if sent.request else ())
+
+
+def tell(decided: Sequence[DecidedOutcome]) -> None:
+    """Write a line an attempt to the program's log, for those who gather such lines (WEBHOOKS_LOG_ATTEMPTS)."""
+    for each in decided:
+        outcome = each.sent.outcome
+        log.info(
+            "attempt",
+            **each.sent.row.named,
+            merchant=each.sent.row.webhook.merchant,
+            result=each.status,
+            status=outcome.status_code,
+            error=str(outcome.error or ""),
+            ms=round(outcome.total_ms or 0.0, 1),
+            lateness_ms=round((each.started_at - each.sent.row.due_at).total_seconds() * 1000, 1),
+        )

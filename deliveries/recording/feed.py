@@ -132,7 +132,7 @@ def _made(webhook: Webhook, rows: Sequence[Claimed], now: datetime) -> tuple[lis
         except ValueError as error:
             unmade.append((row, f"The message could not be made: {error}", ErrorClass.INTERNAL))
         except Exception:
-            log.exception("render_failed", delivery=row.public_id)
+            log.exception("render_failed", **row.named)
             break
         else:
             cursor = Cursor.of(webhook, row.token, now)

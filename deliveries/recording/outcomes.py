@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from deliveries.models import Attempt, Delivery
 from deliveries.queueing import claims, ordering
 from deliveries.queueing.ordering import OrderingGroup
 from deliveries.queueing.wakeups import WORKER_ID
-from deliveries.recording import attempt_log, late_outcomes, webhook_state
+from deliveries.recording import attempt_log, late_outcomes, outcome_meters, webhook_state
 from deliveries.recording.attempt_log import AttemptRow
 from deliveries.recording.decided_outcomes import DecidedOutcome, decide_outcome
 from deliveries.recording.decisions import Dead, Retry
@@ -48,12 +49,16 @@ def record(chunk: Sequence[Sent], *, again: bool = False) -> Recorded:
     delivery, and a failure changes nothing (see `late_outcomes`). `again`: writing it failed before; the commit may
     have gone through all the same, its answer lost with the connection.
     """
+    began = time.monotonic()
     decided = [decide_outcome(sent) for sent in sorted(chunk, key=lambda sent: sent.row.delivery_id)]
     with borrowed():
         groups = _write_rest(decided) if again else _write(decided)
         ordering.move_on(groups, wake=False)  # after the commit; what it lets go is among the webhooks below
         # Asked after the commit: a dispatcher that looked before it found these webhooks at their cap.
         still_due = claims.still_due(sorted({each.sent.row.webhook.webhook_id for each in decided}))
+    outcome_meters.count(decided, time.monotonic() - began)
+    if settings.WEBHOOKS_LOG_ATTEMPTS:
+        attempt_log.tell(decided)
     return Recorded(still_due, _countdowns(decided))
 
 

@@ -144,7 +144,7 @@ class Recorder:
                     self._put_at_the_end(chunk[0], error)
                     return
                 elif own_tries >= SINGLE_TRIES:
-                    log.exception("outcome_lost", delivery=chunk[0].row.public_id)
+                    log.exception("outcome_lost", **chunk[0].row.named)
                     self._done(chunk)
                     return
                 else:
@@ -175,7 +175,7 @@ class Recorder:
 
     def _put_at_the_end(self, sent: Sent, error: Exception) -> None:
         """Let the others go before an outcome that waits for a lock, say; it is tried with the next chunk again."""
-        log.warning("record_put_off", delivery=sent.row.public_id, error=str(error)[:200], sqlstate=sqlstate(error))
+        log.warning("record_put_off", **sent.row.named, error=str(error)[:200], sqlstate=sqlstate(error))
         time.sleep(RETRY_AFTER[0])
         with self._arrived:
             self._put_back.add(id(sent))

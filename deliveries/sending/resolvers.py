@@ -56,7 +56,7 @@ def freshest(row: Claimed) -> str:
             resource = resolve(row.webhook.merchant_id, row.resource_id)
             return row.data if resource is None else canonical_json.dump(resource)
     except Exception:  # a resolver is the platform's code; whatever it raises, the event is sent as it was published
-        log.exception("resolver_failed", event_type=row.event_type, delivery=row.public_id)
+        log.exception("resolver_failed", event_type=row.event_type, **row.named)
         return row.data
 
 

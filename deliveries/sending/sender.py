@@ -12,7 +12,7 @@ from datetime import timedelta
 from deliveries.db.sessions import clock
 from deliveries.payloads.transformations import NotTransformed
 from deliveries.queueing.claims import Claimed
-from deliveries.sending import carrying, destinations, resolvers
+from deliveries.sending import carrying, destinations, resolvers, tracing
 from deliveries.sending.destinations import TooLarge
 from deliveries.sending.masking import without_echo
 from deliveries.sending.process_transport import open_requests_max
@@ -128,11 +128,12 @@ class Sender:
             else:
                 self._sent(made)
         except Exception:  # nothing was sent: the claim runs out and the delivery is claimed again; others go on
-            log.exception("send_failed", delivery=row.public_id)
+            log.exception("send_failed", **row.named)
         self._close(row)
 
     def _carry(self, row: Claimed, request: Request) -> None:
         started = time.monotonic()
+        request, span = tracing.begin(row, request)
 
         def done(outcome: Outcome, sent: Request | None) -> None:
             finished = time.monotonic()
@@ -140,10 +141,11 @@ class Sender:
                 self._slow.note(row.webhook.webhook_id, finished - started)
             try:
                 outcome = destinations.get(row.webhook.kind).outcome(outcome, row.webhook)
+                tracing.end(span, outcome)
                 shown = without_echo(outcome, sent or request, row.webhook.hidden)
                 self._sent(Sent(row, sent, shown, started, finished))
             except Exception:  # on the transport's thread, which must go on; the claim runs out as a dead worker's does
-                log.exception("send_failed", delivery=row.public_id)
+                log.exception("send_failed", **row.named)
             self._close(row)
 
         def may_send() -> bool:
@@ -158,7 +160,7 @@ class Sender:
         try:
             self._unsent(row)
         except Exception:  # its claim runs out
-            log.exception("release_failed", delivery=row.public_id)
+            log.exception("release_failed", **row.named)
         self._close(row)
 
     def _close(self, row: Claimed) -> None:
@@ -188,7 +190,7 @@ class Sender:
         except ValueError as error:
             return _unmade(row, f"The request could not be made: {error}", started, permanent=True)
         except Exception as error:
-            log.exception("render_failed", delivery=row.public_id)
+            log.exception("render_failed", **row.named)
             what = type(error).__name__
             return _unmade(row, f"The request could not be made ({what}); the sender's log says why.", started)
         if resolvers.may_ask(row) and not self._may_send(row):  # a source's resolver takes as long as it takes

@@ -7,6 +7,7 @@ import time
 
 from django.db import DatabaseError, InterfaceError, connection
 
+from deliveries import meters
 from deliveries.db import outages
 from deliveries.db.outages import concerns_statement, is_outage
 from deliveries.db.sessions import borrowed
@@ -14,6 +15,7 @@ from deliveries.queueing import claims, feeds, ordering, orphans, wakeups, webho
 from deliveries.queueing.ordering import OrderingGroup
 from deliveries.sending.process_transport import close_idle
 from deliveries.worker.engine import engine
+from deliveries.worker.vitals import vitals
 from subscriptions.logs import get_logger
 
 log = get_logger(__name__)
@@ -69,7 +71,8 @@ class Scheduler(threading.Thread):
         wakeups.try_again()
         process = engine()
         on_duty = [process.dispatcher_id] if process.dispatcher_id else []
-        wakeups.heartbeat(dispatcher_ids=on_duty, worker=self._works and not process.stopping)
+        takes_tasks = self._works and not process.stopping and not vitals.complaint()
+        wakeups.heartbeat(dispatcher_ids=on_duty, worker=takes_tasks)
         close_idle()
         if time.monotonic() < self._sweep_at:
             return
@@ -91,6 +94,8 @@ def sweep() -> int:
     where the webhook is paused: nobody would claim there, and what seems to be sent can't be cancelled.
     """
     due, closed = claims.due_webhooks()
+    meters.SWEEPS.add("yes" if due else "no")
+    meters.SWEPT.add(count=len(due))
     wakeups.wake(due)
     with borrowed():
         if orphans.may_take_back() and (paused := orphans.paused_webhooks()):

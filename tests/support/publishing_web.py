@@ -44,6 +44,8 @@ class PublishingWeb:
         answered = {name.lower(): value for name, value in pairs}
         assert len(answered) == len({name for name, _ in pairs})
         answered.pop("date")
+        if "x-request-id" not in {name.lower() for name in headers}:
+            answered.pop("x-request-id")
         if "x-ratelimit-reset" in answered:
             assert 0 <= int(answered.pop("x-ratelimit-reset")) - time.time() <= 3601
         return int(status.split()[1]), answered, re.sub(r"evt_[0-9A-Z]{26}", "evt_…", rest.decode())

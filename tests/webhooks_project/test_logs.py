@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import logging.config
+import subprocess
+import sys
 from collections.abc import Iterator
 from io import StringIO
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 import structlog
 from django.conf import settings
 
+from tests.support.processes import environment
 from webhooks_project.settings import logs
 
 FORGED = (
@@ -80,3 +83,22 @@ def test_no_line_holds_what_lets_somebody_in(path: str, written: StringIO) -> No
     assert len(text.splitlines()) == 3
     assert "Zk8x2Pq" not in text
     assert "portal/" in text or "invitations/" in text
+
+
+def test_what_nobody_caught_and_warnings_are_lines_of_the_log() -> None:
+    code = (
+        "import django, threading, warnings; django.setup(); from webhooks_project import telemetry\n"
+        "telemetry.set_up('web'); warnings.warn('old')\n"
+        "thread = threading.Thread(target=lambda: 1 / 0, name='worker-1'); thread.start(); thread.join()\n"
+        "raise RuntimeError('the end')\n"
+    )
+    given = environment(DEBUG="false", SECRET_KEY="x" * 50, DJANGO_SETTINGS_MODULE="webhooks_project.settings")
+    ended = subprocess.run(
+        [sys.executable, "-c", code], env=given, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 1
+    warned, thread, last = (json.loads(line) for line in ended.stderr.splitlines())
+    assert "old" in warned["event"]
+    assert (thread["event"], thread["thread"]) == ("uncaught_exception", "worker-1")
+    assert "ZeroDivisionError" in thread["exception"]
+    assert "the end" in last["exception"]

@@ -11,6 +11,8 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
+from webhooks_project import request_ids
+
 if TYPE_CHECKING:
     from subscriptions.awaited import Wait
     from subscriptions.limits import Quota
@@ -19,7 +21,7 @@ Headers = list[tuple[str, str]]
 
 BODILESS = frozenset({*range(100, 200), 204, 304})
 """Statuses whose answers have no body (RFC 9110, section 6.4.1)."""
-_HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "date"})
+_OURS = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "date", "x-request-id"})
 _LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 
 
@@ -48,6 +50,7 @@ class Request:
         began: The loop's time when its head was complete, in seconds.
         quota: Where its credential stands, once the request was counted; the view counts it no more.
         waits_until: The loop's time until which it waits for news; 0 for one that never waited.
+        request_id: What names it in log lines and in its answer; empty until it is handed on.
     """
 
     method: str
@@ -62,6 +65,7 @@ class Request:
     keeps_alive: bool = True
     quota: Quota | None = None
     waits_until: float = 0.0
+    request_id: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -119,10 +123,12 @@ def busy() -> Answer:
 def encode(request: Request | None, answer: Answer, *, keep_alive: bool) -> bytes:
     """Return an answer's bytes; of a streamed one the head only. `request` is None when none could be read."""
     lines = [_LINES.get(answer.status) or f"HTTP/1.1 {answer.status} \r\n", _date()]
+    if request is not None and request.request_id:
+        lines.append(f"{request_ids.NAME}: {request.request_id}\r\n")
     length: str | None = None
     for name, value in answer.headers:
         lower = name.lower()
-        if lower not in _HOP_BY_HOP:
+        if lower not in _OURS:
             lines.append(f"{name}: {value}\r\n")
         elif lower == "content-length":
             length = value

@@ -100,7 +100,7 @@ class Pages(BaseHandler):
 
 
 def _failed(request: Request) -> Answer:
-    log.exception("page_failed", path=request.path)
+    log.exception("page_failed", path=request.path, request_id=request.request_id)
     close_old_connections()
     return messages.error(500, "error", "A server error occurred.")
 

@@ -91,12 +91,13 @@ def make_pages(listener: socket.socket, address: tuple[str, int], grace: float, 
 
 async def _serve(listener: socket.socket, grace: float, family: Family | None, pages: str) -> None:
     set_up()
-    from webhooks_project import startup
+    from webhooks_project import startup, telemetry
     from webhooks_project.server import publishing
     from webhooks_project.server.relay import Relay
     from webhooks_project.server.serving import Server, configured
 
     startup.name_unknown_variables()
+    telemetry.set_up("web")
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in SIGNALS:
@@ -110,9 +111,11 @@ async def _serve(listener: socket.socket, grace: float, family: Family | None, p
 
 async def _make_pages(listener: socket.socket, address: tuple[str, int], grace: float, family: Family) -> None:
     set_up()
+    from webhooks_project import telemetry
     from webhooks_project.server.relayed import RelayedConnection
     from webhooks_project.server.serving import Server, configured
 
+    telemetry.set_up("pages")
     server = Server(listener, configured(), _files() - SPARE_FILES, address=address, connection=RelayedConnection)
     await _run(server, asyncio.Event(), grace, family)
 
@@ -130,6 +133,9 @@ def set_up() -> None:
 
 
 async def _run(server: Server, stop: asyncio.Event, grace: float, family: Family | None) -> None:
+    from subscriptions import tallies
+    from webhooks_project import telemetry
+
     loop = asyncio.get_running_loop()
     is_relieved = False
 
@@ -150,6 +156,8 @@ async def _run(server: Server, stop: asyncio.Event, grace: float, family: Family
     if family is not None:
         loop.remove_reader(family.lifeline)
     await server.stop(grace, linger=LINGER if is_relieved else 0.0)
+    await asyncio.to_thread(tallies.bring)
+    await asyncio.to_thread(telemetry.flush)
     log.info("web_stopped", pid=os.getpid())
 
 

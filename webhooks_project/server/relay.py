@@ -164,5 +164,5 @@ class Asking(asyncio.Protocol):
         elif self._has_begun or self._is_whole:
             self.connection.streamed(whole=self._is_whole)
         else:
-            log.error("page_process_broke_off", path=self.request.path)
+            log.error("page_process_broke_off", path=self.request.path, request_id=self.request.request_id)
             self.fail(messages.error(500, "error", "A server error occurred."))

@@ -13,7 +13,8 @@ from typing import Any, Final
 import structlog
 from django.conf import settings
 
-from webhooks_project.server import messages, routes
+from webhooks_project.request_ids import accepted
+from webhooks_project.server import answer_meters, messages, routes
 from webhooks_project.server.connection import Connection
 from webhooks_project.server.leaving import HALF_CLOSED_SECONDS, Leaving
 from webhooks_project.server.messages import Answer, Later, Parked, Request
@@ -177,6 +178,7 @@ class Server:
 
     def handle(self, request: Request) -> None:
         """Have a request answered, later, by whoever it is for."""
+        request.request_id = request.headers["x-request-id"] = accepted(request.headers.get("x-request-id"))
         direct = self.direct.get((request.method, request.path))
         if direct is None or not direct(request):
             self.hand_to_django(request)
@@ -203,7 +205,8 @@ class Server:
         self.loop.call_soon_threadsafe(receiver, *arguments)
 
     def log(self, request: Request | None, answer: Answer) -> None:
-        """Write the access log's line, where one is wanted."""
+        """Count an answer, and write the access log's line where one is wanted."""
+        answer_meters.count(request, answer, self.now())
         if settings.WEB_ACCESS_LOG:
             access.info(
                 "request",
@@ -213,6 +216,7 @@ class Server:
                 bytes=None if answer.more else len(answer.body),
                 ms=round((self.now() - request.began) * 1000, 1) if request else None,
                 client=request.client if request else None,
+                request_id=request.request_id if request else None,
             )
 
     def _answer_by_django(self, request: Request) -> None:

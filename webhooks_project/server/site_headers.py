@@ -15,7 +15,7 @@ REMEMBERED_MAX: Final = 1000
 _OURS: Final = 299
 """A status that no middleware uses, so that its answer can be told from our view's."""
 _LOOKED_AT: Final = frozenset({"host", "x-forwarded-proto"})
-_OF_THE_VIEW: Final = frozenset({"content-length", "content-type"})
+_OF_THE_VIEW: Final = frozenset({"content-length", "content-type", "x-request-id"})
 
 
 class SiteHeaders(Pages):

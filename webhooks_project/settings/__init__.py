@@ -112,6 +112,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "webhooks_project.request_ids.RequestIds",
+    "webhooks_project.probes.Probes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "subscriptions.portal_sessions.PortalSessions",
@@ -199,6 +201,8 @@ GUIDE_URL = env.text("GUIDE_URL")
 STATUS_URL = env.text("STATUS_URL")
 
 METRICS_TOKEN = env.secret("METRICS_TOKEN")
+SENTRY_DSN = env.secret("SENTRY_DSN")  # with the extra `sentry`
+SENTRY_ENVIRONMENT = env.text("SENTRY_ENVIRONMENT", "development" if DEBUG else "production")
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 LOGGING = logs.config(level=LOG_LEVEL, as_json=not DEBUG)
 UNKNOWN_VARIABLES = env.unknown()

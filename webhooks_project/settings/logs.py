@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import re
+import sys
+import threading
+from types import TracebackType
 from typing import Any, Final
 
 import structlog
+
+log = structlog.get_logger(__name__)
 
 _TOKEN: Final = re.compile(r"(/(?:portal|invitations)/)[^/\s?#\"']+")
 """What lets somebody in stands in these addresses: whoever reads logs must not come in by it."""
@@ -71,3 +77,24 @@ def config(*, level: str, as_json: bool) -> dict[str, Any]:
             "django.request": {"level": "ERROR"},
         },
     }
+
+
+def take_over() -> None:
+    """Let warnings, and exceptions that nobody caught, be lines of the log like all others; once a process."""
+    logging.captureWarnings(True)
+    sys.excepthook = _uncaught
+    threading.excepthook = _uncaught_on_thread
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+    else:
+        log.critical("uncaught_exception", exc_info=(kind, error, trace))
+
+
+def _uncaught_on_thread(given: threading.ExceptHookArgs) -> None:
+    if given.exc_type is not SystemExit:
+        name = given.thread.name if given.thread else ""
+        trace = (given.exc_type, given.exc_value, given.exc_traceback)
+        log.critical("uncaught_exception", thread=name, exc_info=trace)

@@ -8,12 +8,12 @@ from datetime import timedelta
 
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.utils import timezone
 
+from deliveries.db.engine_session import ensure_session
 from deliveries.management.doctor import versions
 from deliveries.management.doctor.findings import NOTE, OK, PROBLEM, Finding, first_line
-from deliveries.models import DeadLetter, Delivery
-from deliveries.reporting import stuck_rows, transactions
+from deliveries.models import DeadLetter
+from deliveries.reporting import backlog, stuck_rows, transactions
 from subscriptions.models import EventType
 
 OVERDUE_AFTER = timedelta(seconds=30)
@@ -39,10 +39,11 @@ def database() -> Iterator[Finding]:
     try:
         connection.ensure_connection()
     except (DatabaseError, OSError) as error:
+        reason = _reason(error)
         yield Finding(
             "database",
             PROBLEM,
-            f"{_where()} can't be reached: {first_line(error)}.",
+            f"{_where()} can't be reached: {reason}.",
             "Start it, or correct DATABASE_URL.",
         )
         return
@@ -94,14 +95,25 @@ def _where() -> str:
     return f"{connection.display_name} {settings['NAME']}{host}"
 
 
+def _reason(error: BaseException) -> str:
+    """Return what the database said itself; a pool says only that it got no connection."""
+    try:
+        ensure_session()
+    except DatabaseError as direct:
+        error = direct
+    fatal = [line for line in str(error).splitlines() if "FATAL:" in line]
+    return fatal[0].strip().rstrip(".")[:200] if fatal else first_line(error)
+
+
 def _clocks() -> Finding:
     with connection.cursor() as cursor:
         asked = time.time()
         cursor.execute("SELECT extract(epoch FROM clock_timestamp())")
         theirs = float(cursor.fetchone()[0])
-    difference = theirs - (asked + time.time()) / 2
+    difference = (asked + time.time()) / 2 - theirs
     if abs(difference) > CLOCK_TOLERANCE:
-        text = f"This machine's differs by {difference:+.1f} s from the database's."
+        side = "ahead of" if difference > 0 else "behind"
+        text = f"This machine's is {abs(difference):.1f} s {side} the database's."
         return Finding("clocks", PROBLEM, text, "Let NTP set both; log times and signatures use this machine's.")
     return Finding("clocks", OK, f"This machine and the database differ by {abs(difference) * 1000:.0f} ms.")
 
@@ -111,7 +123,11 @@ def _oldest_transaction() -> Finding:
     if oldest is None or oldest.seconds <= OLD_AFTER:
         return Finding("transactions", OK, f"None is older than {OLD_AFTER:g} s.")
     standing = oldest.state.startswith("idle in transaction")
-    fix = f"Others may wait for its locks. To end it: SELECT pg_terminate_backend({oldest.pid});"
+    fix = "Others may wait for its locks. "
+    if standing:
+        fix += f"To end it: SELECT pg_terminate_backend({oldest.pid});"
+    else:
+        fix += "It is at work: look what it does (a backup, a migration) before you end it."
     return Finding("transactions", PROBLEM if standing else NOTE, f"The oldest is {oldest}.", fix)
 
 
@@ -133,15 +149,7 @@ def _sessions() -> Iterator[Finding]:
 
 
 def _backlog() -> Finding:
-    waiting = Delivery.objects.filter(
-        status__in=[Delivery.Status.PENDING, Delivery.Status.RETRYING],
-        due_at__lt=timezone.now() - OVERDUE_AFTER,
-        feed_position=None,
-        webhook__is_enabled=True,
-        webhook__deleted_at=None,
-        webhook__paused_at=None,
-    )
-    overdue = waiting.count()
+    overdue = backlog.overdue(OVERDUE_AFTER).count()
     dead_letters = DeadLetter.objects.filter(resolved_at=None).count()
     review = f"{dead_letters} wait in the review queue."
     if overdue:

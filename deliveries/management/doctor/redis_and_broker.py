@@ -85,6 +85,9 @@ def broker() -> Iterator[Finding]:
             connection.ensure_connection(max_retries=1, timeout=TIMEOUT)
             version = broker_version(connection)
     except BROKER_ERRORS as error:
+        if current_app.conf.broker_url == settings.REDIS_URL:
+            yield Finding("broker", NOTE, "It is the Redis that can't be reached.")
+            return
         fix = "Start it, or correct CELERY_BROKER_URL (REDIS_URL where that is unset)."
         yield Finding("broker", PROBLEM, f"{url} can't be reached: {redis_clients.said(error)}.", fix)
         return

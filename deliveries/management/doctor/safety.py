@@ -20,6 +20,13 @@ SAMPLE = 200
 """Stored secrets, and credentials of queues and sign-ins, that are decrypted: this many of each at both ends."""
 
 
+TOLD_ELSEWHERE = frozenset({
+    "webhooks_subscriptions.E001",  # by `encryption_keys`
+    "security.W018", "security.W020",  # DEBUG and ALLOWED_HOSTS, by checks of our own
+})  # fmt: skip
+"""Messages of checks that another finding says in better words; so are those about ENCRYPTION_KEYS."""
+
+
 def encryption_keys() -> Iterator[Finding]:
     """Encrypt and decrypt; then decrypt the oldest and newest stored secrets."""
     count = len(settings.WEBHOOKS_ENCRYPTION_KEYS)
@@ -80,10 +87,15 @@ def way_out() -> Iterator[Finding]:
 def django_checks() -> Iterator[Finding]:
     """Run all checks, those for deployment included but in development: DEBUG on a database of our own."""
     in_development = settings.DEBUG and getattr(settings, "EMBEDDED_DATABASE", False)
-    found = checks.run_checks(include_deployment_checks=not in_development)
+    every = checks.run_checks(include_deployment_checks=not in_development)
+    found = [message for message in every if not is_told_elsewhere(message) and not message.is_silenced()]
+    silenced = sorted({str(message.id) for message in every if message.is_silenced()} - ours_to_silence())
     serious = [message for message in found if message.is_serious()]
     for message in serious:
         yield Finding("settings", PROBLEM, f"{message.msg} ({message.id})", str(message.hint or ""))
+    if silenced:
+        text = f"SILENCED_SYSTEM_CHECKS hides what would be said: {', '.join(silenced)}."
+        yield Finding("silenced checks", NOTE, text, "Read them: take them out of SILENCED_SYSTEM_CHECKS for a moment.")
     if serious:
         return
     ours = [message for message in found if str(message.id).startswith("webhooks_")]
@@ -95,3 +107,13 @@ def django_checks() -> Iterator[Finding]:
         yield Finding("settings", NOTE, f"{len(found)} warnings: {ids}.", "Read them: manage.py check --deploy")
     elif not ours:
         yield Finding("settings", OK, "Django's checks find nothing.")
+
+
+def is_told_elsewhere(message: checks.CheckMessage) -> bool:
+    """Tell whether another finding says the same in better words."""
+    return message.id in TOLD_ELSEWHERE or "['ENCRYPTION_KEYS']" in message.msg
+
+
+def ours_to_silence() -> set[str]:
+    """Return the checks that the service silences itself, for a reason that stands in its settings."""
+    return {"security.W021"} if settings.WEBHOOKS_IS_SERVICE else set()

@@ -15,17 +15,26 @@ from deliveries.maintenance import calls
 from deliveries.management.doctor.findings import NOTE, OK, PROBLEM, Finding, first_line
 from deliveries.management.doctor.redis_and_broker import BROKER_ERRORS, TIMEOUT
 from deliveries.queueing import redis_client, wakeups
-from deliveries.worker import control
+from deliveries.queueing.broker import HOUSEKEEPING
+from deliveries.worker import control, health_files
 from subscriptions import redis_clients
+from subscriptions.conf import settings
 
 PING_TIMEOUT = 2.0
 """Seconds workers have to answer Celery's ping."""
 BEAT_LATE = timedelta(seconds=120)
 """So late a call means that no beat runs."""
 
-_START = (
-    "celery -A webhooks_project worker -P threads -c 4 -Q deliveries,housekeeping --without-gossip --without-mingle"
-)
+UNANSWERED = 3
+"""Calls of beat in a row that no worker began with, from which on none takes housekeeping."""
+
+
+def start_command() -> str:
+    """Return how the Procfile starts a worker that takes from both queues, whatever these are called here."""
+    app = "webhooks_project" if settings.WEBHOOKS_IS_SERVICE else "<your project>"
+    queues = f"{wakeups.QUEUE},{HOUSEKEEPING}"
+    quiet = "--without-gossip --without-mingle --without-heartbeat"
+    return f"celery -A {app} worker -P threads -c 4 -Q {queues} -n <a name of its own>@%h {quiet}"
 
 
 def live_workers() -> list[str]:
@@ -42,32 +51,61 @@ def workers() -> Iterator[Finding]:
     try:
         found = live_workers()
     except (redis.RedisError, OSError, ValueError) as error:
-        yield Finding("workers", PROBLEM, f"Can't be seen without Redis: {first_line(error)}.", "Fix Redis first.")
+        yield Finding("workers", NOTE, f"Can't be seen without Redis: {first_line(error)}.")
         return
     if not found:
-        yield Finding("worker", PROBLEM, "None is running. Nothing is delivered.", f"Start one: {_START}")
+        text = "None takes tasks. Nothing is delivered."
+        yield Finding("worker", PROBLEM, text, f"Start one, or look why those that run hang: {start_command()}")
+        yield from _hanging()
         return
     yield Finding("worker", OK, f"{len(found)} running.")
+    yield from _hanging()
     yield from _asked()
 
 
+def _hanging() -> Iterator[Finding]:
+    """Yield the workers of this host that take no tasks, by their health files."""
+    folder = getattr(settings, "STATE_DIR", None)
+    for line in (health_files.complaints(folder) if folder else None) or []:
+        fix = "Restart that process; the requests it has open are claimed again when their claims run out."
+        yield Finding("worker health", PROBLEM, f"On this host, {line}.", fix)
+
+
 def _asked() -> Iterator[Finding]:
-    """Ask the workers through Celery whose they are: whether they answer, and whether others share the broker."""
+    """Ask the workers through Celery: whether they answer, what they consume, and whether others share the broker."""
     if not current_app.conf.worker_enable_remote_control:
         yield Finding("celery", NOTE, "Workers take no remote commands (CELERY_REMOTE_CONTROL=false); not asked.")
         return
     try:
-        answers = current_app.control.inspect(timeout=PING_TIMEOUT).ping() or {}
+        answers = current_app.control.inspect(timeout=PING_TIMEOUT).active_queues() or {}
         ask = current_app.control.broadcast
         whose = ask(control.COMMAND, reply=True, timeout=PING_TIMEOUT, limit=len(answers)) if answers else []
     except BROKER_ERRORS as error:
-        yield Finding("celery", PROBLEM, f"The ping can't be sent: {first_line(error)}.", "Fix the broker first.")
+        yield Finding("celery", NOTE, f"They can't be asked without the broker: {first_line(error)}.")
         return
     if not answers:
-        text = f"No worker answered Celery's ping within {PING_TIMEOUT:g} s."
+        text = f"No worker answered Celery within {PING_TIMEOUT:g} s."
         yield Finding("celery", PROBLEM, text, "Let workers and this command use the same CELERY_BROKER_URL.")
         return
-    yield Finding("celery", OK, f"{len(answers)} answered the ping: {', '.join(sorted(answers))}.")
+    yield Finding("celery", OK, f"{len(answers)} answered: {', '.join(sorted(answers))}.")
+    yield from _unconsumed({queue["name"] for queues in answers.values() for queue in queues})
+    yield from _others(whose)
+
+
+def _unconsumed(consumed: set[str]) -> Iterator[Finding]:
+    """Yield the queues that nobody consumes: both need somebody."""
+    waiting = {
+        wakeups.QUEUE: "Only bells wake dispatchers; where none is on duty, deliveries wait.",
+        HOUSEKEEPING: "Notices, bulk jobs, retention and the probing of paused webhooks wait.",
+    }
+    for queue, consequence in waiting.items():
+        if queue not in consumed:
+            fix = f"Start a worker that does: {start_command()}"
+            yield Finding("queues", PROBLEM, f"No worker takes from {queue!r}. {consequence}", fix)
+
+
+def _others(whose: Any) -> Iterator[Finding]:
+    """Look whether another installation's workers take tasks from this broker."""
     try:
         ours = control.installation()
     except (DatabaseError, InterfaceError, ImproperlyConfigured):
@@ -100,12 +138,16 @@ def beat() -> Iterator[Finding]:
         return
     ahead = {name: -ago for name, ago in called.items() if ago is not None and ago < -calls.AHEAD}
     late = sorted(name for name, ago in called.items() if ago is None or ago > _every(schedule[name]) + BEAT_LATE)
-    fix = "Run one: celery -A webhooks_project beat. Notices and housekeeping wait for it."
+    app = "webhooks_project" if settings.WEBHOOKS_IS_SERVICE else "<your project>"
+    fix = f"Run one: celery -A {app} beat. Notices and housekeeping wait for it."
     if ahead:
         told = ", ".join(f"{name} by {by.total_seconds():.0f} s" for name, by in sorted(ahead.items()))
         yield Finding("beat", PROBLEM, f"Calls are noted for times ahead of the database's: {told}.", fix)
     elif late:
         yield Finding("beat", PROBLEM, f"It has not called in time: {', '.join(late)}.", fix)
+    elif (unanswered := calls.unanswered(schedule)) >= UNANSWERED:
+        text = f"It calls in time, but no worker has begun with the last {unanswered} calls of an entry."
+        yield Finding("beat", PROBLEM, text, f"Start a worker that takes from {HOUSEKEEPING!r}: {start_command()}")
     else:
         last = min(ago for ago in called.values() if ago is not None)
         yield Finding("beat", OK, f"It calls in time, the last time {last.total_seconds():.0f} s ago.")

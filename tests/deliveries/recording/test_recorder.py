@@ -49,6 +49,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Written:
 
 class _Row:
     public_id = "dlv_lost"
+    named = {"delivery": public_id}
 
 
 class _Sent(int):

@@ -1,0 +1,181 @@
+"""A worker whose consumer hangs is noticed; one that waits for its broker, or is busy, is left alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as project
+from django.db import connection
+
+from deliveries.queueing import broker
+from deliveries.worker import health_files, periodic_tasks, vitals
+from deliveries.worker.vitals import Vitals
+from tests.support.processes import environment, wait_for, worker
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vitals, "ROUND_LATE", 0.2)
+    monkeypatch.setattr(vitals, "UNTAKEN_FOR", 0.2)
+
+
+def consuming(**given: Any) -> Vitals:
+    made = Vitals()
+    made.queues, made.has_room = frozenset({"housekeeping"}), lambda: given.get("room", True)
+    made.come_round()
+    return made
+
+
+def test_a_loop_that_comes_round_is_well_and_one_that_does_not_hangs(soon: None) -> None:
+    made = consuming()
+    assert made.complaint() == ""
+    time.sleep(0.3)
+    assert "its consumer hangs" in made.complaint()
+    made.come_round()
+    assert made.complaint() == ""
+
+
+def test_who_waits_for_the_broker_is_well_for_as_long_as_that_takes(soon: None) -> None:
+    made = consuming()
+    with made.waiting_for_broker():
+        time.sleep(0.3)
+        assert made.complaint() == ""
+    assert made.complaint() == ""
+    time.sleep(0.3)  # connected, and then it hangs before anything is consumed
+    assert "its consumer hangs" in made.complaint()
+
+
+def test_a_consumer_that_is_not_ours_is_never_complained_of(soon: None) -> None:
+    made = Vitals()
+    time.sleep(0.3)
+    assert made.complaint() == ""
+
+
+@pytest.mark.parametrize(
+    ("messages", "room", "takes", "is_ill"),
+    [(1, True, False, True), (0, True, False, False), (1, False, False, False), (1, True, True, False)],
+)
+def test_messages_that_wait_for_a_process_with_places_that_takes_none(
+    soon: None, messages: int, room: bool, takes: bool, is_ill: bool
+) -> None:
+    for _ in range(messages):
+        broker.enqueue(periodic_tasks.purge, [])
+    made = consuming(room=room)
+    for _ in range(4):
+        made.look()
+        time.sleep(0.1)
+        made.come_round()
+        if takes:
+            made.note_taken()
+    assert bool(made.complaint()) == is_ill, made.complaint()
+
+
+def test_other_queues_messages_are_others_affair(soon: None) -> None:
+    broker.enqueue(periodic_tasks.purge, [])
+    made = consuming()
+    made.queues = frozenset({"deliveries"})
+    made.look()
+    time.sleep(0.3)
+    made.come_round()
+    assert made.complaint() == ""
+
+
+# --- health files -------------------------------------------------------------------------------------------------
+
+
+def test_files_tell_of_each_process_of_this_host_and_of_none_that_is_gone(tmp_path: Path) -> None:
+    assert health_files.complaints(tmp_path) is None
+    health_files.write(tmp_path, "")
+    assert health_files.complaints(tmp_path) == []
+    health_files.write(tmp_path, "it hangs")
+    assert health_files.complaints(tmp_path) == [f"worker {os.getpid()}: it hangs"]
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    name = f"worker-{socket.gethostname()}-{gone.pid}.health"
+    (tmp_path / name).write_text(json.dumps({"pid": gone.pid, "complaint": "dead"}))
+    (tmp_path / "worker-elsewhere-1.health").write_text(json.dumps({"pid": 1, "complaint": "elsewhere"}))
+    (tmp_path / f"worker-{socket.gethostname()}-1.health").write_text("{")  # half written by another version
+    assert health_files.complaints(tmp_path) == [f"worker {os.getpid()}: it hangs"]
+    health_files.remove(tmp_path)
+    assert not (tmp_path / name).exists()
+    assert health_files.complaints(tmp_path) is None
+
+
+def test_a_file_that_nobody_writes_any_more_tells_that_its_process_has_stopped(tmp_path: Path) -> None:
+    health_files.write(tmp_path, "")
+    old = time.time() - health_files.STALE_AFTER - 1
+    os.utime(health_files.path_of(tmp_path), (old, old))
+    assert health_files.complaints(tmp_path) == [f"worker {os.getpid()} has said nothing for 31 s"]
+
+
+def test_a_folder_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
+    Vitals().tell(tmp_path / "nowhere")
+
+
+# --- a real worker ------------------------------------------------------------------------------------------------
+
+
+def check(folder: Path) -> tuple[int, str]:
+    variables = environment(WEBHOOKS_STATE_DIR=str(folder))
+    command = [sys.executable, "-m", "webhooks_project.worker_health"]
+    ended = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, check=False)
+    assert not ended.stderr
+    return ended.returncode, ended.stdout
+
+
+def variables(folder: Path) -> dict[str, str]:
+    given = connection.settings_dict
+    url = f"postgres://{given['USER']}:{given['PASSWORD']}@{given['HOST']}:{given['PORT']}/{given['NAME']}"
+    redis_url = project.MERCHANT_WEBHOOKS["REDIS_URL"]
+    return environment(DATABASE_URL=url, REDIS_URL=redis_url, WEBHOOKS_STATE_DIR=str(folder), DEBUG="true")
+
+
+def test_the_health_check_of_a_worker_that_runs_hangs_and_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert check(tmp_path)[0] == 1
+    hangs = (
+        "import sys, time, runpy, django; django.setup()\n"
+        "from deliveries.worker import vitals; vitals.ROUND_LATE = 3.0\n"
+        "from celery.signals import worker_ready\n"
+        "@worker_ready.connect(weak=False)\n"
+        "def later(sender, **_):\n"
+        "    sender.timer.call_after(4.0, time.sleep, (1000,))\n"  # on the loop's own thread, as a call to the broker
+        "sys.argv = ['celery', *sys.argv[1:]]; runpy.run_module('celery', run_name='__main__')\n"
+    )
+    (tmp_path / "hanging.py").write_text(hangs)
+    given = variables(tmp_path) | {"DJANGO_SETTINGS_MODULE": "webhooks_project.settings"}
+    given["PYTHONPATH"] += f"{os.pathsep}{tmp_path}"
+    from tests.support.processes import Process
+
+    options = ["-A", "webhooks_project", "worker", "-P", "threads", "-c", "2", "-Q", "housekeeping", "-n", "hangs@%h"]
+    with Process("-m", "hanging", *options, "--without-gossip", "--without-mingle", variables=given) as child:
+        child.wait_until(lambda: "worker_ready" in child.log)
+        wait_for(lambda: check(tmp_path)[0] == 0, 20, "health", pause=0.3)
+        wait_for(lambda: check(tmp_path)[0] == 1, 30, "the complaint", pause=0.3)
+        assert f"worker {child.pid}: its consumer hangs" in check(tmp_path)[1]
+        assert "worker_takes_no_tasks" in child.log
+        child.kill()
+    assert check(tmp_path)[0] == 1
+
+
+def test_a_worker_that_stands_still_is_noticed_and_one_that_ends_leaves_no_file(tmp_path: Path) -> None:
+    with worker(variables(tmp_path)) as child:
+        wait_for(lambda: check(tmp_path) == (0, ""), 20, "health", pause=0.3)
+        child.signal(signal.SIGSTOP)
+        [path] = tmp_path.glob("worker-*.health")
+        old = time.time() - health_files.STALE_AFTER - 1
+        os.utime(path, (old, old))  # as after that time
+        assert (check(tmp_path)[0], "has said nothing" in check(tmp_path)[1]) == (1, True)
+        child.signal(signal.SIGCONT)
+        wait_for(lambda: check(tmp_path) == (0, ""), 20, "health", pause=0.3)
+    assert not list(tmp_path.glob("worker-*"))
