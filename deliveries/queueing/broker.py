@@ -130,12 +130,13 @@ def queue_lengths() -> dict[str, int] | None:
     """Return queue → messages that no worker has taken, of the queues of ours; None where the broker doesn't tell."""
     lengths = {}
     try:
-        with producers[_connection()].acquire(block=True, timeout=TIMEOUT) as producer:
-            channel = producer.channel
+        with lent_producer() as producer:
+            channel: Any = producer.channel
             for name in (settings.WEBHOOKS_DELIVERIES_QUEUE, HOUSEKEEPING):
-                exists = not hasattr(channel, "_has_queue") or channel._has_queue(name)
-                found = channel.queue_declare(queue=name, passive=True) if exists else None
-                lengths[name] = found.message_count if found else 0
+                if not hasattr(channel, "_has_queue"):
+                    lengths[name] = current_app.amqp.queues[name](channel).queue_declare().message_count
+                else:  # Redis' transport
+                    lengths[name] = int(channel._size(name))
     except BrokerError:
         return None
     return lengths
