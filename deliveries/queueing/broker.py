@@ -134,7 +134,8 @@ def queue_lengths() -> dict[str, int] | None:
             channel: Any = producer.channel
             for name in (settings.WEBHOOKS_DELIVERIES_QUEUE, HOUSEKEEPING):
                 if not hasattr(channel, "_has_queue"):
-                    lengths[name] = current_app.amqp.queues[name](channel).queue_declare().message_count
+                    declared: Any = current_app.amqp.queues[name](channel).queue_declare()
+                    lengths[name] = declared.message_count
                 else:  # Redis' transport
                     lengths[name] = int(channel._size(name))
     except BrokerError:
