@@ -5,8 +5,8 @@ It takes what the publisher's thread puts off. While it works others gather, so 
 
 from __future__ import annotations
 
-import queue
 import threading
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -20,40 +20,60 @@ log = get_logger(__name__)
 
 DECIDED_TOGETHER: Final = 50
 """Requests stored in one transaction at most: its locks on counters and groups are held for all of them."""
+DECIDED_OF_ONE: Final = 10
+"""Requests of one merchant among them: others wait for no more than these, however many it sends."""
 DECIDED_BYTES: Final = 512 * 1024
 """Bytes of bodies stored in one transaction, unless one alone has more."""
 
 
 class DecidingThread:
-    """Stores requests in a transaction. `deliver` takes their outcomes, on this thread."""
+    """Stores requests in a transaction, the merchants in turn. `deliver` takes their outcomes, on this thread."""
 
     def __init__(self, deliver: Callable[[Outcomes], None]) -> None:
         self._deliver = deliver
-        self._waiting: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._arrived = threading.Condition()
+        self._waiting: OrderedDict[int, deque[Job]] = OrderedDict()  # merchant's key → its requests
+        self._ends = False
         self._thread = threading.Thread(target=self._work, name="deciding", daemon=True)
         self._thread.start()
 
     def offer(self, jobs: Sequence[Job]) -> None:
         """Take requests that were counted and checked. On any thread."""
-        for job in jobs:
-            self._waiting.put(job)
+        if not jobs:
+            return
+        with self._arrived:
+            for job in jobs:
+                self._waiting.setdefault(job.checked.merchant_id, deque()).append(job)
+            self._arrived.notify()
 
     def stop(self, patience: float) -> None:
         """End the thread once nothing waits; wait for that, `patience` seconds at most."""
-        self._waiting.put(None)
+        with self._arrived:
+            self._ends = True
+            self._arrived.notify()
         self._thread.join(patience)
 
     def _work(self) -> None:
-        while (job := self._waiting.get()) is not None:
-            chunk, size = [job], len(job.request.body)
-            while len(chunk) < DECIDED_TOGETHER and size < DECIDED_BYTES and not self._waiting.empty():
-                if (job := self._waiting.get()) is None:
-                    self._waiting.put(None)  # for the next turn
-                    break
-                chunk.append(job)
-                size += len(job.request.body)
+        while chunk := self._take():
             self._deliver(_decided(chunk))
         engine_session.close()
+
+    def _take(self) -> list[Job]:
+        """Wait for requests and return those to be stored next; none at the end."""
+        chunk: list[Job] = []
+        size = 0
+        with self._arrived:
+            while not self._waiting and not self._ends:
+                self._arrived.wait()
+            for merchant_id in list(self._waiting):
+                jobs = self._waiting.pop(merchant_id)
+                for _ in range(min(DECIDED_OF_ONE, len(jobs))):
+                    if len(chunk) < DECIDED_TOGETHER and (size < DECIDED_BYTES or not chunk):
+                        size += len(jobs[0].request.body)
+                        chunk.append(jobs.popleft())
+                if jobs:
+                    self._waiting[merchant_id] = jobs  # behind the others
+        return chunk
 
 
 def _decided(chunk: Sequence[Job]) -> Outcomes:

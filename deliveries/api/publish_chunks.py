@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from django.db import IntegrityError
 
@@ -14,7 +15,7 @@ from deliveries.api.publish_requests import Answer, Headers, Request
 from deliveries.db.outages import is_outage
 from deliveries.publishing import chunks
 from deliveries.publishing.chunks import Keep, Uncertain
-from deliveries.publishing.readings import PutOff, is_costly, is_decided
+from deliveries.publishing.readings import DEAR_SECONDS, PutOff, is_costly, is_decided, note_dear
 from deliveries.publishing.service import Checked, IdTaken, Published
 from deliveries.sending import tracing
 from subscriptions import limits
@@ -26,6 +27,9 @@ from subscriptions.limits import Caller, Quota
 from subscriptions.logs import get_logger
 
 log = get_logger(__name__)
+
+DEAR_EACH_MORE: Final = 0.0001
+"""Seconds of the thread's processor that reading each further event of a batch may take, beside DEAR_SECONDS."""
 
 Outcomes = list[tuple[Request, Answer | None]]
 """Requests with their answers; None leaves one to its view."""
@@ -96,7 +100,7 @@ class Chunks:
         credential = None if site_headers is None else self._keys.credential(token)
         if credential and is_costly(credential.merchant.pk):
             return None  # its view is where nobody waits behind it
-        checked = credential and publish_requests.events_of(request, credential)
+        checked = credential and _checked(request, credential)
         return Job(request, token, site_headers or [], credential, checked) if credential and checked else None
 
     def _count(self, jobs: Sequence[Job]) -> bool:
@@ -113,6 +117,20 @@ class Chunks:
             job.quota = next(left[job.credential.identity]) if job.credential.identity in left else None
             job.request.quota = job.quota  # should it be left to its view after all
         return self._keys.is_outdated(version)
+
+
+def _checked(request: Request, credential: Credential) -> Checked | None:
+    """Return a request's events. What it takes to read them counts against the merchant, as its filters do."""
+    checked = None
+    began = time.thread_time()
+    try:
+        checked = publish_requests.events_of(request, credential)
+        return checked
+    finally:
+        took = time.thread_time() - began
+        more = len(checked.rows) - 1 if checked else 0
+        if took > DEAR_SECONDS + more * DEAR_EACH_MORE:
+            note_dear(credential.merchant.pk, took)
 
 
 def _without_replays(jobs: list[Job], outcomes: Outcomes) -> list[Job]:

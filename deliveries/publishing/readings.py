@@ -19,6 +19,10 @@ DEAR_SECONDS: Final = 0.001
 """What the filters and fields of one event may take there without being added up."""
 DEAR_SUM: Final = 0.03
 """Seconds within COSTLY_FOR that dearer events may take there; a merchant that needs more is costly."""
+DEAR_DECISIONS: Final = 10
+"""Webhooks whose filter, fields or order one event may need without being added up."""
+DECISION_SECONDS: Final = 0.0001
+"""What each decision of an event that needs more of them counts there: planning and storing the delivery."""
 COSTLY_FANOUT: Final = 200
 """Webhooks that get one event: a merchant with more is costly."""
 COSTLY_FOR: Final = 60.0
@@ -69,11 +73,13 @@ def is_decided(merchant_id: int, event_type: str) -> bool:
     return _decided.get((merchant_id, event_type), 0.0) > time.monotonic()
 
 
-def note_decided(merchant_id: int, event_type: str) -> None:
-    """Remember that such events need Python."""
+def note_decided(merchant_id: int, event_type: str, decisions: int = 1) -> None:
+    """Remember that such events need Python; many decisions about one event count as its merchant's dear ones."""
     if len(_decided) >= _REMEMBERED_MAX:
         _decided.clear()
     _decided[merchant_id, event_type] = time.monotonic() + DECIDED_FOR
+    if decisions > DEAR_DECISIONS:
+        note_dear(merchant_id, decisions * DECISION_SECONDS)
 
 
 class Readings:

@@ -182,7 +182,7 @@ def _store(
         request, nth, row = asked[answer.position]
         results = stored[request]
         if answer.others:
-            note_decided(row.merchant_id, row.type)
+            note_decided(row.merchant_id, row.type, len(answer.others))
         if answer.id is None and answer.others:
             put_off.append((row, answer.others))
         if answer.id is None or results is None:

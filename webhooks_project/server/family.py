@@ -55,14 +55,20 @@ class Family:
 
     # --- for the parent ----------------------------------------------------------------------------------------------
 
-    def fill(self, counts: Mapping[str, int], be: Be) -> None:
-        """Start as many of each kind as are missing."""
+    def fill(self, counts: Mapping[str, int], be: Be, is_stopping: Callable[[], bool]) -> None:
+        """Start as many of each kind as are missing, until told to stop.
+
+        A signal waits until the child is among the children, and a child until it has its own way with signals: whoever
+        is told to end is.
+        """
         for kind, count in counts.items():
-            while list(self.children.values()).count(kind) < count:
+            while not is_stopping() and list(self.children.values()).count(kind) < count:
+                signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
                 pid = os.fork()
                 if pid == 0:
                     self._be(kind, be)
                 self.children[pid] = kind
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     def is_ready(self, seconds: float) -> bool:
         """Wait until all children serve; False where one died before, or not all do within so many seconds."""
@@ -136,6 +142,7 @@ class Family:
             for number in SIGNALS:
                 signal.signal(number, signal.SIG_DFL)
             signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the parent's alone
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             self.lifeline = self.pipes[kind][0]
             self.let_go(WEB, *([PAGES] if kind == PAGES else []))
             be(kind, self)

@@ -57,6 +57,7 @@ class Parent:
         self._family = Family.found()
         self._is_stopping = self._is_waiting = self._is_told_to_reload = False
         self._began = time.monotonic()
+        self._has_terminal = os.isatty(0)  # asked now: one that was closed is none any more
 
     def run(self) -> int:
         """Serve until told to stop. Returns the exit code: not 0 where children died as they started."""
@@ -79,8 +80,7 @@ class Parent:
         return code
 
     def _fill(self) -> None:
-        if not self._is_stopping:
-            self._family.fill(self._counts, self._be_a_child)
+        self._family.fill(self._counts, self._be_a_child, lambda: self._is_stopping)
 
     def _be_a_child(self, kind: str, family: Family) -> None:
         if self._former is not None:
@@ -108,6 +108,8 @@ class Parent:
             self._family.let_go(PAGES)
             return code
         time.sleep(RESTART_PAUSE)
+        if self._is_stopping:  # told meanwhile; perhaps no web process is left whose end would say so
+            self._family.let_go(PAGES)
         self._fill()
         return 0
 
@@ -120,8 +122,8 @@ class Parent:
     # --- reloading ---------------------------------------------------------------------------------------------------
 
     def _note_reload(self, number: int, frame: object) -> None:
-        if os.isatty(0):
-            self._stop(number, frame)  # its terminal was closed
+        if self._has_terminal:
+            self._stop(number, frame)  # which was closed
             return
         self._is_told_to_reload = True
         if self._is_waiting:

@@ -102,7 +102,7 @@ async def _serve(listener: socket.socket, grace: float, family: Family | None, p
     loop = asyncio.get_running_loop()
     for number in SIGNALS:
         loop.add_signal_handler(number, stop.set)
-    if family is None:
+    if family is None and not os.isatty(0):  # else its terminal's end is its own
         loop.add_signal_handler(signal.SIGHUP, log.warning, "reload_refused")
     server = Server(listener, configured(), _files() - SPARE_FILES, relay=Relay(pages) if pages else None)
     publishing.register(server)

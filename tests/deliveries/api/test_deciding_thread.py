@@ -46,8 +46,11 @@ SENT: dict[str, tuple[str, Any, dict[str, str]]] = {
 def nothing_is_remembered() -> Iterator[None]:
     readings._decided.clear()
     readings._costly.clear()
+    readings._dear.clear()
     yield
     readings._decided.clear()
+    readings._costly.clear()
+    readings._dear.clear()
 
 
 @pytest.fixture
@@ -132,23 +135,96 @@ def test_what_is_learned_meanwhile_neither_loses_a_request_nor_stores_it_twice(
         assert Event.objects.count() == number
 
 
-@pytest.mark.parametrize("size", [1_000, 300_000])
-def test_large_requests_are_decided_a_few_at_a_time(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    chunks: list[int] = []
-    blocked = threading.Event()
+class Chunks:
+    """What a thread stores at a time, with nothing behind it; it begins once all has been offered."""
 
-    def decide(jobs: Any) -> list[Any]:
-        blocked.wait(10)
-        chunks.append(len(jobs))
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.stored: list[list[tuple[int, int]]] = []
+        self._begin = threading.Event()
+        monkeypatch.setattr(publish_chunks, "decide", self._decide)
+
+    def _decide(self, jobs: Any) -> list[Any]:
+        assert self._begin.wait(10)
+        self.stored.append([(job.checked.merchant_id, job.number) for job in jobs])
         return []
 
-    monkeypatch.setattr(publish_chunks, "decide", decide)
-    thread = DecidingThread(lambda _outcomes: None)
-    thread.offer([SimpleNamespace(request=SimpleNamespace(body=b"x" * size)) for _ in range(100)])  # type: ignore[misc]
-    blocked.set()
-    thread.stop(10)
-    assert sum(chunks) == 100
-    assert max(chunks) <= (50 if size == 1_000 else 2)
+    def of(self, jobs: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+        """Return the chunks of requests given as merchant and size; a request's number is its place."""
+        thread = DecidingThread(lambda _outcomes: None)
+        thread.offer(
+            [
+                SimpleNamespace(
+                    request=SimpleNamespace(body=b"x" * size),
+                    checked=SimpleNamespace(merchant_id=merchant),
+                    number=place,
+                )  # type: ignore[misc]
+                for place, (merchant, size) in enumerate(jobs)
+            ]
+        )
+        self._begin.set()
+        thread.stop(10)
+        return self.stored
+
+
+@pytest.mark.parametrize(("size", "most"), [(1_000, 50), (60_000, 9), (300_000, 2), (900_000, 1)])
+def test_large_requests_are_decided_a_few_at_a_time(size: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    chunks = Chunks(monkeypatch).of([(number % 20, size) for number in range(100)])
+    assert sum(map(len, chunks)) == 100
+    assert max(map(len, chunks)) == most
+
+
+@pytest.mark.parametrize("others", [1, 3, 10])
+def test_merchants_take_turns_however_many_requests_one_of_them_sends(
+    others: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = [(0, 100)] * 300 + [(merchant, 100) for merchant in range(1, others + 1)]
+    chunks = Chunks(monkeypatch).of(sent)
+    # The first may have been taken before the others came.
+    assert {merchant for chunk in chunks[:2] for merchant, _place in chunk} == set(range(others + 1))
+    assert all(sum(merchant == 0 for merchant, _ in chunk) <= 10 for chunk in chunks)
+    in_order = [place for chunk in chunks for merchant, place in chunk if merchant == 0]
+    assert in_order == sorted(in_order) == list(range(300))
+
+
+NUMBERS = {"data": {str(number * 7919 % 1000003): 1 for number in range(5000)}, "event": "order.created"}
+NESTED = {
+    "data": {"lines": [{"n": number / 7, "tags": ["a", "b"]} for number in range(3000)]},
+    "event": "order.created",
+}
+
+
+@pytest.mark.parametrize("body", [NUMBERS, NESTED, {**NUMBERS, "event": "nope"}], ids=["members", "nested", "refused"])
+@pytest.mark.parametrize("path", [PATH, BATCH])
+def test_who_sends_what_takes_long_to_read_is_left_to_its_view(
+    quick: PublishingWeb, deciding: NewMerchant, path: str, body: dict[str, Any]
+) -> None:
+    as_deciding = {"Authorization": f"Bearer {deciding.api_key}"}
+    for _ in range(60):
+        quick.post(body if path == PATH else {"events": [body]}, path, **as_deciding)
+        if readings.is_costly(deciding.merchant.pk):
+            break
+    assert readings.is_costly(deciding.merchant.pk)
+    assert not readings.is_costly(quick.shop.merchant.pk)
+    quick.views.clear()
+    assert quick.post(ORDER, **as_deciding)[0] == 201
+    assert quick.views == [PATH]
+    assert quick.post(ORDER)[0] == 201
+    assert quick.views == [PATH]
+
+
+@pytest.mark.parametrize("size", [1, 100, 300])
+def test_who_sends_usual_events_stays_whatever_their_number(quick: PublishingWeb, size: int) -> None:
+    for _ in range(40):
+        assert quick.post({"events": [ORDER] * size}, BATCH)[0] == 201
+    assert not readings.is_costly(quick.shop.merchant.pk)
+
+
+def test_many_decisions_about_one_event_count_against_its_merchant() -> None:
+    for _ in range(20):
+        readings.note_decided(7, "order.created", 10)
+        readings.note_decided(8, "order.created", 40)
+    assert not readings.is_costly(7)
+    assert readings.is_costly(8)
 
 
 def test_a_merchant_without_rules_is_asked_first_again_a_minute_later(monkeypatch: pytest.MonkeyPatch) -> None:
