@@ -7,7 +7,6 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView
 
 from subscriptions.sign_in import change_password, sign_in
 from webhooks_project import failures
@@ -15,6 +14,7 @@ from webhooks_project.account.forgotten import ChooseAnother, forgotten
 from webhooks_project.account.own_account import own_account, recovery_codes
 from webhooks_project.account.second_step import second_step
 from webhooks_project.outside.guide import guide
+from webhooks_project.outside.openapi import OpenApi
 from webhooks_project.outside.reference import reference
 from webhooks_project.outside.status import status
 from webhooks_project.settings.example_shop import SHOP
@@ -45,7 +45,7 @@ urlpatterns = [
     path("admin/account/recovery-codes/", admin.site.admin_view(recovery_codes), name="recovery_codes"),
     *examples(),  # before the site, which answers everything else below admin/
     path("admin/", admin.site.urls),
-    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/schema/", OpenApi.as_view(), name="schema"),
     path("api/docs/", reference, name="docs"),
     path("api/redoc/", RedirectView.as_view(pattern_name="docs", permanent=True)),  # as it was called before
     path("guide/", guide, name="guide"),

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import reverse
 
 POLICY: Final = "; ".join(
@@ -33,7 +33,16 @@ def links() -> list[tuple[str, str]]:
 
 def page(request: HttpRequest, template: str, content: Mapping[str, Any], status: int = 200) -> HttpResponse:
     """Return a page with its headers."""
-    response = render(request, f"outside/{template}.html", {**content, "links": links()}, status=status)
+    return framed(HttpResponse(html(request.path, template, content), status=status))
+
+
+def html(path: str, template: str, content: Mapping[str, Any]) -> str:
+    """Return a page's text, the same for everybody who reads it at `path`."""
+    return render_to_string(f"outside/{template}.html", {**content, "links": links(), "path": path})
+
+
+def framed(response: HttpResponse) -> HttpResponse:
+    """Add the headers of these pages to an answer."""
     response.headers["Content-Security-Policy"] = POLICY
     response.headers["Referrer-Policy"] = "same-origin"
     return response

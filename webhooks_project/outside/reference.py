@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_safe
-from drf_spectacular.generators import SchemaGenerator
 
 from subscriptions.conf import settings
-from webhooks_project.outside.pages import page
+from webhooks_project.outside.kept import Kept, answer, kept, once
+from webhooks_project.outside.openapi import document
+from webhooks_project.outside.pages import framed, html
 
 _OBJECTS: Final = "#/components/schemas/"
 _BOUNDS: Final = (
@@ -73,21 +74,25 @@ class Operation:
 @require_safe
 def reference(request: HttpRequest) -> HttpResponse:
     """Return the page. Anybody may read it, as the document it is made from."""
-    return page(request, "reference", _content())
+    return framed(answer(request, _page(), "text/html; charset=utf-8"))
 
 
-@lru_cache(maxsize=1)  # the document takes a second to make, and doesn't change while the process runs
+@once
+def _page() -> Kept:
+    return kept(html(reverse("docs"), "reference", _content()).encode())
+
+
 def _content() -> dict[str, Any]:
-    document = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    whole = document()
     groups: dict[str, list[Operation]] = {}
-    for path, methods in document["paths"].items():
+    for path, methods in whole["paths"].items():
         for method, operation in methods.items():
             groups.setdefault(operation["tags"][0], []).append(_operation(path, method, operation))
-    schemas = document["components"]["schemas"]
+    schemas = whole["components"]["schemas"]
     objects = [(name, _marked(shape.get("description", "")), _members(shape)) for name, shape in schemas.items()]
     return {
-        "title": document["info"]["title"],
-        "about": document["info"]["description"],
+        "title": whole["info"]["title"],
+        "about": whole["info"]["description"],
         "groups": [(name.replace("-", " ").capitalize(), name, found) for name, found in sorted(groups.items())],
         "objects": sorted((name, about, members) for name, about, members in objects if members),
         "base": settings.WEBHOOKS_BASE_URL.rstrip("/"),
