@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
+from kombu.transport import TRANSPORT_ALIASES
+
 from subscriptions import redis_clients, server_urls
 from subscriptions.server_urls import RedisServer
 
@@ -68,6 +70,7 @@ def _amqp(url: str) -> CeleryBroker:
     server = server_urls.amqp_server(url)
     tls: dict[str, Any] | None = None
     if server.tls:
+        TRANSPORT_ALIASES["amqps"] = "webhooks_project.amqps:Transport"
         verified = server.tls["ssl_check_hostname"]
         tls = {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": None} if verified else {"cert_reqs": ssl.CERT_NONE}
         names = {"ssl_ca_certs": "ca_certs", "ssl_certfile": "certfile", "ssl_keyfile": "keyfile"}

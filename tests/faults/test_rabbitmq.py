@@ -8,15 +8,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from kombu import Connection
 
 from deliveries.models import Attempt
 from tests.faults.stage import Stage, came, doubled
+from tests.support.authority import Authority
 from tests.support.processes import ROOT, halted, wait_for
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.receiver import TestReceiver
+from tests.support.tls_proxy import TlsProxy
+from webhooks_project import brokers
 
 pytestmark = pytest.mark.faults
 
@@ -87,9 +92,48 @@ def test_a_rabbitmq_that_keeps_silent_holds_nobody_up_and_is_taken_up_again(stag
 
 
 def test_queues_of_another_kind_are_named_by_the_doctor(stage: Stage, rabbitmq: RabbitMQ):
-    from kombu import Connection, Queue
+    from kombu import Queue
 
     with Connection(rabbitmq.url) as connection:
         Queue("made-before", durable=True, channel=connection.default_channel).declare()
     found = doctor(stage, WEBHOOKS_HOUSEKEEPING_QUEUE="made-before")["broker"]
     assert (found["status"], "x-queue-type" in found["text"]) == ("problem", True), found
+
+
+def connected(connection: Connection) -> list[str]:
+    """Connect to the node that is next, or to the others; return what those said that were asked in vain."""
+    errors: list[str] = []
+    connection.ensure_connection(errback=lambda error, _: errors.append(str(error)), max_retries=1, interval_start=0)
+    return errors
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_over_tls_each_node_has_to_prove_its_own_name(node: RabbitMQ, tmp_path: Path, first: int):
+    authority = Authority(tmp_path)
+    here, there = names = ["127.0.0.1", "127.0.0.2"]
+    with (
+        TlsProxy(node.port, authority.server(here), here) as one,
+        TlsProxy(node.port, authority.server(there), there) as other,
+        TlsProxy(node.port, authority.server(here), there) as impostor,
+    ):
+        query = f"?ssl_ca_certs={authority.ca_file}"
+        urls = [f"amqps://guest:guest@{name}:{proxy.port}//{query}" for name, proxy in ((here, one), (there, other))]
+        broker = brokers.in_celerys_words(";".join((urls[first], urls[1 - first])))
+        connection = Connection(broker.url, ssl=broker.tls, transport_options=broker.options)
+        seen = []
+        for _ in range(3):
+            for _ in names:
+                assert connected(connection) == []
+                seen.append(connection.hostname)
+                later = connection.clone()
+                connection.maybe_switch_next()
+            connection.release()
+            connection = later
+        assert set(seen) == set(names)
+
+        broker = brokers.in_celerys_words(f"{urls[0]};amqps://guest:guest@{there}:{impostor.port}//{query}")
+        with Connection(broker.url, ssl=broker.tls, transport_options=broker.options) as connection:
+            assert connected(connection) == []
+            connection.maybe_switch_next()
+            [error] = connected(connection)
+            assert "certificate is not valid for '127.0.0.2'" in error

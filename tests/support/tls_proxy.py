@@ -13,9 +13,9 @@ from typing import Self
 class TlsProxy:
     """Takes TLS at `port`, with the certificate of `context`, and forwards to `target`; a thread a connection."""
 
-    def __init__(self, target: int, context: ssl.SSLContext) -> None:
+    def __init__(self, target: int, context: ssl.SSLContext, host: str = "127.0.0.1") -> None:
         self._target, self._context = target, context
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server((host, 0))
         self._ends = threading.Event()
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
 
