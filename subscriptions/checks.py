@@ -143,3 +143,13 @@ def nothing_is_left_from_development(**_kwargs: Any) -> list[CheckMessage]:
         hint = "Set EMAIL_BACKEND=django.core.mail.backends.smtp.EmailBackend, and EMAIL_HOST."
         found.append(Error(text, hint=hint, id="webhooks_subscriptions.E003"))
     return found
+
+
+@register(deploy=True)
+def metrics_have_a_token(**_kwargs: Any) -> list[CheckMessage]:
+    """Find a service whose numbers anybody may read; a project without `/metrics` has no such setting."""
+    if settings.DEBUG or getattr(settings, "METRICS_TOKEN", None) != "":
+        return []
+    text = "METRICS_TOKEN is empty: whoever reaches /metrics reads how much is published, fails and waits."
+    hint = "Set METRICS_TOKEN (openssl rand -hex 24), give it to Prometheus, and let the proxy refuse /metrics."
+    return [Warning(text, hint=hint, id="webhooks_subscriptions.W002")]
