@@ -84,7 +84,7 @@ def _told(event: Any, hint: dict[str, Any]) -> Any:
         event.setdefault("contexts", {})["fact"] = {name: str(value)[:200] for name, value in values.items()}
         if fact.get("exc_info") and "exception" not in event:
             event |= _exception(fact["exc_info"])
-    return event
+    return logs.without_tokens(event)  # addresses stand in messages and exceptions, too
 
 
 def _exception(given: Any) -> Any:

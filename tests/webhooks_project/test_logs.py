@@ -74,15 +74,34 @@ def test_an_exception_with_its_trace_is_one_line(written: StringIO) -> None:
     assert "Traceback" in one_line(written)
 
 
-@pytest.mark.parametrize("path", ["/portal/Zk8x2Pq-T7_v/", "/invitations/Zk8x2Pq-T7_v/", "/hooks/portal/Zk8x2Pq-T7_v"])
-def test_no_line_holds_what_lets_somebody_in(path: str, written: StringIO) -> None:
+PATHS = ["/portal/{}/", "/invitations/{}/", "/hooks/portal/{}", "/admin/password_reset/NQ/{}/"]
+TOKENS = ["Zk8x2Pq-T7_v", "d0tq4n-0a1b2c3d4e5f60718293a4b5c6d7e8f9"]
+
+
+@pytest.mark.parametrize("token", TOKENS)
+@pytest.mark.parametrize("form", PATHS)
+def test_no_line_holds_what_lets_somebody_in(form: str, token: str, written: StringIO) -> None:
+    path = form.format(token)
     logging.getLogger(NAME).warning("Not Found: %s", path)  # as Django does
     logging.getLogger(NAME).warning("Forbidden (%s): %s", "CSRF cookie not set.", f"{path}?next=x")
     structlog.get_logger(NAME).info("request", method="POST", path=path, status=403)
+    structlog.get_logger(NAME).info(
+        "told", error=f"GET https://hooks.example.com{path} broke off", seen=[{"url": path}]
+    )
+    try:
+        raise ValueError({"path": path})
+    except ValueError:
+        logging.getLogger(NAME).exception("it failed")
     text = written.getvalue()
-    assert len(text.splitlines()) == 3
-    assert "Zk8x2Pq" not in text
-    assert "portal/" in text or "invitations/" in text
+    assert len(text.splitlines()) == 5
+    assert token not in text
+    assert text.count(form.partition("{}")[0]) >= 6
+
+
+@pytest.mark.parametrize("form", PATHS)
+def test_of_an_address_only_the_token_is_left_out(form: str) -> None:
+    text = f"https://hooks.example.com{form.format(TOKENS[0])}?next=/admin/ of /admin/password_reset/ and /portal/"
+    assert logs.without_tokens(text) == text.replace(TOKENS[0], "…")
 
 
 def test_what_nobody_caught_and_warnings_are_lines_of_the_log() -> None:

@@ -95,6 +95,48 @@ def test_what_a_request_held_is_not_told() -> None:
     assert telemetry._told({"request": kept | more}, {})["request"] == kept
 
 
+@pytest.mark.parametrize("path", ["/portal/{}/", "/invitations/{}/", "/admin/password_reset/NQ/{}/"])
+def test_what_lets_somebody_in_is_not_told(path: str) -> None:
+    token = "Zk8x2Pq-T7_v"
+    named = path.format(token)
+    event = {
+        "request": {"method": "GET", "url": f"https://hooks.example.com{named}"},
+        "logentry": {"message": "%s: %s", "params": ("Internal Server Error", named)},
+        "transaction": named,
+        "exception": {"values": [{"type": "ValueError", "value": f"at {named}"}]},
+        "extra": {"path": named, "status": 500},
+    }
+    record = type("Record", (), {"msg": {"event": f"failed {named}", "path": named}})
+    for hint in ({}, {"log_record": record}):
+        told = telemetry._told(dict(event), hint)
+        assert token not in json.dumps(told)
+        assert told["request"]["url"] == f"https://hooks.example.com{path.format('…')}"
+        assert told["extra"]["status"] == 500
+
+
+def test_an_error_of_a_page_is_reported_without_the_token_of_its_address(collector: Any) -> None:
+    pytest.importorskip("sentry_sdk")
+    address, taken = collector
+    code = SET_UP + (
+        "from wsgiref.util import setup_testing_defaults\n"
+        "from subscriptions import services\n"
+        "def fail(token): raise ValueError(f'no {token[:0]}link')\n"
+        "services.find_portal_link = fail\n"
+        "from django.conf import settings\n"
+        "settings.ALLOWED_HOSTS = ['*']\n"
+        "asked = {'PATH_INFO': '/portal/Zk8x2Pq-T7_v/', 'HTTP_HOST': 'hooks.example.com'}\n"
+        "setup_testing_defaults(asked)\n"
+        "from webhooks_project.wsgi import application\n"
+        "list(application(asked, lambda status, headers: print(status)))\n"
+        "telemetry.flush()\n"
+    )
+    assert run(code, SENTRY_DSN=f"http://key@{address}/1") == "500 Internal Server Error\n"
+    sent = b"".join(body for _path, body in taken).decode()
+    assert "ValueError" in sent
+    assert "hooks.example.com/portal/" in sent
+    assert "Zk8x2Pq" not in sent
+
+
 def test_spans_go_to_the_collector(collector: Any) -> None:
     pytest.importorskip("opentelemetry.sdk")
     address, taken = collector

@@ -13,16 +13,23 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-_TOKEN: Final = re.compile(r"(/(?:portal|invitations)/)[^/\s?#\"']+")
-"""What lets somebody in stands in these addresses: whoever reads logs must not come in by it."""
+_TOKEN: Final = re.compile(r"(/(?:portal|invitations|password_reset/[^/\s?#\"'\\]+)/)[^/\s?#\"'\\]+")
+"""What lets somebody in stands in these addresses: whoever reads logs, or Sentry, must not come in by it."""
 
 
-def _without_tokens(_logger: Any, _method: str, fields: Any) -> Any:
-    """Leave out of a record the tokens of addresses that it names."""
-    for name in ("event", "path"):
-        if isinstance(fields.get(name), str):
-            fields[name] = _TOKEN.sub(r"\1…", fields[name])
-    return fields
+def without_tokens(value: Any) -> Any:
+    """Return text, or a structure of it, without the tokens of addresses that it names."""
+    if isinstance(value, str):
+        return _TOKEN.sub(r"\1…", value) if "/" in value else value
+    if isinstance(value, dict):
+        return {name: without_tokens(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_tokens(each) for each in value]
+    return value
+
+
+def _hide_tokens(_logger: Any, _method: str, fields: Any) -> Any:
+    return without_tokens(fields)
 
 
 _SHARED: list[Any] = [
@@ -31,7 +38,6 @@ _SHARED: list[Any] = [
     structlog.stdlib.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.StackInfoRenderer(),
-    _without_tokens,
 ]
 
 
@@ -62,6 +68,7 @@ def config(*, level: str, as_json: bool) -> dict[str, Any]:
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                     structlog.processors.format_exc_info,
+                    _hide_tokens,  # also those that an exception's text names
                     renderer,
                 ],
                 "foreign_pre_chain": _SHARED,
