@@ -84,7 +84,9 @@ class CursorChangeList(ChangeList):
         Fewer rows, or none, may come back though it goes on: then SCAN_MAX rows were read, and no more of them match.
         A replica is read where there is one. `seconds`: what a statement may take, where a page's have less.
         """
-        return replica.read(lambda alias: self._walk(alias, start, descending=descending, size=size), seconds)
+        rows, goes_on = replica.read(lambda alias: self._walk(alias, start, descending=descending, size=size), seconds)
+        replica.settle(rows)
+        return rows, goes_on
 
     def _walk(self, alias: str, start: int | None, *, descending: bool, size: int) -> tuple[list[Any], int | None]:
         order = self._order(descending=descending)

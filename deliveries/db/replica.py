@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Final, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connections
+from django.db.models import Model
 
 from deliveries.db.outages import is_outage, sqlstate
 from deliveries.db.sessions import patient
@@ -44,6 +45,7 @@ class _Known:
 
     looked_at = float("-inf")
     rests_until = float("-inf")
+    is_away = False
 
 
 _known = _Known()
@@ -83,24 +85,38 @@ def _borrowed(alias: str) -> Iterator[None]:
 
 def _will_do(alias: str) -> bool:
     """Tell whether the replica is near enough; it is asked once a second at most. Raises DatabaseError."""
-    now = time.monotonic()
-    if now < _known.rests_until:
-        return False
-    if now < _known.looked_at + LOOK_SECONDS:
-        return True
+    with _lock:
+        now = time.monotonic()
+        if now < _known.rests_until:
+            return False
+        if now < _known.looked_at + LOOK_SECONDS:
+            return True
+        _known.rests_until = now + REST_SECONDS  # one that vanished takes seconds to fail: nobody else waits for it
     with connections[alias].cursor() as cursor:
         cursor.execute(_LAG)
         [lag] = cursor.fetchone()
     if lag is None or lag > LAG_SECONDS:
         _rest("nothing comes from the primary" if lag is None else f"it is {lag:.0f} s behind")
         return False
-    _known.looked_at = now
+    with _lock:
+        _known.looked_at, _known.rests_until, _known.is_away = now, float("-inf"), False
     return True
 
 
 def _rest(reason: str) -> None:
     with _lock:
-        was_at_rest = time.monotonic() < _known.rests_until
+        was_away, _known.is_away = _known.is_away, True
         _known.rests_until = time.monotonic() + REST_SECONDS
-    if not was_at_rest:
+    if not was_away:
         log.warning("replica_left_alone", reason=reason[:200])
+
+
+def settle(rows: Iterable[Model]) -> None:
+    """Let what is read by these rows later, their relations and what they left out, come from the database itself.
+
+    Django asks the database that a row came from, and the replica may have failed since.
+    """
+    for row in rows:
+        if row._state.db != DEFAULT_DB_ALIAS:
+            row._state.db = DEFAULT_DB_ALIAS
+            settle(related for related in row._state.fields_cache.values() if related is not None)

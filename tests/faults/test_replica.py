@@ -7,13 +7,21 @@ import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from http.cookies import SimpleCookie
+from typing import Any
 from urllib.parse import urlencode
 
 import psycopg
 import pytest
+from django.conf import settings as project
+from django.contrib.auth import get_user_model
+from django.db import connections
+from django.test import Client, override_settings
 
 from deliveries.db import replica
+from deliveries.models import Delivery
 from tests.faults.stage import Stage
+from tests.flows import ground
+from tests.support.desk import make_dead
 from tests.support.factories import make_member
 from tests.support.processes import Web, wait_for
 from tests.support.receiver import TestReceiver
@@ -106,3 +114,50 @@ def _reads(standby: Standby, person: Person) -> bool:
             " AND pid <> pg_backend_pid() AND state_change > clock_timestamp() - interval '5 s'"
         ).fetchall()
     return count > 0
+
+
+@pytest.fixture
+def replica_here(standby: Standby, monkeypatch: pytest.MonkeyPatch) -> Iterator[Standby]:
+    """The standby as this process' replica."""
+    monkeypatch.setattr(replica, "_known", replica._Known())
+    monkeypatch.setitem(connections.settings, "replica", ground.postgres(standby.url))
+    with override_settings(MERCHANT_WEBHOOKS=project.MERCHANT_WEBHOOKS | {"REPLICA": "replica"}):
+        yield standby
+    connections["replica"].close()
+    del connections["replica"]
+
+
+@pytest.mark.parametrize("path", ["delivery/", "deadletter/", "event/"])
+def test_a_list_is_shown_though_the_replica_fails_after_its_rows(
+    path: str, stage: Stage, replica_here: Standby, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.webhook("https://shop.example.com/hooks")
+    stage.publish(2)
+    for delivery in Delivery.objects.all():
+        make_dead(delivery)
+    read, aliases = replica.read, []
+
+    def read_and_end(work: Any, seconds: float | None = None) -> Any:
+        def noted(alias: str) -> Any:
+            aliases.append(alias)
+            return work(alias)
+
+        rows = read(noted, seconds)
+        replica_here.end()
+        return rows
+
+    browser = Client()
+    browser.force_login(get_user_model().objects.create_superuser("root"))
+    with psycopg.connect(stage.postgres.url, autocommit=True) as session:
+        wait_for(lambda: _is_level(session), 10, "the replica to have it all")
+    monkeypatch.setattr(replica, "read", read_and_end)
+    answer = browser.get(f"/admin/webhooks_deliveries/{path}", secure=True)
+    assert (answer.status_code, aliases) == (200, ["replica"])
+    assert answer.context["cl"].result_count == 2
+
+
+def _is_level(session: psycopg.Connection[Any]) -> bool:
+    [(level,)] = session.execute(
+        "SELECT coalesce(bool_and(replay_lsn = pg_current_wal_lsn()), false) FROM pg_stat_replication"
+    ).fetchall()
+    return bool(level)
