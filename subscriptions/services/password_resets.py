@@ -8,23 +8,36 @@ from typing import Any, Final
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
-from subscriptions import limits
+from subscriptions import limits, sign_in_limits
 from subscriptions.models import PasswordReset
 from subscriptions.services import accounts, people
 
 RATES: Final = limits.Rates(hour=5, minute=1)
 """Mails that anybody may have sent to one address."""
+PER_PLACE: Final = RATES.times(sign_in_limits.PER_ADDRESS)
+"""What may be asked for from one client address, whatever e-mail addresses are named: mails go out one by one."""
 
 
-def ask(*, email: str) -> None:
+def ask(*, email: str, place: str) -> int:
     """Have a link mailed to an address, if it has an account. Nobody learns whether it has, or that mails are many.
 
+    Args:
+        email: The address.
+        place: The client address it is asked from, "" where that isn't known.
+
+    Returns 0, or the seconds until something may be asked for from this place again, where it was too much.
     Raises ValueError for what is no address.
     """
     address = accounts.clean_email(email).lower()
-    if limits.take("password_reset", hashlib.sha256(address.encode()).hexdigest()[:32], RATES).blocked_for:
-        return
-    PasswordReset.objects.update_or_create(email=address, defaults={"mail_at": timezone.now()})
+    if place and (wait := limits.take("password_reset_place", _mark(place), PER_PLACE).blocked_for):
+        return wait
+    if not limits.take("password_reset", _mark(address), RATES).blocked_for:
+        PasswordReset.objects.update_or_create(email=address, defaults={"mail_at": timezone.now()})
+    return 0
+
+
+def _mark(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def accounts_of(email: str) -> list[Any]:

@@ -80,6 +80,26 @@ def test_one_address_gets_few_mails(client: Client) -> None:
     assert len(mail.outbox) == 1
 
 
+def test_one_place_asks_for_few_addresses_and_is_told(client: Client) -> None:
+    answers = [ask(client, f"invented-{number}@shop.example") for number in range(7)]
+    assert [answer.status_code for answer in answers] == [200] * 6 + [429]
+    assert int(answers[-1].headers["Retry-After"]) > 0
+    assert "Ask again in" in answers[-1].content.decode()
+    assert PasswordReset.objects.count() == 6
+    assert ask(Client(REMOTE_ADDR="192.0.2.7")).status_code == 200
+    assert PasswordReset.objects.filter(email=ADDRESS).exists()
+
+
+@pytest.mark.parametrize(
+    "email", ["\u0131nfo@shop.example", "\u017f@shop.example", "ann@sh\u00f6p.example", "\u212a@x.example"]
+)
+def test_an_address_with_letters_that_pass_for_others_is_refused_on_the_page(email: str, client: Client) -> None:
+    answer = ask(client, email)
+    assert answer.status_code == 200
+    assert "plain letters only" in answer.content.decode()
+    assert not PasswordReset.objects.exists()
+
+
 def test_a_link_is_good_for_an_hour(client: Client) -> None:
     ask(client)
     path = link()

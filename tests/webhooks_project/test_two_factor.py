@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from cryptography.fernet import Fernet
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
@@ -186,6 +187,17 @@ def test_nothing_is_set_up_by_a_wrong_code(ann: User, browser: Client) -> None:
     shown_key(browser)
     assert "This code is not right." in browser.post(ACCOUNT, {"do": "turn_on", "code": "000000"}).content.decode()
     assert not second_factors.is_needed(ann)
+
+
+def test_another_key_is_shown_once_the_old_ones_encryption_is_gone(ann: User, browser: Client, settings: Any) -> None:
+    lost = shown_key(browser)
+    settings.WEBHOOKS_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    answer = browser.post(ACCOUNT, {"do": "turn_on", "code": code_of(lost)})
+    assert "This code is not right." in answer.content.decode()
+    key = shown_key(browser)
+    assert key != lost
+    browser.post(ACCOUNT, {"do": "turn_on", "code": code_of(key)})
+    assert second_factors.is_needed(ann)
 
 
 @pytest.mark.parametrize("do", ["turn_off", "renew"])

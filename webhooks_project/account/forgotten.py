@@ -14,7 +14,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 from unfold.widgets import UnfoldAdminEmailInputWidget
 
-from subscriptions.services import password_resets
+from subscriptions import sign_in_limits
+from subscriptions.services import accounts, password_resets
 
 ASKED = "If there is an account with this address, a mail is on its way. Its link works for an hour."
 
@@ -26,18 +27,32 @@ class AddressForm(forms.Form):
         label="E-mail address", max_length=150, widget=UnfoldAdminEmailInputWidget(attrs={"autocomplete": "email"})
     )
 
+    def clean_email(self) -> str:
+        """Refuse what no account can have."""
+        try:
+            return accounts.clean_email(self.cleaned_data["email"])
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from None
+
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def forgotten(request: HttpRequest) -> HttpResponse:
     """Ask for an address; have a mail sent there if it has an account, and say nothing of whether it has."""
     form = AddressForm(request.POST or None)
+    wait = 0
     if request.method == "POST" and form.is_valid():
-        password_resets.ask(email=form.cleaned_data["email"])
-        messages.info(request, ASKED)
-        return HttpResponseRedirect(reverse("admin:login"))
+        place = sign_in_limits.client_address(request.META)
+        wait = password_resets.ask(email=form.cleaned_data["email"], place=place)
+        if not wait:
+            messages.info(request, ASKED)
+            return HttpResponseRedirect(reverse("admin:login"))
+        form.add_error("email", f"Too much was asked for from your network. Ask again in {wait} seconds.")
     context = {**admin.site.each_context(request), "title": "Forgotten password", "form": form}
-    return TemplateResponse(request, "account/forgotten.html", context)
+    answer = TemplateResponse(request, "account/forgotten.html", context, status=429 if wait else 200)
+    if wait:
+        answer.headers["Retry-After"] = str(wait)
+    return answer
 
 
 class ChooseAnother(PasswordResetConfirmView):

@@ -98,9 +98,14 @@ def recovery_codes(request: HttpRequest) -> HttpResponse:
 
 def _key(request: HttpRequest) -> str:
     """Return the key that this session sets up; sessions are rows, so it is encrypted there."""
-    if _KEY not in request.session:
-        request.session[_KEY] = encryption.encrypt(second_factors.new_key())
-    return encryption.decrypt(request.session[_KEY])
+    if kept := request.session.get(_KEY):
+        try:
+            return encryption.decrypt(kept)
+        except encryption.UndecryptableSecret:
+            pass  # what it was encrypted under has been taken out: set up another
+    key = second_factors.new_key()
+    request.session[_KEY] = encryption.encrypt(key)
+    return key
 
 
 def _page(request: HttpRequest, problem: str, status: int) -> HttpResponse:
