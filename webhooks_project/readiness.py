@@ -14,6 +14,9 @@ from typing import Final
 from django.db import DatabaseError, InterfaceError
 
 from deliveries.db.engine_session import fetch
+from subscriptions.logs import get_logger
+
+log = get_logger(__name__)
 
 WITHIN: Final = 1.0
 """Seconds for an answer; together with Redis' deadline they stay under 2 s, which is what probes wait at most."""
@@ -43,11 +46,12 @@ class Readiness:
         """Return `ok`, `read-only`, or `unreachable`: no connection, an error, or no answer within WITHIN seconds."""
         with self._lock:
             look = self._look
+            if self._thread is None or not self._thread.is_alive():  # a forked process has none
+                look = None
+                self._thread = threading.Thread(target=self._work, name="readiness", daemon=True)
+                self._thread.start()
             if look is None:
                 look = self._look = _Look(time.monotonic())
-                if self._thread is None or not self._thread.is_alive():  # a forked process has none
-                    self._thread = threading.Thread(target=self._work, name="readiness", daemon=True)
-                    self._thread.start()
                 self._wanted.set()
         look.done.wait(max(0.0, look.began + WITHIN - time.monotonic()))
         return look.seen
@@ -63,6 +67,12 @@ class Readiness:
                 look.seen = "read-only" if row.is_read_only else "ok"
             except (DatabaseError, InterfaceError, OSError):
                 pass
+            except Exception:
+                log.exception("readiness_look_failed")
+            except BaseException:
+                with self._lock:
+                    self._thread = None  # before `_look`: whoever asks next, while this thread ends, starts another
+                raise
             finally:
                 with self._lock:
                     self._look = None
