@@ -171,7 +171,7 @@ def _stored(jobs: Sequence[Job], *, decide: bool) -> tuple[Outcomes, list[Job]]:
         if isinstance(result, PutOff):
             put_off.append(job)
         elif isinstance(result, list):
-            tracing.published(job.request.headers, [each.event_id for each in result])
+            tracing.published(job.request.headers, result)
             outcomes.append((job.request, publish_requests.answer(job.request, result, job.site_headers, job.quota)))
         elif isinstance(result, Uncertain) or is_outage(result):
             uncertain, named = isinstance(result, Uncertain), _request_id(job.request)

@@ -7,10 +7,10 @@ every signature. Which spans are kept and where they go is the project's affair:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from deliveries.queueing.claims import Claimed
@@ -19,7 +19,14 @@ from subscriptions.conf import settings
 from subscriptions.webhook_rules import HTTPS
 
 HEADER: Final = "traceparent"
+NAMED: Final = 20
+"""Events that the span of a request to publish names."""
 _NAME: Final = "merchant_webhooks"
+
+
+class _Published(Protocol):
+    @property
+    def event_id(self) -> str: ...
 
 
 def is_on() -> bool:
@@ -63,14 +70,21 @@ def end(span: Any, outcome: Outcome) -> None:
     span.end()
 
 
-def published(headers: Mapping[str, str], event_ids: list[str]) -> None:
-    """Note in the trace of a request to publish, if its headers name one, which events came of it."""
+def published(headers: Mapping[str, str], events: Sequence[_Published]) -> None:
+    """Note which events came of a request to publish, if its headers name a trace.
+
+    The span is a root with a link to the caller's: whether spans are kept is decided here, not by merchants. The first
+    NAMED events are named.
+    """
     if HEADER not in headers or not is_on():
         return
     trace, propagator = _api()  # type: ignore[misc]
-    span = trace.get_tracer(_NAME).start_span("webhook publish", context=propagator.extract(headers))
-    span.set_attribute("webhooks.event_id", event_ids[0] if len(event_ids) == 1 else event_ids)
-    span.end()
+    root = trace.set_span_in_context(trace.INVALID_SPAN)
+    caller = trace.get_current_span(propagator.extract(headers, root)).get_span_context()
+    ids = [each.event_id for each in events[:NAMED]]
+    attributes = {"webhooks.event_id": ids[0] if len(ids) == 1 else ids, "webhooks.events": len(events)}
+    links = [trace.Link(caller)] if caller.is_valid else []
+    trace.get_tracer(_NAME).start_span("webhook publish", root, attributes=attributes, links=links).end()
 
 
 @lru_cache(maxsize=1)

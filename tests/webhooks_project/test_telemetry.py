@@ -141,8 +141,10 @@ def test_spans_go_to_the_collector(collector: Any) -> None:
     pytest.importorskip("opentelemetry.sdk")
     address, taken = collector
     code = SET_UP + (
+        "from types import SimpleNamespace\n"
         "from deliveries.sending import tracing\n"
-        "tracing.published({'traceparent': '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'}, ['evt_1'])\n"
+        "parent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'\n"
+        "tracing.published({'traceparent': parent}, [SimpleNamespace(event_id='evt_1')])\n"
         "telemetry.flush()\n"
     )
     run(code, WEBHOOKS_TRACING="true", OTEL_EXPORTER_OTLP_ENDPOINT=f"http://{address}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -95,15 +96,49 @@ def test_a_failure_without_an_answer_is_a_span_with_its_kind(spans: Any) -> None
     assert span.attributes["error.type"] == "connect_refused"
 
 
-def test_a_request_to_publish_notes_its_events_in_its_callers_trace(spans: Any) -> None:
-    trace_id, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-    tracing.published({"traceparent": f"00-{trace_id}-{parent}-01"}, ["evt_1"])
-    tracing.published({}, ["evt_2"])
-    tracing.published({"traceparent": "nonsense"}, ["evt_3"])
-    first, *rest = spans.get_finished_spans()
-    assert (f"{first.get_span_context().trace_id:032x}", f"{first.parent.span_id:016x}") == (trace_id, parent)
-    assert first.attributes["webhooks.event_id"] == "evt_1"
-    assert [span.attributes["webhooks.event_id"] for span in rest] == ["evt_3"]
+CALLER = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
+
+
+def events(*numbers: int) -> list[SimpleNamespace]:
+    return [SimpleNamespace(event_id=f"evt_{number}") for number in numbers]
+
+
+@pytest.mark.parametrize("flags", ["00", "01"])
+def test_a_request_to_publish_is_a_trace_of_ours_that_links_to_its_callers(flags: str, spans: Any) -> None:
+    trace_id, parent = CALLER
+    tracing.published({"traceparent": f"00-{trace_id}-{parent}-{flags}"}, events(1))
+    tracing.published({}, events(2))
+    [span] = spans.get_finished_spans()
+    assert span.parent is None
+    assert f"{span.get_span_context().trace_id:032x}" != trace_id
+    [link] = span.links
+    assert (f"{link.context.trace_id:032x}", f"{link.context.span_id:016x}") == (trace_id, parent)
+    assert span.attributes["webhooks.event_id"] == "evt_1"
+
+
+@pytest.mark.parametrize("given", ["nonsense", "", f"00-{'0' * 32}-{'0' * 16}-01", f"ff-{CALLER[0]}-{CALLER[1]}-01"])
+def test_a_header_that_names_no_trace_links_to_none(given: str, spans: Any) -> None:
+    tracing.published({"traceparent": given}, events(3))
+    [span] = spans.get_finished_spans()
+    assert (span.parent, list(span.links), span.attributes["webhooks.event_id"]) == (None, [], "evt_3")
+
+
+def test_a_caller_does_not_decide_whether_a_span_is_kept(spans: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
+
+    for each in (trace.get_tracer_provider(), trace.get_tracer(tracing._NAME)):  # the SDK may keep its tracers
+        monkeypatch.setattr(each, "sampler", ParentBased(ALWAYS_OFF))
+    tracing.published({"traceparent": f"00-{CALLER[0]}-{CALLER[1]}-01"}, events(1))
+    assert spans.get_finished_spans() == ()
+
+
+@pytest.mark.parametrize("count", [2, 20, 21, 1000])
+def test_a_span_names_at_most_twenty_events_and_says_how_many_there_are(count: int, spans: Any) -> None:
+    tracing.published({"traceparent": f"00-{CALLER[0]}-{CALLER[1]}-01"}, events(*range(count)))
+    [span] = spans.get_finished_spans()
+    assert list(span.attributes["webhooks.event_id"]) == [f"evt_{number}" for number in range(min(count, 20))]
+    assert span.attributes["webhooks.events"] == count
 
 
 def test_tracing_that_is_wanted_and_not_installed_is_an_error(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
