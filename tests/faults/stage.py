@@ -146,6 +146,14 @@ class Stage:
             finally:
                 turn("off")
 
+    def unheard_statements(self, ports: set[int]) -> int:
+        """Return how many statements still run whose clients (by their ports at the server) hear nothing more."""
+        with psycopg.connect(self.postgres.url, autocommit=True) as session:
+            found = session.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE client_port = ANY(%s) AND state = 'active'", [list(ports)]
+            ).fetchone()
+        return int(found[0]) if found else 0
+
     def flush(self) -> None:
         """Lose all that Redis holds."""
         with redis.Redis.from_url(self.valkey.url, socket_timeout=10) as client:

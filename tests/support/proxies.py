@@ -55,6 +55,16 @@ class Proxy:
                 self._pairs.clear()
                 self._silent.clear()
 
+    @property
+    def unheard(self) -> set[int]:
+        """The ports from which the target is spoken to by what was silenced."""
+        with self._lock:
+            found = set()
+            for each in self._silent & set(self._pairs):
+                with contextlib.suppress(OSError):
+                    found.add(each.getsockname()[1])
+            return found - {self.port}
+
     def heal(self) -> None:
         """Take new connections; those that were silenced stay so."""
         with self._lock:

@@ -31,6 +31,8 @@ DELAYS = [0.5, 0.5, 0.5, 1, 1]
 TIMEOUT = 1.0
 UNHEARD = 0.2
 """Seconds within which what was on its way at a silence is done."""
+ENDS = 5.0
+"""Seconds within which statements end whose clients hear nothing more."""
 DRAIN = 90.0
 """Seconds after the last occurrence within which nothing may be open any more; generous, for machines that are busy."""
 
@@ -138,10 +140,7 @@ class Round:
                     time.sleep(occurrence.size)
                     self._expose()
             case ["silence", server]:  # packets of what is open are dropped, as by a host that died and was replaced
-                self._proxies[server].silence()
-                self._expose()
-                time.sleep(UNHEARD)
-                self._expose()  # a claim may be committed whose answer nobody heard
+                self._silence(server)
             case ["restart", "postgresql", mode]:
                 self._expose()
                 self.stage.postgres.restart(mode)  # type: ignore[arg-type]
@@ -156,6 +155,21 @@ class Round:
                 self._on_the_database("BEGIN; LOCK TABLE webhooks_deliveries_attempt", hold=occurrence.size)
             case _:
                 raise AssertionError(f"nobody knows how to {occurrence.what}")
+
+    def _silence(self, server: str) -> None:
+        """Silence what is open, and note what is in flight when all that was on its way is done.
+
+        A claim may be committed whose answer nobody heard, also by a statement that waited for a lock meanwhile.
+        """
+        proxy = self._proxies[server]
+        proxy.silence()
+        self._expose()
+        time.sleep(UNHEARD)
+        if server == "postgresql":
+            until = time.monotonic() + ENDS
+            while self.stage.unheard_statements(proxy.unheard) and time.monotonic() < until:
+                time.sleep(0.05)
+        self._expose()
 
     def _publish(self, way: str, count: int, *, batch: bool) -> None:
         kind = "e" if self._publications % ORDERED_EVERY else "o"
