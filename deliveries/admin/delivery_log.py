@@ -164,7 +164,8 @@ class DeliveryAdmin(DeliveryColumns, WithRowActions, CursorAdmin):
             if refusal := exports.refusal(kind, request.GET):
                 return refusal
             changelist = self.get_changelist_instance(request)
-            return exports.unknown_values(changelist) or exports.log(changelist, kind, reached=search.reached(request))
+            refusal = exports.unknown_values(changelist)
+            return refusal or exports.log(request, changelist, kind, reached=search.reached(request))
         except WrongQuery as error:
             return self.wrong_query(request, error)
 

@@ -10,9 +10,11 @@ from itertools import chain
 from typing import Any
 
 from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, IGNORED_PARAMS, PAGE_VAR, SEARCH_VAR
-from django.http import Http404, HttpResponse, QueryDict, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 
 from deliveries.admin.keyset_pages import NEXT, PREVIOUS, CursorChangeList
+from deliveries.admin.open_exports import OpenExport, TooManyExports
 from deliveries.db.sessions import borrowed
 from deliveries.models import Delivery
 from subscriptions.admin import declared
@@ -61,11 +63,13 @@ class _Echo:
         return text
 
 
-def log(changelist: CursorChangeList, kind: str, *, reached: datetime | None = None) -> StreamingHttpResponse:
+def log(
+    request: HttpRequest, changelist: CursorChangeList, kind: str, *, reached: datetime | None = None
+) -> HttpResponseBase:
     """Stream what a list of deliveries selects, newest first, as `csv` or `json` (an array).
 
     WEBHOOKS_EXPORT_ROWS_MAX rows at most; where more follow, the last row says so, and where the search stopped early:
-    at the moment `reached`.
+    at the moment `reached`. Who has too many open already is told so (429).
     """
     changelist.queryset = changelist.queryset.select_related("webhook", "event").defer("event__data")
     records = _records(changelist, settings.WEBHOOKS_EXPORT_ROWS_MAX)
@@ -73,8 +77,12 @@ def log(changelist: CursorChangeList, kind: str, *, reached: datetime | None = N
         records = chain(records, [_note(SEARCHED.format(when=in_utc(reached)))])
     lines = _csv(records) if kind == "csv" else _json(records)
     content_type = "text/csv; charset=utf-8" if kind == "csv" else "application/json"
+    try:
+        counted = OpenExport(lines, request)
+    except TooManyExports as error:
+        return error.answer()
     return StreamingHttpResponse(
-        lines, content_type=content_type, headers={"Content-Disposition": f'attachment; filename="deliveries.{kind}"'}
+        counted, content_type=content_type, headers={"Content-Disposition": f'attachment; filename="deliveries.{kind}"'}
     )
 
 

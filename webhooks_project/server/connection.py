@@ -28,6 +28,8 @@ LINGER: Final = 2.0
 """Seconds for which what a refused client still sends is dropped: closing at once could destroy the refusal."""
 UNSENT_MAX: Final = 256 * 1024
 """Bytes that may wait for a client to take them before no more are made."""
+TAKEN_MIN: Final = 64 * 1024
+"""Bytes of its answer that a client must take in WEB_WRITE_SECONDS, or all that is left: who takes less is let go."""
 NEVER: Final = float("inf")
 
 
@@ -48,8 +50,9 @@ class Connection(asyncio.Protocol):
         self._stream: Stream | Asking | None = None
         self._has_ended = False  # the client sends no more
         self._leaves_unread = False  # something that the client sends, or may, was not read
-        self._unsent = 0  # bytes that waited for the client at the last look
-        self.waits_since: float | None = None  # the loop's time since which some wait
+        self._written = 0  # bytes of all answers
+        self._taken = 0  # bytes of them that the client had taken at the last look
+        self.waits_since: float | None = None  # the loop's time since which it has taken too few to be sent more
         self._reader = Reader(self)
 
     # --- what asyncio tells ----------------------------------------------------------------------------------------
@@ -87,13 +90,14 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Note that the client has not taken what was sent."""
         self.is_writable = False
-        self._unsent = self._count_unsent()
+        self._taken = self._written - self._count_unsent()
         self.expect_within(self.server.limits.write)
 
     def resume_writing(self) -> None:
         """Go on with what waited for the client."""
         self.is_writable = True
         self.deadline = NEVER
+        self.waits_since = None
         if self._stream is not None:
             self._stream.pull()
         elif self._current is None and not self.is_closed:
@@ -117,7 +121,7 @@ class Connection(asyncio.Protocol):
     def encourage(self) -> None:
         """Let a client that asked first send its body, unless earlier requests' answers must go before."""
         if self._current is None and not self._waiting:
-            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def take(self, request: Request) -> None:
         """Answer a request, after those before it."""
@@ -170,8 +174,9 @@ class Connection(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send a part of an answer."""
+        self._written += len(data)
         self.transport.write(data)
-        self.server.unsent.note(self, self.server.now())
+        self.server.unsent.note(self, len(data), self.server.now())
 
     def streamed(self, *, whole: bool) -> None:
         """Note the end of a streamed answer; one that broke off must not look like a whole one."""
@@ -206,7 +211,7 @@ class Connection(asyncio.Protocol):
                 return
             refused = self._reader.request
             self.server.log(refused, following)
-            self.transport.write(messages.encode(refused, following, keep_alive=False))
+            self.write(messages.encode(refused, following, keep_alive=False))
         if self._reader.state is State.DEAF:
             self._leave()
             return
@@ -221,10 +226,10 @@ class Connection(asyncio.Protocol):
 
     def expire(self) -> None:
         """Act on the deadline, which has passed."""
-        state, before, self.deadline = self._reader.state, self._unsent, NEVER
+        state, before, self.deadline = self._reader.state, self._taken, NEVER
         is_ending = state is State.DEAF or self.transport.is_closing()
-        self._unsent = self._count_unsent()
-        if 0 < self._unsent < before and (is_ending or not self.is_writable):  # it is slow, but it takes its answer
+        self._taken = self._written - (unsent := self._count_unsent())
+        if unsent and self._taken - before >= TAKEN_MIN and (is_ending or not self.is_writable):  # slow, not idle
             self.expect_within(self.server.limits.write)
         elif is_ending or not self.is_writable:
             self.transport.abort()
@@ -258,8 +263,9 @@ class Connection(asyncio.Protocol):
         self.transport.close()
 
     def _expect_end(self) -> None:
-        self._unsent = self._count_unsent()
-        self.expect_within(self.server.limits.write if self._unsent else LINGER)
+        unsent = self._count_unsent()
+        self._taken = self._written - unsent
+        self.expect_within(self.server.limits.write if unsent else LINGER)
 
     def _count_unsent(self) -> int:
         """Return how many bytes the client has not taken: of ours, and of the kernel's (up to megabytes)."""

@@ -7,11 +7,16 @@ of one Python process run one at a time, and one that was put aside by the kerne
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
+from django.conf import settings
+from django.http import parse_cookie
+
 from subscriptions.logs import get_logger
-from webhooks_project.server import messages
+from subscriptions.portal_sessions import COOKIE as PORTAL_COOKIE
+from subscriptions.sign_in_limits import client_address
+from webhooks_project.server import messages, routes
 from webhooks_project.server.messages import Answer, Request
 from webhooks_project.server.relayed import LENGTH, PARKED, packed, parked
 
@@ -21,9 +26,15 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 OPEN_MAX: Final = 256
-"""Requests that a web process has at the page processes at a time; others wait here."""
+"""Requests that a web process has at the page processes at a time, until their answers begin; others wait here."""
+BEGUN_MAX: Final = 1024
+"""Answers that may be on their way before a further request waits: how long they take is their clients' doing."""
+OF_CLIENT_MAX: Final = 32
+"""Requests and answers of one client, by its credential or address; others of it wait, and keep nobody else waiting."""
 WAITING_MAX: Final = 512
 """Requests that may wait for that; more are told to come again."""
+WAITING_OF_CLIENT_MAX: Final = 128
+"""Requests of one client that may wait: more than wake at once when there is something new in a merchant's feeds."""
 
 
 class Relay:
@@ -36,16 +47,23 @@ class Relay:
     def __init__(self, path: str) -> None:
         self._path = path
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[Request] = deque()
-        self._open: dict[Any, Asking] = {}
+        self._waiting: dict[Any, tuple[str, Request]] = {}  # in the order they came
+        self._waiting_of: Counter[str] = Counter()
+        self._open: dict[Any, Asking] = {}  # until their answers' ends
+        self._open_of: Counter[str] = Counter()
+        self._begun: set[Asking] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def ask(self, request: Request) -> None:
         """Have a request answered to its asker, a connection."""
-        if len(self._open) < OPEN_MAX:
-            self._begin(request)
+        client = client_of(request)
+        if self._has_place and self._open_of[client] < OF_CLIENT_MAX:
+            self._begin(request, client)
+        elif self._waiting_of[client] >= WAITING_OF_CLIENT_MAX:
+            self._loop.call_soon(request.asker.answer, request, _too_many())
         elif len(self._waiting) < WAITING_MAX:
-            self._waiting.append(request)
+            self._waiting_of[client] += 1
+            self._waiting[request.asker] = client, request
         else:
             self._loop.call_soon(request.asker.answer, request, messages.busy())
 
@@ -53,15 +71,46 @@ class Relay:
         """Return what is being asked for a client."""
         return self._open.get(connection)
 
+    def forget(self, connection: Any) -> None:
+        """Note that a client has left, which may have waited."""
+        if connection in self._waiting:
+            self._remove(connection)
+
+    def has_begun(self, asking: Asking) -> None:
+        """Note an answer's beginning: from here on it is its client who takes the time."""
+        self._begun.add(asking)
+        self._begin_what_waits()
+
     def is_over(self, asking: Asking) -> None:
         """Note an end, and begin what waits."""
-        self._open.pop(asking.connection, None)
-        while self._waiting and len(self._open) < OPEN_MAX:
-            if not (request := self._waiting.popleft()).asker.is_closed:
-                self._begin(request)
+        if self._open.pop(asking.connection, None) is not None:
+            self._begun.discard(asking)
+            self._open_of[asking.client] -= 1
+            if not self._open_of[asking.client]:
+                del self._open_of[asking.client]
+        self._begin_what_waits()
 
-    def _begin(self, request: Request) -> None:
-        asking = self._open[request.asker] = Asking(self, request)
+    @property
+    def _has_place(self) -> bool:
+        return len(self._open) - len(self._begun) < OPEN_MAX and len(self._begun) < BEGUN_MAX
+
+    def _begin_what_waits(self) -> None:
+        for client, request in list(self._waiting.values()):
+            if not self._has_place:
+                return
+            if self._open_of[client] < OF_CLIENT_MAX:
+                self._remove(request.asker)
+                self._begin(request, client)
+
+    def _remove(self, asker: Any) -> None:
+        client, _ = self._waiting.pop(asker)
+        self._waiting_of[client] -= 1
+        if not self._waiting_of[client]:
+            del self._waiting_of[client]
+
+    def _begin(self, request: Request, client: str) -> None:
+        asking = self._open[request.asker] = Asking(self, request, client)
+        self._open_of[client] += 1
         asking.connection.expect_relayed(asking)
         task = self._loop.create_task(self._connect(asking))
         self._tasks.add(task)
@@ -76,13 +125,32 @@ class Relay:
             asking.fail(messages.busy())
 
 
+def client_of(request: Request) -> str:
+    """Return what tells a request's client from others: its key, its session, or where it came from."""
+    headers = request.headers
+    if request.path.startswith(routes.API) and (credential := headers.get("authorization")):  # no page looks at it
+        return credential
+    cookies = parse_cookie(headers.get("cookie", ""))
+    for name in (settings.SESSION_COOKIE_NAME, PORTAL_COOKIE):
+        if session := cookies.get(name):
+            return f"{name}={session}"
+    address = {"HTTP_X_FORWARDED_FOR": headers.get("x-forwarded-for", ""), "REMOTE_ADDR": request.client}
+    return client_address(address)
+
+
+def _too_many() -> Answer:
+    told = "Too many requests of yours wait to be answered. Try again when some of them have been."
+    return messages.error(429, "too_many_requests", told, Retry_After="1")
+
+
 class Asking(asyncio.Protocol):
     """One request at a page process: its answer's bytes go to the client as they come, no faster than it takes them."""
 
     _transport: Any = None
 
-    def __init__(self, relay: Relay, request: Request) -> None:
+    def __init__(self, relay: Relay, request: Request, client: str) -> None:
         self.request = request
+        self.client = client
         self.connection: Connection = request.asker  # type: ignore[assignment]  # in a web process all are
         self._relay = relay
         self._left = 0  # bytes of the frame that is coming
@@ -137,7 +205,9 @@ class Asking(asyncio.Protocol):
                 if self._parked is not None:
                     self._parked += part
                     continue
-                self._has_begun = True
+                if not self._has_begun:
+                    self._has_begun = True
+                    self._relay.has_begun(self)
                 self.connection.relayed(part)
                 if not self.connection.is_writable:
                     self._transport.pause_reading()

@@ -89,6 +89,9 @@ class RelayedConnection(Connection):
         self.client = request.client
         self._start(request)
 
+    def expect_within(self, seconds: float) -> None:
+        """Set no deadline: web processes keep their clients', and take an answer no faster than those do."""
+
     def park(self, request: Request, parked: Parked) -> None:
         """Leave the waiting to the web process."""
         if not self.is_closed and request is self._current:

@@ -163,6 +163,8 @@ class Server:
         """Forget a connection, and end what is still being read for it."""
         self.leaving.has_left(connection)
         self.waiting.forget(connection)
+        if self._relay is not None:
+            self._relay.forget(connection)
         self._connections.discard(connection)
         if self.is_stopping and not self._connections:
             self._all_gone.set()

@@ -65,7 +65,7 @@ class Stream:
                 self.pull()
         else:
             if self._chunked:
-                self._connection.transport.write(b"0\r\n\r\n")
+                self._connection.write(b"0\r\n\r\n")
             self._finish(whole=True)
 
     def _finish(self, *, whole: bool) -> None:
