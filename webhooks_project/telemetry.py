@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any, Final
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from webhooks_project.settings import logs
-
-_IGNORED: Final = ["django.security.DisallowedHost"]
-"""Loggers that say what strangers do, not what is wrong here."""
 
 
 def set_up(role: str) -> None:
@@ -67,7 +64,7 @@ def _sentry(role: str) -> None:
         server_name=None,
     )
     sentry_sdk.set_tag("process", role)
-    for name in _IGNORED:
+    for name in logs.STRANGERS:
         ignore_logger(name)
 
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+_PID: Final = re.compile(r"[1-9][0-9]{0,8}").fullmatch
 STALE_AFTER: Final = 30.0
 """Seconds after which a file that nobody has written means that its process stands still."""
 
@@ -32,8 +35,8 @@ def write(folder: Path, complaint: str) -> None:
 
 def remove(folder: Path) -> None:
     """Remove this process' file, and those that processes of this host have left behind."""
-    for path in folder.glob(f"worker-{socket.gethostname()}-*.*"):
-        if path == path_of(folder) or not _runs(int(path.stem.rpartition("-")[2])):
+    for pid, path in [*_of_this_host(folder, "health"), *_of_this_host(folder, "tmp")]:
+        if path.stem == path_of(folder).stem or not _runs(pid):
             with contextlib.suppress(OSError):
                 path.unlink()
 
@@ -41,19 +44,30 @@ def remove(folder: Path) -> None:
 def complaints(folder: Path) -> list[str] | None:
     """Return what is wrong with this host's workers, a line each; None where none runs here."""
     found: list[str] | None = None
-    for path in sorted(folder.glob(f"worker-{socket.gethostname()}-*.health")):
+    for pid, path in sorted(_of_this_host(folder, "health")):
         try:
-            told, age = json.loads(path.read_text()), time.time() - path.stat().st_mtime
-        except (OSError, ValueError):
-            continue  # it ended just now
-        if not _runs(told["pid"]):
+            complaint, age = json.loads(path.read_text())["complaint"], time.time() - path.stat().st_mtime
+        except (OSError, ValueError, LookupError, TypeError):
+            continue  # it ended just now, or another version wrote it
+        if not _runs(pid):
             continue
         found = found or []
         if age > STALE_AFTER:
-            found.append(f"worker {told['pid']} has said nothing for {age:.0f} s")
-        elif told["complaint"]:
-            found.append(f"worker {told['pid']}: {told['complaint']}")
+            found.append(f"worker {pid} has said nothing for {age:.0f} s")
+        elif complaint:
+            found.append(f"worker {pid}: {complaint}")
     return found
+
+
+def _of_this_host(folder: Path, suffix: str) -> Iterator[tuple[int, Path]]:
+    """Yield process and path of each file that a worker of exactly this host has written.
+
+    Hosts may share the folder, and one's name may be another's beginning.
+    """
+    for path in folder.glob(f"worker-*.{suffix}"):
+        begin, _, pid = path.stem.rpartition("-")
+        if begin == f"worker-{socket.gethostname()}" and _PID(pid):
+            yield int(pid), path
 
 
 def _runs(pid: int) -> bool:

@@ -106,7 +106,10 @@ class Vitals:
         while not self._ends.wait(TELL_EVERY):
             if time.monotonic() >= look_at:
                 look_at = time.monotonic() + LOOK_EVERY
-                self.look()
+                try:
+                    self.look()
+                except Exception:  # what goes wrong here says nothing of the consumer
+                    log.exception("vitals_look_failed")
             self.tell(folder)
         if folder is not None:
             health_files.remove(folder)

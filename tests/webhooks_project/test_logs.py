@@ -121,3 +121,44 @@ def test_what_nobody_caught_and_warnings_are_lines_of_the_log() -> None:
     assert (thread["event"], thread["thread"]) == ("uncaught_exception", "worker-1")
     assert "ZeroDivisionError" in thread["exception"]
     assert "the end" in last["exception"]
+
+
+ASKS = """
+import django; django.setup()
+from webhooks_project import telemetry
+telemetry.set_up("web")
+from django.conf import settings
+from django.core import exceptions
+from django.core.handlers.exception import response_for_exception
+from django.test import Client, RequestFactory
+settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "whitenoise" not in name]  # warns of a missing folder
+client = Client(raise_request_exception=False)
+for path in ("/admin/login/", "/", "/api/v1/webhooks", "/nope"):
+    assert client.get(path, headers={"Host": "evil.example"}).status_code in {301, 400}
+    assert client.get(path, headers={"Host": "evil.example", "X-Forwarded-Proto": "https"}).status_code == 400
+for kind in ("RequestDataTooBig", "TooManyFieldsSent", "TooManyFilesSent", "SuspiciousMultipartForm"):
+    try:
+        raise getattr(exceptions, kind)("Invalid HTTP_HOST and its like")
+    except exceptions.SuspiciousOperation as error:
+        assert response_for_exception(RequestFactory().post("/"), error).status_code == 400
+"""
+
+
+@pytest.mark.parametrize("debug", ["false", "true"])
+def test_what_strangers_do_is_a_warning_in_one_line_without_a_traceback(debug: str) -> None:
+    given = environment(
+        DEBUG=debug,
+        SECRET_KEY="x" * 50,
+        ALLOWED_HOSTS="hooks.example.com",
+        DATABASE_URL="postgres://x:y@127.0.0.1:1/z",
+        DJANGO_SETTINGS_MODULE="webhooks_project.settings",
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", ASKS], env=given, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    lines = [line for line in ended.stderr.splitlines() if "Invalid HTTP_HOST" in line]
+    assert len(lines) == 12
+    assert all("warning" in line for line in lines)
+    assert "Traceback" not in ended.stderr
+    assert "error" not in ended.stderr.replace("errors", "")

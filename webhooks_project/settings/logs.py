@@ -17,6 +17,29 @@ _TOKEN: Final = re.compile(r"(/(?:portal|invitations|password_reset/[^/\s?#\"'\\
 """What lets somebody in stands in these addresses: whoever reads logs, or Sentry, must not come in by it."""
 
 
+STRANGERS: Final = tuple(
+    f"django.security.{name}"
+    for name in (
+        "DisallowedHost",
+        "RequestDataTooBig",
+        "TooManyFieldsSent",
+        "TooManyFilesSent",
+        "SuspiciousMultipartForm",
+    )
+)
+"""Loggers that say what strangers do, not what is wrong here: a warning in one line, and nothing to Sentry."""
+
+
+class StrangersFault(logging.Filter):
+    """Makes an error with a traceback, as Django logs it, a warning."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change the record; none is left out."""
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.exc_info = record.exc_text = None
+        return True
+
+
 def without_tokens(value: Any) -> Any:
     """Return text, or a structure of it, without the tokens of addresses that it names."""
     if isinstance(value, str):
@@ -74,6 +97,7 @@ def config(*, level: str, as_json: bool) -> dict[str, Any]:
                 "foreign_pre_chain": _SHARED,
             }
         },
+        "filters": {"strangers_fault": {"()": StrangersFault}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
@@ -81,7 +105,9 @@ def config(*, level: str, as_json: bool) -> dict[str, Any]:
             "celery.app.base": {"level": "ERROR"},  # on RabbitMQ a warning a countdown (docs/adr/0044)
             "kombu": {"level": "WARNING"},
             "urllib3": {"level": "ERROR"},
+            "django": {"handlers": [], "level": "INFO"},  # else each line comes twice with DEBUG
             "django.request": {"level": "ERROR"},
+            **{name: {"filters": ["strangers_fault"]} for name in STRANGERS},
         },
     }
 

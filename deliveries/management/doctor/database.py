@@ -20,8 +20,8 @@ OVERDUE_AFTER = timedelta(seconds=30)
 """Deliveries that should have left longer ago than this are worth a note."""
 CLOCK_TOLERANCE = 1.0
 """Seconds this machine's clock may differ from the database's; retries are timed by the latter."""
-OF_THE_ENGINE = 6
-"""Sessions that a process may hold beside its pool's."""
+OF_THE_ENGINE = 7
+"""Sessions that a process may hold beside its pool's; most of all a web process, which looks for its probes, too."""
 OLD_AFTER = 10.0
 """Seconds after which a transaction is worth a note; one that only stands still is a problem then."""
 

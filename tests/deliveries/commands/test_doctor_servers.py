@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.db import connection
 from kombu import Connection
@@ -9,6 +11,7 @@ from kombu import Connection
 from deliveries.management.doctor import NOTE, OK, PROBLEM, database, examination, redis_and_broker, versions
 from subscriptions.catalogue import load_event_types
 from tests.deliveries.commands.test_doctor import found, run
+from tests.support.processes import ROOT
 from tests.support.rabbitmq import RabbitMQ
 
 pytestmark = pytest.mark.django_db
@@ -63,6 +66,12 @@ def test_more_sessions_than_postgresql_takes_are_a_problem(monkeypatch: pytest.M
     finding = found("sessions")
     assert finding.status == PROBLEM
     assert "max_connections" in finding.fix
+
+
+def test_poolers_file_counts_the_sessions_of_a_process_as_the_doctor_does():
+    [size] = re.findall(r"^#DATABASE_POOL_SIZE=(\d+)$", (ROOT / ".env.example").read_text("utf-8"), re.MULTILINE)
+    text = (ROOT / "docs/ops/pgbouncer.ini").read_text("utf-8")
+    assert f"up to {int(size) + database.OF_THE_ENGINE} for each" in text
 
 
 @pytest.mark.faults

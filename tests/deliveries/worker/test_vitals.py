@@ -24,10 +24,26 @@ from tests.support.processes import environment, wait_for, worker
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+class Clock:
+    """Monotonic time as a test has it: it goes on when told to."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def pass_(self, seconds: float) -> None:
+        self.now += seconds
+
+
 @pytest.fixture
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vitals, "ROUND_LATE", 0.2)
-    monkeypatch.setattr(vitals, "UNTAKEN_FOR", 0.2)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(vitals, "time", made)
+    return made
+
+
+LATE = vitals.ROUND_LATE + 1
 
 
 def consuming(**given: Any) -> Vitals:
@@ -37,28 +53,28 @@ def consuming(**given: Any) -> Vitals:
     return made
 
 
-def test_a_loop_that_comes_round_is_well_and_one_that_does_not_hangs(soon: None) -> None:
+def test_a_loop_that_comes_round_is_well_and_one_that_does_not_hangs(clock: Clock) -> None:
     made = consuming()
     assert made.complaint() == ""
-    time.sleep(0.3)
+    clock.pass_(LATE)
     assert "its consumer hangs" in made.complaint()
     made.come_round()
     assert made.complaint() == ""
 
 
-def test_who_waits_for_the_broker_is_well_for_as_long_as_that_takes(soon: None) -> None:
+def test_who_waits_for_the_broker_is_well_for_as_long_as_that_takes(clock: Clock) -> None:
     made = consuming()
     with made.waiting_for_broker():
-        time.sleep(0.3)
+        clock.pass_(LATE)
         assert made.complaint() == ""
     assert made.complaint() == ""
-    time.sleep(0.3)  # connected, and then it hangs before anything is consumed
+    clock.pass_(LATE)  # connected, and then it hangs before anything is consumed
     assert "its consumer hangs" in made.complaint()
 
 
-def test_a_consumer_that_is_not_ours_is_never_complained_of(soon: None) -> None:
+def test_a_consumer_that_is_not_ours_is_never_complained_of(clock: Clock) -> None:
     made = Vitals()
-    time.sleep(0.3)
+    clock.pass_(LATE)
     assert made.complaint() == ""
 
 
@@ -67,26 +83,26 @@ def test_a_consumer_that_is_not_ours_is_never_complained_of(soon: None) -> None:
     [(1, True, False, True), (0, True, False, False), (1, False, False, False), (1, True, True, False)],
 )
 def test_messages_that_wait_for_a_process_with_places_that_takes_none(
-    soon: None, messages: int, room: bool, takes: bool, is_ill: bool
+    clock: Clock, messages: int, room: bool, takes: bool, is_ill: bool
 ) -> None:
     for _ in range(messages):
         broker.enqueue(periodic_tasks.purge, [])
     made = consuming(room=room)
     for _ in range(4):
         made.look()
-        time.sleep(0.1)
+        clock.pass_(vitals.UNTAKEN_FOR / 3)
         made.come_round()
         if takes:
             made.note_taken()
     assert bool(made.complaint()) == is_ill, made.complaint()
 
 
-def test_other_queues_messages_are_others_affair(soon: None) -> None:
+def test_other_queues_messages_are_others_affair(clock: Clock) -> None:
     broker.enqueue(periodic_tasks.purge, [])
     made = consuming()
     made.queues = frozenset({"deliveries"})
     made.look()
-    time.sleep(0.3)
+    clock.pass_(vitals.UNTAKEN_FOR + 1)
     made.come_round()
     assert made.complaint() == ""
 
@@ -110,6 +126,51 @@ def test_files_tell_of_each_process_of_this_host_and_of_none_that_is_gone(tmp_pa
     health_files.remove(tmp_path)
     assert not (tmp_path / name).exists()
     assert health_files.complaints(tmp_path) is None
+
+
+OTHERS = ["web-1", "web-2-3", "web.example", "we", "webs", "web-"]
+ODD = ["worker-web-.health", "worker-web-x.health", "worker-web-1e3.tmp", "worker-web-²³.health", "worker-web.health"]
+ODD += [f"worker-web-{'9' * 40}.health", "worker-web-0.health", "worker-web--1.health", "worker-web-12.other"]
+
+
+@pytest.mark.parametrize(
+    "name", [f"worker-{host}-999999999.{end}" for host in OTHERS for end in ("health", "tmp")] + ODD
+)
+def test_a_file_that_is_not_this_hosts_is_left_alone(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "web")
+    (tmp_path / name).write_text(json.dumps({"pid": os.getpid(), "complaint": "another's"}))
+    assert health_files.complaints(tmp_path) is None
+    health_files.remove(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("text", ["", "{", "{}", "[]", "null", "7", '"x"', '{"pid": 1}'])
+def test_a_file_of_another_form_complains_of_nothing(text: str, tmp_path: Path) -> None:
+    health_files.path_of(tmp_path).write_text(text)
+    assert health_files.complaints(tmp_path) is None
+
+
+def test_what_this_hosts_dead_processes_left_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "web-1[a]")
+    for end in ("health", "tmp"):
+        (tmp_path / f"worker-web-1[a]-999999999.{end}").write_text("{")
+        (tmp_path / f"worker-web-1[a]-{os.getppid()}.{end}").write_text("{")
+    health_files.write(tmp_path, "")
+    health_files.remove(tmp_path)
+    assert {path.stem for path in tmp_path.iterdir()} == {f"worker-web-1[a]-{os.getppid()}"}
+
+
+def test_the_watcher_goes_on_after_a_look_that_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TELL_EVERY", "LOOK_EVERY"):
+        monkeypatch.setattr(vitals, name, 0.01)
+    looks: list[int] = []
+    made = Vitals()
+    monkeypatch.setattr(made, "look", lambda: looks.append(1) or 1 // 0)
+    made.start(tmp_path)
+    wait_for(lambda: len(looks) > 2 and health_files.complaints(tmp_path) == [], 20, "looks")
+    made.stop()
 
 
 def test_a_file_that_nobody_writes_any_more_tells_that_its_process_has_stopped(tmp_path: Path) -> None:
