@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -75,12 +76,20 @@ def timed(child: Any, path: str) -> tuple[int, float]:
     return status, time.monotonic() - began
 
 
+def live_at_once(child: Any) -> float:
+    """Return the least seconds of a few requests at once: what they wait for shows there, a busy machine hardly."""
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda _: timed(child, "/health/live"), range(4)))
+    assert {status for status, _took in answers} == {200}
+    return min(took for _status, took in answers)
+
+
 def test_a_database_that_accepts_and_keeps_silent_makes_it_unready_within_two_seconds(silent: int) -> None:
     with web(variables(database_url(silent))) as child:
         for _ in range(6):  # also the second time, while the first look still hangs
             status, took = timed(child, "/health/ready")
             assert (status, took < SOON) == (503, True), took
-            assert timed(child, "/health/live")[1] < 0.5
+            assert live_at_once(child) < 0.5
 
 
 def test_a_database_that_falls_silent_makes_it_unready_and_ready_again_once_it_speaks() -> None:
@@ -94,7 +103,7 @@ def test_a_database_that_falls_silent_makes_it_unready_and_ready_again_once_it_s
         began = time.monotonic()
         for thread in asked:
             thread.start()
-        assert timed(child, "/health/live")[1] < 0.5
+        assert live_at_once(child) < 0.5
         for thread in asked:
             thread.join()
         assert time.monotonic() - began < SOON  # they share a look
