@@ -8,6 +8,7 @@ session that it opened end with the key that made it.
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.urls import Resolver404, resolve
 from django.utils import timezone
 
 from subscriptions.models import ApiKey, Membership, Merchant, PortalLink
@@ -31,6 +33,8 @@ ROLES: Final = (Membership.Role.VIEWER.value, Membership.Role.DEVELOPER.value)
 """Roles that a link may give."""
 PERSON_MAX: Final = 100
 TARGET_MAX: Final = 500
+_PAGES: Final = re.compile(r"index|app_list|\w+_\w+_(changelist|change|add|history)").fullmatch
+"""Names that the admin gives to the addresses of its pages."""
 LINKS_MAX: Final = 1000
 """Links of a merchant that may wait to be opened."""
 
@@ -164,7 +168,19 @@ def _is_ours(target: str) -> bool:
     parts = urlsplit(target)
     path = unquote(parts.path)
     plain = not parts.scheme and not parts.netloc and "\\" not in unquote(target) and target.isprintable()
-    return plain and target.startswith("/admin/") and ".." not in path.split("/") and len(target) <= TARGET_MAX
+    is_inside = plain and target.startswith("/admin/") and ".." not in path.split("/") and len(target) <= TARGET_MAX
+    return is_inside and _is_page(path)
+
+
+def _is_page(path: str) -> bool:
+    """Tell whether a path leads to a page that GET reads; what is done there (signing out, pausing) is none."""
+    try:
+        match = resolve(path if path.endswith("/") else f"{path}/")
+    except Resolver404:
+        return False
+    if match.url_name is None:  # the admin leads from a row's plain address to its page
+        return "object_id" in match.kwargs
+    return _PAGES(match.url_name) is not None
 
 
 def _digest(token: str) -> str:

@@ -107,6 +107,44 @@ def test_the_session_replaces_what_was_signed_in_before_once_the_person_agrees_a
     assert 0 < session_of(browser).get_expiry_age() <= portal.SESSION_SECONDS
 
 
+ACTS = [
+    "logout/",
+    "logout",
+    "login/",
+    "password_change/",
+    "account/",
+    "jsi18n/",
+    "autocomplete/",
+    "search/",
+    "nothing/",
+]
+ACTS += ["%6cogout/", "logout/?next=/admin/", "webhooks_subscriptions/webhook/1/do/pause/", "r/1/1/"]
+ACTS += [
+    "webhooks_deliveries/deadletter/1/do/replay/",
+    "webhooks_subscriptions/webhook/views/",
+    "password_reset/NQ/a-b/",
+]
+ACTS += ["webhooks_deliveries/delivery/live/", "webhooks_deliveries/delivery/export/csv/", "webhooks_nothing/nothing/"]
+READ = ["", "webhooks_deliveries/", "webhooks_deliveries/delivery/", "webhooks_deliveries/delivery?outcome=failed"]
+READ += [
+    "webhooks_deliveries/delivery/1/change/",
+    "webhooks_deliveries/delivery/1/",
+    "webhooks_subscriptions/webhook/add/",
+]
+READ += ["webhooks_subscriptions/webhook/wh_1/history/", "webhooks_deliveries/deadletter/#top"]
+
+
+@pytest.mark.parametrize("path", ACTS)
+def test_a_link_leads_to_no_address_that_does_something(path: str, shop: Shop) -> None:
+    answer = ask(shop, target=f"/admin/{path}")
+    assert (answer.status_code, set(attrs(answer))) == (422, {"target"})
+
+
+@pytest.mark.parametrize("path", READ)
+def test_a_link_leads_to_a_page_that_is_read(path: str, shop: Shop) -> None:
+    assert ask(shop, target=f"/admin/{path}").status_code == 201
+
+
 @pytest.mark.parametrize(
     ("change", "wrong"),
     [
