@@ -205,7 +205,7 @@ def test_dead_letters_of_several_merchants_get_a_job_each_up_to_a_bound(
     other, staff = make_shop("borage"), sign_in(make_user(is_superuser=True))
     monkeypatch.setattr(bulk_actions, "MERCHANTS_MAX", 1)
     address = reverse("admin:webhooks_deliveries_deadletter_all", args=["replay"])
-    assert "more than 1 merchants" in staff.post(address, {"all": "on"}).content.decode()
+    assert "more than 1 merchant" in staff.post(address, {"all": "on"}).content.decode()
     assert statuses(shop.dead_letter, other.dead_letter) == ["dead", "dead"]
     monkeypatch.setattr(bulk_actions, "MERCHANTS_MAX", 2)
     assert staff.post(address, {"all": "on"})["location"] == reverse("admin:webhooks_deliveries_job_changelist")
