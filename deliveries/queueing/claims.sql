@@ -89,9 +89,9 @@ WHERE d.id = r.id AND d.claim_token = r.token
 -- The webhooks with something due: those that may send, and those that are off, whose open rows are to be closed;
 -- no feeds, which send nothing, and none that have no place free: who frees one looks for what is due, and a claim
 -- whose worker died frees one by running out. One index probe a webhook, however many rows are open: DISTINCT would
--- read them all,
--- and so would an EXISTS beside an OR. What is held behind a delivery in review never gets due: where the webhook is
--- off, it is closed, too.
+-- read them all, and so would an EXISTS beside an OR. What is in flight is counted last, above the join that it needs,
+-- and so only for webhooks with something due. What is held behind a delivery in review never gets due: where the
+-- webhook is off, it is closed, too.
 WITH RECURSIVE open(webhook_id) AS (
     SELECT min(webhook_id) FROM webhooks_deliveries_delivery WHERE due_at IS NOT NULL
     UNION ALL

@@ -7,11 +7,13 @@ for the wrong database. No message shows it, so `doctor` asks. Imported by worke
 from __future__ import annotations
 
 import hashlib
+import threading
+import time
 from functools import lru_cache
 from typing import Any, Final
 
 from celery.worker.control import inspect_command
-from django.db import connection
+from django.db import DatabaseError, InterfaceError, connection
 
 from deliveries.db.sessions import borrowed
 from deliveries.models.codes import code_key
@@ -19,6 +21,10 @@ from subscriptions.conf import settings
 
 COMMAND: Final = "webhooks_installation"
 """Celery's name of the question."""
+PAUSE_SECONDS: Final = 10.0
+"""Between two tries to reach the database."""
+
+_learnt: dict[str, str] = {}
 
 
 @lru_cache(maxsize=1)
@@ -34,7 +40,22 @@ def installation() -> str:
     return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
 
+def learn() -> None:
+    """Ask the database, on a thread of its own, until it answers: answers are given by the thread that takes tasks."""
+    threading.Thread(target=_ask, name="installation", daemon=True).start()
+
+
+def _ask() -> None:
+    while True:
+        try:
+            _learnt["installation"] = installation()
+        except (DatabaseError, InterfaceError):
+            time.sleep(PAUSE_SECONDS)
+        else:
+            return
+
+
 @inspect_command(name=COMMAND)
 def answer(_state: Any, **_arguments: Any) -> dict[str, str]:
-    """Answer the question."""
-    return {"installation": installation()}
+    """Answer the question; with nothing while the database hasn't been reached since the start."""
+    return dict(_learnt)

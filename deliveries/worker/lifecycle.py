@@ -46,7 +46,7 @@ def _start(sender: Any, **_kwargs: Any) -> None:
     queues = frozenset(sender.app.amqp.queues.consume_from)
     if not queues & {wakeups.QUEUE, broker.HOUSEKEEPING}:
         return  # a worker of the project's own: nothing of ours runs there
-    from deliveries.worker import control  # noqa: F401 - registers a command; loads much of Celery's worker
+    from deliveries.worker import control  # registers a command; loads much of Celery's worker
 
     if wakeups.QUEUE in queues and "prefork" in type(sender.pool).__module__:
         log.error("wrong_pool", queue=wakeups.QUEUE, fix="Start this worker with -P threads: a dispatcher serves many.")
@@ -58,6 +58,7 @@ def _start(sender: Any, **_kwargs: Any) -> None:
     _schedulers.append(scheduler)
     scheduler.start()
     _watch(sender, queues)
+    control.learn()
     log.info("worker_ready", queues=sorted(queues), worker=wakeups.WORKER_ID)
 
 

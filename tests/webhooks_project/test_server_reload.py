@@ -228,16 +228,47 @@ def test_one_web_process_alone_says_that_it_cannot():
         assert child.answers()
 
 
-def test_it_serves_the_socket_that_systemd_holds():
-    port = free_port()
+def passed_on(listener: socket.socket) -> list[str]:
+    """Return the command of a web process that finds this socket where systemd would put it."""
     command = [sys.executable, "-m", "webhooks_project.server", "--port", "1", "--pages", "1"]
     begin = (
         "import os, sys; os.dup2(int(sys.argv[1]), 3);"
         "os.environ |= {'LISTEN_FDS': '1', 'LISTEN_PID': str(os.getpid())};"
         "os.execv(sys.argv[2], sys.argv[2:])"
     )
+    return [sys.executable, "-c", begin, str(listener.fileno()), *command]
+
+
+@pytest.mark.parametrize(
+    ("family", "kind"),
+    [(socket.AF_UNIX, socket.SOCK_STREAM), (socket.AF_UNIX, socket.SOCK_DGRAM), (socket.AF_INET, socket.SOCK_DGRAM)],
+)
+def test_a_socket_of_systemd_that_is_no_tcp_port_is_refused(
+    family: socket.AddressFamily, kind: socket.SocketKind, tmp_path: Path
+):
+    with socket.socket(family, kind) as listener:
+        listener.bind(str(tmp_path / "web") if family == socket.AF_UNIX else ("127.0.0.1", 0))
+        if kind == socket.SOCK_STREAM:
+            listener.listen()
+        ended = subprocess.run(
+            passed_on(listener),
+            env=environment(),
+            cwd=ROOT,
+            pass_fds=[listener.fileno()],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    assert ended.returncode == 1
+    assert "ListenStream is no TCP port" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_it_serves_the_socket_that_systemd_holds():
+    port = free_port()
     with socket.create_server(("127.0.0.1", port)) as listener:
-        given = [sys.executable, "-c", begin, str(listener.fileno()), *command]
+        given = passed_on(listener)
         child = subprocess.Popen(given, env=environment(), cwd=ROOT, pass_fds=[listener.fileno()])
         try:
             with Wire(port, timeout=60) as early:  # before it listens, and nobody refuses

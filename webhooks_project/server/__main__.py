@@ -34,6 +34,8 @@ def main() -> int:
     else:
         try:
             listener = processes.inherited() or processes.listen(options.host, options.port)
+        except ValueError as error:
+            parser.exit(1, f"Can't listen: {error}\n")
         except OSError as error:
             parser.exit(1, f"Can't listen on {options.host}:{options.port}: {error}\n")
     if options.processes <= 1 and not options.pages:

@@ -50,10 +50,15 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def inherited() -> socket.socket | None:
-    """Return the listening socket that systemd holds for this process (a socket unit), None where there is none."""
+    """Return the listening socket that systemd holds for this process (a socket unit), None where there is none.
+
+    Raises ValueError where it is none of TCP: clients' addresses, which limits go by, come with the connection.
+    """
     if os.environ.get("LISTEN_PID") != str(os.getpid()) or os.environ.get("LISTEN_FDS") != "1":
         return None
     listener = socket.socket(fileno=FIRST_INHERITED)
+    if listener.family not in {socket.AF_INET, socket.AF_INET6} or listener.type != socket.SOCK_STREAM:
+        raise ValueError("the socket unit's ListenStream is no TCP port. Give one such as ListenStream=127.0.0.1:8000.")
     listener.set_inheritable(False)
     listener.setblocking(False)
     return listener

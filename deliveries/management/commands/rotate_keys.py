@@ -40,10 +40,11 @@ class Command(BaseCommand):
             elif needed[number]:
                 told = f"still needed by {needed[number]} stored values. Run this command without --dry-run."
             else:
-                told = "not needed any more: take it out of WEBHOOKS_ENCRYPTION_KEYS."
+                told = (
+                    "not needed any more, unless a process that doesn't have key 1 as its first yet writes under it: "
+                    "restart them all, run this command again, then take it out of WEBHOOKS_ENCRYPTION_KEYS."
+                )
             self.stdout.write(f"Key {number + 1} of {keys}: {told}")
-        if keys > 1:
-            self.stdout.write("Before a key is taken out, all processes must have been restarted with the first one.")
         if needed[UNREADABLE]:
             raise CommandError(
                 f"{needed[UNREADABLE]} stored values can't be decrypted with any key. Put the key they were written "
