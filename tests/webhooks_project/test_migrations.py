@@ -206,6 +206,35 @@ def test_within_a_transaction_a_later_statement_gives_up_and_changes_nothing(bus
     assert "migration_locks_other" not in connection.introspection.table_names()
 
 
+@pytest.mark.parametrize(
+    "first",
+    [
+        "UPDATE migration_locks_busy SET text = 'b'",
+        "INSERT INTO migration_locks_busy (text) VALUES ('b')",
+        "DELETE FROM migration_locks_busy",
+        "SELECT * FROM migration_locks_busy FOR UPDATE",
+    ],
+)
+def test_a_statement_after_python_that_locks_rows_gives_up_at_once(busy: None, first: str) -> None:
+    field = models.IntegerField(null=True)
+    field.set_attributes_from_name("more")
+    with _session() as reader:
+        reader.execute("INSERT INTO migration_locks_busy (text) VALUES ('a')")
+        reader.commit()
+        reader.execute("SELECT count(*) FROM migration_locks_busy")
+        freed = threading.Timer(3, reader.rollback)
+        freed.start()
+        began = time.monotonic()
+        with pytest.raises(OperationalError, match="lock timeout"):  # noqa: PT012, SIM117 - the editor's end is meant, too
+            with connection.schema_editor() as editor:
+                with connection.cursor() as cursor:  # as RunPython does
+                    cursor.execute(first)
+                editor.add_field(Busy, field)
+        took = time.monotonic() - began
+        freed.join()
+    assert took < 1.5, f"rows were locked for {took:.1f} s"
+
+
 def test_an_index_made_concurrently_waits_as_long_as_it_takes(busy: None) -> None:
     with _session() as reader, Writer() as writer:
         reader.execute("SELECT count(*) FROM migration_locks_busy")

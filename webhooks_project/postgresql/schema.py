@@ -29,9 +29,9 @@ NOT_AVAILABLE: Final = "55P03"
 class SchemaEditor(DatabaseSchemaEditor):
     """Django's, whose statements wait for locks for a short time each.
 
-    Within a transaction only its first statement is tried again: later ones hold locks, which must not be held while
-    one waits. `manage.py migrate` then fails, nothing is changed, and it can be run again. What is made concurrently
-    holds up nobody and waits as long as it takes.
+    Within a transaction only its first statement is tried again, where no Python wrote rows before it: later ones hold
+    locks, which must not be held while one waits. `manage.py migrate` then fails, nothing is changed, and it can be run
+    again. What is made concurrently holds up nobody and waits as long as it takes.
     """
 
     _holds_locks = False
@@ -40,6 +40,7 @@ class SchemaEditor(DatabaseSchemaEditor):
         """Run a statement. Raises OperationalError where a lock could not be had."""
         if self.collect_sql or "CONCURRENTLY" in str(sql):
             return super().execute(sql, params)
+        self._holds_locks = self._holds_locks or (self.atomic_migration and self._has_written())
         ends = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
@@ -58,3 +59,9 @@ class SchemaEditor(DatabaseSchemaEditor):
     def _wait_shortly(self) -> None:
         with self.connection.cursor() as cursor:
             cursor.execute("SELECT set_config('lock_timeout', %s, true)", [str(round(LOCK_SECONDS * 1000))])
+
+    def _has_written(self) -> bool:
+        with self.connection.cursor() as cursor:
+            cursor.execute("SELECT pg_current_xact_id_if_assigned() IS NOT NULL")
+            [has_written] = cursor.fetchone()
+        return bool(has_written)
