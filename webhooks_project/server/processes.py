@@ -58,7 +58,7 @@ def inherited() -> socket.socket | None:
         return None
     listener = socket.socket(fileno=FIRST_INHERITED)
     if listener.family not in {socket.AF_INET, socket.AF_INET6} or listener.type != socket.SOCK_STREAM:
-        raise ValueError("the socket unit's ListenStream is no TCP port. Give one such as ListenStream=127.0.0.1:8000.")
+        raise ValueError("the socket unit's ListenStream is no TCP port. Write ListenStream=127.0.0.1:8000.")
     listener.set_inheritable(False)
     listener.setblocking(False)
     return listener
