@@ -34,6 +34,7 @@ class SignInSerializer(ApiSerializer):
         Text(
             max_length=second_factors.CODE_MAX,
             required=False,
+            allow_blank=True,
             help_text="From the authenticator app, or a recovery code; for accounts with two-factor sign-in.",
         ),
         "123456",
