@@ -66,13 +66,16 @@ class DecidingThread:
             while not self._waiting and not self._ends:
                 self._arrived.wait()
             for merchant_id in list(self._waiting):
-                jobs = self._waiting.pop(merchant_id)
+                jobs = self._waiting[merchant_id]
                 for _ in range(min(DECIDED_OF_ONE, len(jobs))):
-                    if len(chunk) < DECIDED_TOGETHER and (size < DECIDED_BYTES or not chunk):
-                        size += len(jobs[0].request.body)
-                        chunk.append(jobs.popleft())
+                    if len(chunk) == DECIDED_TOGETHER or size >= DECIDED_BYTES:
+                        return chunk  # whoever had no turn yet, or not all of it, is first next time
+                    size += len(jobs[0].request.body)
+                    chunk.append(jobs.popleft())
+                    if not jobs:
+                        del self._waiting[merchant_id]
                 if jobs:
-                    self._waiting[merchant_id] = jobs  # behind the others
+                    self._waiting.move_to_end(merchant_id)
         return chunk
 
 

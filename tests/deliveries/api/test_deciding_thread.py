@@ -186,6 +186,15 @@ def test_merchants_take_turns_however_many_requests_one_of_them_sends(
     assert in_order == sorted(in_order) == list(range(300))
 
 
+@pytest.mark.parametrize("busy", [4, 8, 20])
+def test_merchants_that_all_send_much_all_get_their_turn(busy: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With five of them busy, a transaction was full of these, time and again, and nobody else's turn came."""
+    chunks = Chunks(monkeypatch).of([(merchant, 100) for _ in range(40) for merchant in range(busy)])
+    rounds = 1 + -(-busy // 5)  # the first may have been taken before the others came
+    assert {merchant for chunk in chunks[:rounds] for merchant, _place in chunk} == set(range(busy))
+    assert sum(map(len, chunks)) == 40 * busy
+
+
 NUMBERS = {"data": {str(number * 7919 % 1000003): 1 for number in range(5000)}, "event": "order.created"}
 NESTED = {
     "data": {"lines": [{"n": number / 7, "tags": ["a", "b"]} for number in range(3000)]},
