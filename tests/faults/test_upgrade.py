@@ -6,7 +6,6 @@ import itertools
 import json
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -20,7 +19,7 @@ import psycopg
 import pytest
 
 from tests.support import processes, releases
-from tests.support.processes import Process, Web, wait_for
+from tests.support.processes import OURS, Checkout, Process, Web, wait_for
 from tests.support.proxies import Proxy
 from tests.support.receiver import TestReceiver
 from webhooks_project.embedded import EmbeddedValkey
@@ -97,31 +96,29 @@ class Ground:
         self.postgres = ends.enter_context(EmbeddedPostgres(fsync=True))
         self.valkey = ends.enter_context(EmbeddedValkey())
 
-    def variables(self, folder: Path) -> dict[str, str]:
+    def variables(self, checkout: Checkout) -> dict[str, str]:
         many = {"WEBHOOKS_PUBLISH_RATE_HOUR": "0", "WEBHOOKS_API_RATE_HOUR": "0", "WEBHOOKS_API_RATE_MINUTE": "0"}
         servers = {"DATABASE_URL": self.postgres.url, "REDIS_URL": self.valkey.url}
-        return processes.environment(**servers, **many, PYTHONPATH=str(folder))
+        return processes.environment(**servers, **many, PYTHONPATH=str(checkout.folder))
 
-    def manage(self, folder: Path, *words: str) -> str:
+    def manage(self, checkout: Checkout, *words: str) -> str:
         """Run a command to its end and return what it says."""
-        command = [sys.executable, "manage.py", *words]
-        ran = subprocess.run(
-            command, cwd=folder, env=self.variables(folder), capture_output=True, text=True, check=False
-        )
+        command, variables = [checkout.python, "manage.py", *words], self.variables(checkout)
+        ran = subprocess.run(command, cwd=checkout.folder, env=variables, capture_output=True, text=True, check=False)
         assert ran.returncode == 0, ran.stdout + ran.stderr
         return ran.stdout
 
-    def web(self, folder: Path) -> Web:
-        made = Web(self.variables(folder), processes=2, cwd=folder)
+    def web(self, checkout: Checkout) -> Web:
+        made = Web(self.variables(checkout), processes=2, checkout=checkout)
         self._ends.enter_context(made)
         made.wait_until(made.answers)
         return made
 
-    def worker(self, folder: Path) -> Process:
-        return self._ends.enter_context(processes.worker(self.variables(folder), cwd=folder))
+    def worker(self, checkout: Checkout) -> Process:
+        return self._ends.enter_context(processes.worker(self.variables(checkout), checkout=checkout))
 
-    def beat(self, folder: Path) -> Process:
-        return self._ends.enter_context(processes.beat(self.variables(folder), cwd=folder))
+    def beat(self, checkout: Checkout) -> Process:
+        return self._ends.enter_context(processes.beat(self.variables(checkout), checkout=checkout))
 
     def query(self, statement: str) -> list[Any]:
         with psycopg.connect(self.postgres.url, autocommit=True) as session:
@@ -150,14 +147,14 @@ def _replaced(start: Callable[[], Process], old: Process) -> Process:
 
 
 def test_an_upgrade_amid_traffic_refuses_loses_and_doubles_nothing(ground: Ground, tmp_path: Path) -> None:
-    old, new = releases.last_release(tmp_path), processes.ROOT
-    print(f"from {old.note}")
-    ground.manage(old.folder, "migrate", "--verbosity", "0")
-    merchant = json.loads(ground.manage(old.folder, "create_merchant", "Shop", "--email", "o@shop.example", "--json"))
+    (old, note), new = releases.last_release(tmp_path), OURS
+    print(f"from {note}")
+    ground.manage(old, "migrate", "--verbosity", "0")
+    merchant = json.loads(ground.manage(old, "create_merchant", "Shop", "--email", "o@shop.example", "--json"))
     with TestReceiver(delay=0.05) as receiver:
-        web = ground.web(old.folder)
-        workers = [ground.worker(old.folder), ground.worker(old.folder)]
-        beat = ground.beat(old.folder)
+        web = ground.web(old)
+        workers = [ground.worker(old), ground.worker(old)]
+        beat = ground.beat(old)
         _webhooks(web, merchant["api_key"], receiver)
         # A proxy in front, as everybody has one: told to send new connections to another web process.
         with Proxy(web.port) as door, Load(door.port, merchant["api_key"]) as load:

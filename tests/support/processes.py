@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import IO, Any
@@ -39,6 +40,17 @@ _DIES_WITH_US = (
 )
 
 
+@dataclass(frozen=True)
+class Checkout:
+    """A state of the product: its files, which PYTHONPATH must name, too, and the Python that has what they need."""
+
+    folder: Path
+    python: str = sys.executable
+
+
+OURS = Checkout(ROOT)
+
+
 class Process:
     """A running child. `log` is everything it wrote."""
 
@@ -48,14 +60,14 @@ class Process:
         variables: dict[str, str],
         stdin: int = subprocess.DEVNULL,
         stdout: int | None = None,
-        cwd: Path = ROOT,
+        checkout: Checkout = OURS,
     ) -> None:
         self.name = " ".join(command[:5])
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - `stop` closes it
         self.popen = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _DIES_WITH_US, str(os.getpid()), sys.executable, *command],
+            [sys.executable, "-I", "-S", "-c", _DIES_WITH_US, str(os.getpid()), checkout.python, *command],
             env=variables,
-            cwd=cwd,
+            cwd=checkout.folder,
             stdin=stdin,
             stdout=stdout if stdout is not None else self._log,
             stderr=self._log,
@@ -144,18 +156,18 @@ def worker(
     wait: bool = True,
     skew: float = 0.0,
     host: str = "",
-    cwd: Path = ROOT,
+    checkout: Checkout = OURS,
 ) -> Process:
     """Start a worker process as the Procfile does; ready when this returns, unless `wait` is false.
 
     `skew`: seconds by which the clock of its host is ahead. `host`: the namespace it runs in (tests.support.apart).
-    `cwd`: where its code is, which PYTHONPATH names, too.
+    `checkout`: the state of the product that it runs.
     """
     options = ["-P", "threads", "-c", str(threads), "-Q", ",".join(queues), "-n", f"w{os.getpid()}-{next(_numbers)}@%h"]
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     command = ["celery", "-A", "webhooks_project", "worker", *options, *quiet]
     place = ["-m", "tests.support.apart", host] if host else _module(skew)
-    child = Process(*place, *command, variables=variables, cwd=cwd)
+    child = Process(*place, *command, variables=variables, checkout=checkout)
     return _ready(child, lambda: is_ready(child), wait=wait)
 
 
@@ -164,10 +176,10 @@ def is_ready(child: Process) -> bool:
     return "worker_ready" in child.log
 
 
-def beat(variables: dict[str, str], *, wait: bool = True, skew: float = 0.0, cwd: Path = ROOT) -> Process:
+def beat(variables: dict[str, str], *, wait: bool = True, skew: float = 0.0, checkout: Checkout = OURS) -> Process:
     """Start the housekeeping clock; ready when this returns, unless `wait` is false. The rest: as of a worker."""
     command = ["celery", "-A", "webhooks_project", "beat", "--pidfile="]
-    child = Process(*_module(skew), *command, variables=variables, cwd=cwd)
+    child = Process(*_module(skew), *command, variables=variables, checkout=checkout)
     return _ready(child, lambda: beats(child), wait=wait)
 
 
@@ -184,14 +196,14 @@ class Web(Process):
         variables: dict[str, str],
         skew: float = 0.0,
         processes: int = 1,
-        cwd: Path = ROOT,
+        checkout: Checkout = OURS,
         pages: int | None = None,
     ) -> None:
         self.port = free_port()
         options = ["--port", str(self.port), "--processes", str(processes), "--grace", "30"]
         if pages is not None:
             options += ["--pages", str(pages)]
-        super().__init__(*_module(skew), "webhooks_project.server", *options, variables=variables, cwd=cwd)
+        super().__init__(*_module(skew), "webhooks_project.server", *options, variables=variables, checkout=checkout)
 
     def answers(self) -> bool:
         """Tell whether it serves."""
