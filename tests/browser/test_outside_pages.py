@@ -31,7 +31,7 @@ def test_a_page_breaks_no_accessibility_rule(path: str, theme: str, house: House
     visit.page.wait_for_load_state("networkidle")
     visit.page.evaluate(axe)
     found = visit.page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
-    visit.complaints.clear()  # the browser notes a 404 or 410 that we asked for
+    visit.complaints.clear()  # the browser notes a 404 or 410 that we asked for, and the status page's 503
     assert violations(found) == []
 
 
@@ -41,3 +41,4 @@ def test_a_page_is_no_wider_than_the_window(path: str, width: int, house: House,
     visit.page.set_viewport_size({"width": width, "height": 900})
     visit.page.goto(f"{house.url}{path}")
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+    visit.complaints.clear()  # the status page answers 503 once beat, which this house has none of, was missed
