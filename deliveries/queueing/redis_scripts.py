@@ -37,22 +37,27 @@ end
 """
 
 WAKE = f"""{_NOW}{_ADD}{_AWAKE}
--- KEYS ready bell dispatchers called awake; ARGV stale call_life call_id tasks_max attentive ids…
+-- KEYS ready bell dispatchers called awake workers
+-- ARGV stale call_life call_life_without_workers call_id tasks_max attentive ids…
 -- Marks webhooks ready, then looks who is on duty: a dispatcher that leaves looks in the other order. The bell is for
 -- those that wait: it is silent while one is awake, which takes what is ready with its next TAKE.
 -- Returns how many Celery tasks to enqueue: none while a dispatcher is on duty; else one for each webhook that was not
 -- ready before (its task is on its way) while no more than tasks_max are on their way, and at least one where none is:
--- whoever comes on duty takes all that is ready, and a backlog of thousands needs no message each.
-local new = add(KEYS[1], ARGV, 6)
-if redis.call('ZCOUNT', KEYS[3], now - tonumber(ARGV[1]), '+inf') > 0 then
-  if awake(KEYS[5], ARGV[5]) == 0 then ring(KEYS[2]) end
+-- whoever comes on duty takes all that is ready, and a backlog of thousands needs no message each. While no worker
+-- process lives that could begin with a task, those on their way stay so for longer: hours without workers would
+-- otherwise leave a message for nearly each event, and each costs a worker more than a delivery does.
+local since = now - tonumber(ARGV[1])
+local new = add(KEYS[1], ARGV, 7)
+if redis.call('ZCOUNT', KEYS[3], since, '+inf') > 0 then
+  if awake(KEYS[5], ARGV[6]) == 0 then ring(KEYS[2]) end
   return 0
 end
-redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now - tonumber(ARGV[2]))
-local called = redis.call('ZCARD', KEYS[4])
-local n = math.max(0, math.min(new, tonumber(ARGV[4]) - called))
+local life = redis.call('ZCOUNT', KEYS[6], since, '+inf') > 0 and ARGV[2] or ARGV[3]
+local called = redis.call('ZCOUNT', KEYS[4], now - tonumber(life), '+inf')
+local n = math.max(0, math.min(new, tonumber(ARGV[5]) - called))
 if n == 0 and called == 0 then n = 1 end
-for i = 1, n do redis.call('ZADD', KEYS[4], now, ARGV[3] .. ':' .. i) end
+if n > 0 then redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now - tonumber(life)) end
+for i = 1, n do redis.call('ZADD', KEYS[4], now, ARGV[4] .. ':' .. i) end
 return n
 """
 

@@ -33,7 +33,9 @@ ATTENTIVE_MS = 25
 """Milliseconds after a take that brought something for which a dispatcher is awake: it takes again without being rung
 for. One that is late (busy, frozen or dead) is awake no more, and the next wake-up rings for another."""
 CALL_LIFE_MS = 2000
-"""Milliseconds for which an enqueued task counts as a dispatcher to come."""
+"""Milliseconds for which an enqueued task counts as a dispatcher to come, where a worker process lives."""
+CALL_LIFE_WITHOUT_WORKERS_MS = 60_000
+"""Milliseconds for which it does where none lives. What a broker loses meanwhile is found by a worker's first sweep."""
 TASKS_MAX = 100
 """Celery tasks on their way to call a dispatcher, at most; further webhooks share them."""
 RECORDER = "recorder"
@@ -74,8 +76,10 @@ def wake(webhook_ids: Iterable[int]) -> None:
     every = list(dict.fromkeys(webhook_ids))
     for first in range(0, len(every), WAKE_CHUNK):
         ids = every[first : first + WAKE_CHUNK]
-        arguments = [STALE_MS, CALL_LIFE_MS, secrets.token_hex(6), TASKS_MAX, ATTENTIVE_MS, *ids]
-        calls = _run("WAKE", _key_names("ready", "bell", "dispatchers", "called", "awake"), arguments, default=0)
+        lives = [STALE_MS, CALL_LIFE_MS, CALL_LIFE_WITHOUT_WORKERS_MS]
+        arguments = [*lives, secrets.token_hex(6), TASKS_MAX, ATTENTIVE_MS, *ids]
+        names = _key_names("ready", "bell", "dispatchers", "called", "awake", "workers")
+        calls = _run("WAKE", names, arguments, default=0)
         for nth in range(calls):
             if not _enqueue(ids[nth::calls]):
                 break

@@ -160,13 +160,38 @@ def test_a_dispatcher_without_a_recent_heartbeat_does_not_count(empty_redis: red
     assert _messages(empty_redis) == [[7]], "ready already, but no task is on its way"
 
 
+def _let_calls_age(server: redis.Redis, milliseconds: int) -> None:
+    for call in server.zrange("mw:called", 0, -1):
+        server.zincrby("mw:called", -milliseconds, call)
+
+
 def test_a_call_that_nobody_answers_does_not_count_for_ever(empty_redis: redis.Redis) -> None:
+    wakeups.heartbeat(worker=True)
     wakeups.wake([1, 2])
     empty_redis.delete(wakeups.QUEUE)  # the messages are lost
     wakeups.wake([1])
     assert _messages(empty_redis) == []
-    for call in empty_redis.zrange("mw:called", 0, -1):
-        empty_redis.zincrby("mw:called", -wakeups.CALL_LIFE_MS - 100, call)
+    _let_calls_age(empty_redis, wakeups.CALL_LIFE_MS + 100)
+    wakeups.wake([1])
+    assert _messages(empty_redis) == [[1]]
+
+
+def test_while_no_worker_lives_a_minute_leaves_no_more_tasks_than_a_moment(empty_redis: redis.Redis) -> None:
+    """A backlog of hours is thousands of wake-ups; each task costs the worker that comes more than a delivery."""
+    for number in range(40):
+        wakeups.wake(range(number * 10, number * 10 + 10))
+        _let_calls_age(empty_redis, 1_000)
+    assert len(_messages(empty_redis)) == wakeups.TASKS_MAX
+    _let_calls_age(empty_redis, wakeups.CALL_LIFE_WITHOUT_WORKERS_MS)
+    wakeups.wake([1])
+    assert len(_messages(empty_redis)) == wakeups.TASKS_MAX + 1, "the messages may have been lost"
+
+
+def test_calls_from_a_time_without_workers_delay_no_wake_up_once_one_lives(empty_redis: redis.Redis) -> None:
+    wakeups.wake(range(200))
+    empty_redis.delete(wakeups.QUEUE)  # the messages are lost
+    _let_calls_age(empty_redis, wakeups.CALL_LIFE_MS + 100)
+    wakeups.heartbeat(worker=True)
     wakeups.wake([1])
     assert _messages(empty_redis) == [[1]]
 
