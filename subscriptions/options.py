@@ -60,17 +60,18 @@ def whole(default: int, *, minimum: int = 0, maximum: int | None = None) -> Opti
     return Option(default, bounds, check, lambda text: check(int(text)))
 
 
-def seconds(default: float, *, minimum: float = 0.0) -> Option:
+def seconds(default: float, *, minimum: float = 0.0, maximum: float = float("inf")) -> Option:
     """Return the option of a duration in seconds."""
+    bounds = f"of at least {minimum:g}" if maximum == float("inf") else f"from {minimum:g} to {maximum:g}"
 
     def check(value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise TypeError("not a number")
-        if not minimum <= value < float("inf"):
+        if not minimum <= value <= maximum or value == float("inf"):
             raise ValueError("out of bounds")
         return float(value)
 
-    return Option(default, f"a number of seconds of at least {minimum:g}", check, lambda text: check(float(text)))
+    return Option(default, f"a number of seconds {bounds}", check, lambda text: check(float(text)))
 
 
 def flag(default: bool) -> Option:
@@ -205,7 +206,7 @@ OPTIONS: Final[Mapping[str, Option]] = {
     "ORPHANED_ATTEMPTS_MAX": whole(3, minimum=1),
     "RECORD_CHUNK": whole(100, minimum=1),
     "RECORD_WAIT": seconds(0.2),
-    "COUNTDOWN_HORIZON": seconds(150.0),
+    "COUNTDOWN_HORIZON": seconds(150.0, maximum=300.0),  # half of Redis' visibility timeout
     "EXPIRE_AFTER": whole(0),  # for webhooks without an own; 0 is never
     # --- what operators see
     "LOG_ATTEMPTS": flag(default=False),  # a log line an attempt

@@ -31,6 +31,15 @@ def say_what_is_unknown(**_kwargs: object) -> None:
 
 
 @worker_init.connect
+@beat_init.connect
+def stop_where_sizes_cannot_work(**_kwargs: object) -> None:
+    """Start nothing whose database sessions the database can't give."""
+    from webhooks_project import startup
+
+    startup.look_at_sizes(1)
+
+
+@worker_init.connect
 def report_as_worker(**_kwargs: object) -> None:
     """Begin to report errors and spans, where that is set."""
     _report("worker")

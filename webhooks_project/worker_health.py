@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import sys
 
+import environ
+
 from deliveries.worker import health_files
-from webhooks_project.embedded import state_folder
+from webhooks_project.embedded import home, state_folder
 
 
 def main() -> int:
     """Print what is wrong. Returns the exit code."""
+    environ.Env.read_env(str(home() / ".env"))  # as the worker itself does; the environment beats it
     found = health_files.complaints(state_folder())
     if found is None:
         found = [f"No worker runs on this host, as far as the files in {state_folder()} tell."]

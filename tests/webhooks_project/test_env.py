@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from django.conf import settings
 from django.core import signing
 from django.core.exceptions import ImproperlyConfigured
 
@@ -253,3 +254,14 @@ def test_former_secret_keys_still_verify_what_they_signed(settings: Any) -> None
     settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another" * 9
 
     assert signing.loads(signed) == {"a": 1}
+
+
+def test_countdowns_stay_below_the_time_after_which_redis_gives_a_message_out_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WEBHOOKS_COUNTDOWN_HORIZON", "301")
+    with pytest.raises(ImproperlyConfigured, match=r"WEBHOOKS_COUNTDOWN_HORIZON='301'.*from 0 to 300\.$"):
+        env.merchant_webhooks()
+    monkeypatch.setenv("WEBHOOKS_COUNTDOWN_HORIZON", "300")
+    assert env.merchant_webhooks()["COUNTDOWN_HORIZON"] == 300
+    assert settings.CELERY_BROKER_TRANSPORT_OPTIONS["visibility_timeout"] >= 2 * 300

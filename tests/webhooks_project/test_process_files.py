@@ -125,6 +125,14 @@ def test_a_unit_runs_the_command_of_the_procfile(process: str):
     assert command == PLACE + wanted
 
 
+def test_reloading_first_sees_whether_what_is_started_can_start():
+    [start] = values(SERVICES["web"], "ExecStart")
+    first, second = values(SERVICES["web"], "ExecReload")
+    options = re.search(r"--processes \d+ --pages \d+", start)[0]
+    assert first == f"{PLACE}python -m webhooks_project.server {options} --check"
+    assert "kill -HUP" in second
+
+
 @pytest.mark.parametrize("process", PROCESSES)
 def test_a_unit_grants_the_time_to_end_and_starts_again(process: str):
     [seconds] = values(SERVICES[process], "TimeoutStopSec")

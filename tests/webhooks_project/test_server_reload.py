@@ -150,7 +150,7 @@ def test_processes_that_do_not_start_leave_the_former_ones_at_work(tmp_path: Pat
         "    p.serve = broken\n"
     )
     path = f"{tmp_path}{os.pathsep}{ROOT}"
-    with Web({**environment(), "PYTHONPATH": path}, pages=1, cwd=ROOT) as parent:
+    with Web({**environment(), "PYTHONPATH": path}, pages=1) as parent:
         parent.wait_until(parent.answers)
         before = children(parent)
         (tmp_path / "broken").touch()

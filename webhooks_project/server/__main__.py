@@ -21,12 +21,15 @@ def main() -> int:
         "--pages", type=int, help="page processes; 0: web processes make pages (as many as web; 0 for one web process)"
     )
     parser.add_argument("--grace", type=float, default=30.0, help="seconds open requests have when asked to stop")
-    parser.add_argument("--check", action="store_true", help="only see whether the settings load")
+    parser.add_argument("--check", action="store_true", help="only see whether it can start with the settings")
     parser.add_argument(HANDOVER, help=argparse.SUPPRESS)
     options = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webhooks_project.settings")
+    pages = options.pages
+    if pages is None:
+        pages = options.processes if options.processes > 1 else 0
     if options.check:
-        processes.set_up()
+        processes.check(options.processes + pages)
         return 0
     former = None
     if options.handover:
@@ -38,16 +41,16 @@ def main() -> int:
             parser.exit(1, f"Can't listen: {error}\n")
         except OSError as error:
             parser.exit(1, f"Can't listen on {options.host}:{options.port}: {error}\n")
-    if options.processes <= 1 and not options.pages:
+    if options.processes <= 1 and not pages:
         processes.serve(listener, options.grace)
         return 0
-    pages = options.processes if options.pages is None else options.pages
 
     def be(kind: str, family: Family) -> None:
         if kind == PAGES:
             processes.make_pages(family.socket(), listener.getsockname()[:2], options.grace, family)
         else:
-            processes.serve(listener, options.grace, family, pages=family.path if pages else "")
+            path = family.path if pages else ""
+            processes.serve(listener, options.grace, family, pages=path, count=options.processes + pages)
 
     return Parent({WEB: options.processes, PAGES: pages}, be, listener, former).run()
 

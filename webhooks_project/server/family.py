@@ -20,6 +20,9 @@ from webhooks_project.server.processes import SIGNALS, listen_for_pages
 WEB, PAGES = "web", "pages"
 """Kinds of processes."""
 
+WEB_SERVES = b"w"
+"""What a web process writes once it serves."""
+
 Be = Callable[[str, "Family"], None]
 """Is the child of a kind. Returns when it is over."""
 
@@ -69,6 +72,13 @@ class Family:
                     self._be(kind, be)
                 self.children[pid] = kind
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+    def has_served(self) -> bool:
+        """Tell whether a web process has said that it serves since this was asked last."""
+        while select([self.ready[0]], [], [], 0)[0]:
+            if WEB_SERVES in os.read(self.ready[0], 64):
+                return True
+        return False
 
     def is_ready(self, seconds: float) -> bool:
         """Wait until all children serve; False where one died before, or not all do within so many seconds."""
@@ -134,7 +144,7 @@ class Family:
 
     def tell_ready(self) -> None:
         """Let the parent know that this child serves."""
-        os.write(self.ready[1], b".")
+        os.write(self.ready[1], WEB_SERVES if self.lifeline == self.pipes[WEB][0] else b".")
 
     def _be(self, kind: str, be: Be) -> NoReturn:
         code = 1
@@ -147,6 +157,8 @@ class Family:
             self.let_go(WEB, *([PAGES] if kind == PAGES else []))
             be(kind, self)
             code = 0
+        except SystemExit as error:
+            sys.stderr.write(f"{error}\n")  # what doesn't start says why, for people
         except BaseException:  # noqa: BLE001 - shown, then the process ends: none of the parent's code may run on
             sys.excepthook(*sys.exc_info())
         finally:

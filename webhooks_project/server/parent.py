@@ -56,7 +56,7 @@ class Parent:
         self._former = former
         self._family = Family.found()
         self._is_stopping = self._is_waiting = self._is_told_to_reload = False
-        self._began = time.monotonic()
+        self._has_served = False
         self._has_terminal = os.isatty(0)  # asked now: one that was closed is none any more
 
     def run(self) -> int:
@@ -103,7 +103,8 @@ class Parent:
             self._family.let_go(PAGES)
             return 0
         log.error("web_process_died", pid=pid, code=code)
-        if time.monotonic() - self._began < RESTART_PAUSE * sum(self._counts.values()) and code > 0:
+        self._has_served = self._has_served or self._family.has_served()
+        if not self._has_served and code > 0:
             self._stop(signal.SIGTERM, None)  # it never worked: wrong settings, mostly
             self._family.let_go(PAGES)
             return code
@@ -173,7 +174,7 @@ class Parent:
         """Let the former children go once the new ones serve; keep them where these don't, and end these."""
         if self._former is None:
             return
-        serves = self._family.is_ready(READY_SECONDS)
+        self._has_served = serves = self._family.is_ready(READY_SECONDS)
         if serves or self._is_stopping:
             self._former.let_go(WEB, PAGES)
             log.info("web_reloaded" if serves else "web_stopping", pid=os.getpid())
@@ -181,6 +182,7 @@ class Parent:
         log.error("reload_failed", reason="the new processes did not start; the former ones go on")
         self._family.let_go(WEB, PAGES)
         self._family, self._former = self._former, self._family
+        self._has_served = True
 
 
 def handed_over(text: str) -> tuple[socket.socket, Family]:

@@ -74,14 +74,24 @@ def listen_for_pages(folder: str) -> tuple[socket.socket, str]:
     return listener, path
 
 
-def serve(listener: socket.socket, grace: float, family: Family | None = None, *, pages: str = "") -> None:
+def serve(
+    listener: socket.socket, grace: float, family: Family | None = None, *, pages: str = "", count: int = 1
+) -> None:
     """Be one web process until SIGTERM or SIGINT, or until the parent's pipe ends.
 
-    Its pages are made by the processes at the Unix socket `pages`; by itself, on threads, where none is named.
+    Args:
+        listener: Where clients come.
+        grace: Seconds that open requests have when asked to stop.
+        family: Which it belongs to.
+        pages: The Unix socket of the processes that make its pages; by itself, on threads, where none is named.
+        count: Web and page processes that there are to be.
+
+    Raises:
+        SystemExit: Where so many can't work on this database.
     """
     import uvloop
 
-    uvloop.run(_serve(listener, grace, family, pages))
+    uvloop.run(_serve(listener, grace, family, pages, count))
 
 
 def make_pages(listener: socket.socket, address: tuple[str, int], grace: float, family: Family) -> None:
@@ -94,7 +104,7 @@ def make_pages(listener: socket.socket, address: tuple[str, int], grace: float, 
     uvloop.run(_make_pages(listener, address, grace, family))
 
 
-async def _serve(listener: socket.socket, grace: float, family: Family | None, pages: str) -> None:
+async def _serve(listener: socket.socket, grace: float, family: Family | None, pages: str, count: int) -> None:
     set_up()
     from webhooks_project import startup, telemetry
     from webhooks_project.server import publishing
@@ -102,6 +112,7 @@ async def _serve(listener: socket.socket, grace: float, family: Family | None, p
     from webhooks_project.server.serving import Server, configured
 
     startup.name_unknown_variables()
+    await asyncio.to_thread(startup.look_at_sizes, count)
     telemetry.set_up("web")
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -135,6 +146,14 @@ def set_up() -> None:
     from webhooks_project.postgresql.base import limit_statements
 
     limit_statements(settings.WEB_STATEMENT_SECONDS)
+
+
+def check(count: int) -> None:
+    """See whether so many processes can start with the settings. Raises what is wrong with them."""
+    set_up()
+    from webhooks_project import startup
+
+    startup.look_at_sizes(count, warns=False)
 
 
 async def _run(server: Server, stop: asyncio.Event, grace: float, family: Family | None) -> None:

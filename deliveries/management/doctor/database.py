@@ -9,6 +9,7 @@ from datetime import timedelta
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from deliveries.db import session_limits
 from deliveries.db.engine_session import ensure_session
 from deliveries.management.doctor import versions
 from deliveries.management.doctor.findings import NOTE, OK, PROBLEM, Finding, first_line
@@ -20,18 +21,8 @@ OVERDUE_AFTER = timedelta(seconds=30)
 """Deliveries that should have left longer ago than this are worth a note."""
 CLOCK_TOLERANCE = 1.0
 """Seconds this machine's clock may differ from the database's; retries are timed by the latter."""
-OF_THE_ENGINE = 7
-"""Sessions that a process may hold beside its pool's; most of all a web process, which looks for its probes, too."""
 OLD_AFTER = 10.0
 """Seconds after which a transaction is worth a note; one that only stands still is a problem then."""
-
-
-# Sessions of ours are named `host:pid thread`.
-_PROCESSES = """
-SELECT count(DISTINCT split_part(application_name, ' ', 1)),
-    current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
-FROM pg_stat_activity WHERE datname = current_database() AND application_name ~ ':[0-9]+( |$)'
-"""
 
 
 def database() -> Iterator[Finding]:
@@ -133,16 +124,14 @@ def _oldest_transaction() -> Finding:
 
 def _sessions() -> Iterator[Finding]:
     """Compare what our processes may open with what PostgreSQL takes; nothing where a pooler is between."""
-    pool = connection.settings_dict["OPTIONS"].get("pool")
-    if not pool or not connection.settings_dict.get("SESSION_SETTINGS", True):
+    size = session_limits.pool_size()
+    if size is None:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(_PROCESSES)
-        processes, most = cursor.fetchone()
-    each = pool["max_size"] + OF_THE_ENGINE
-    text = f"{processes} processes may open {each} sessions each, and PostgreSQL takes {most}."
-    if processes * each > most:
-        fix = "Raise max_connections, lower DATABASE_POOL_SIZE, or put pgbouncer between; see docs/operations.md."
+    found = session_limits.look()
+    each = size + session_limits.OF_THE_ENGINE
+    text = f"{found.others} processes may open {each} sessions each, and PostgreSQL takes {found.most} ({found.what})."
+    if found.others * each > found.most:
+        fix = f"Raise {found.what}, lower DATABASE_POOL_SIZE, or put pgbouncer between; see docs/operations.md."
         yield Finding("sessions", PROBLEM, text, fix)
     else:
         yield Finding("sessions", OK, text)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
+import psycopg
 import pytest
 from django.db import connection
 from kombu import Connection
 
-from deliveries.management.doctor import NOTE, OK, PROBLEM, database, examination, redis_and_broker, versions
+from deliveries.db import session_limits
+from deliveries.management.doctor import NOTE, OK, PROBLEM, examination, redis_and_broker, versions
 from subscriptions.catalogue import load_event_types
 from tests.deliveries.commands.test_doctor import found, run
 from tests.support.processes import ROOT
@@ -58,20 +60,25 @@ def test_one_part_can_be_asked_for_alone(part: str):
     assert all(any(f" {name}:" in line for name in told) for line in lines)
 
 
-def test_more_sessions_than_postgresql_takes_are_a_problem(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("runs", [True, False], ids=["a process runs", "doctor alone"])
+def test_more_sessions_than_postgresql_takes_are_a_problem(monkeypatch: pytest.MonkeyPatch, runs: bool):
     options = connection.settings_dict["OPTIONS"] | {"pool": {"max_size": 4, "timeout": 1}}
     monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)
-    assert found("sessions").status == OK
-    monkeypatch.setattr(database, "OF_THE_ENGINE", 100_000)
-    finding = found("sessions")
-    assert finding.status == PROBLEM
-    assert "max_connections" in finding.fix
+    given = connection.get_connection_params()
+    place = {name: given[name] for name in ("host", "port", "user", "password", "dbname")}
+    with psycopg.connect(**place, application_name="elsewhere:1 thread" if runs else "psql"):
+        assert found("sessions").status == OK
+        monkeypatch.setattr(session_limits, "OF_THE_ENGINE", 100_000)
+        finding = found("sessions")
+    assert finding.status == (PROBLEM if runs else OK)
+    assert "(max_connections)" in finding.text
+    assert not runs or "Raise max_connections" in finding.fix
 
 
 def test_poolers_file_counts_the_sessions_of_a_process_as_the_doctor_does():
     [size] = re.findall(r"^#DATABASE_POOL_SIZE=(\d+)$", (ROOT / ".env.example").read_text("utf-8"), re.MULTILINE)
     text = (ROOT / "docs/ops/pgbouncer.ini").read_text("utf-8")
-    assert f"up to {int(size) + database.OF_THE_ENGINE} for each" in text
+    assert f"up to {int(size) + session_limits.OF_THE_ENGINE} for each" in text
 
 
 @pytest.mark.faults

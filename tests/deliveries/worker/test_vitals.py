@@ -20,6 +20,7 @@ from deliveries.queueing import broker
 from deliveries.worker import health_files, periodic_tasks, vitals
 from deliveries.worker.vitals import Vitals
 from tests.support.processes import environment, wait_for, worker
+from webhooks_project import worker_health
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -200,6 +201,20 @@ def variables(folder: Path) -> dict[str, str]:
     url = f"postgres://{given['USER']}:{given['PASSWORD']}@{given['HOST']}:{given['PORT']}/{given['NAME']}"
     redis_url = project.MERCHANT_WEBHOOKS["REDIS_URL"]
     return environment(DATABASE_URL=url, REDIS_URL=redis_url, WEBHOOKS_STATE_DIR=str(folder), DEBUG="true")
+
+
+def test_the_health_check_looks_where_the_env_file_has_workers_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    health_files.write(state, "")
+    (tmp_path / ".env").write_text(f"WEBHOOKS_STATE_DIR={state}\n")
+    monkeypatch.setattr(worker_health, "home", lambda: tmp_path)
+    monkeypatch.setenv("WEBHOOKS_STATE_DIR", str(tmp_path))
+    assert worker_health.main() == 1  # the environment beats it
+    monkeypatch.delenv("WEBHOOKS_STATE_DIR")
+    assert worker_health.main() == 0
 
 
 def test_the_health_check_of_a_worker_that_runs_hangs_and_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
