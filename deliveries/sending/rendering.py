@@ -84,6 +84,11 @@ def request_of(message: Message, webhook: WebhookSettings) -> Request:
     return destinations.get(webhook.kind).request(chosen(message, webhook), webhook)
 
 
+def runs_expressions(webhook: WebhookSettings) -> bool:
+    """Tell whether rendering evaluates what a merchant wrote: chosen fields or a transformation."""
+    return bool(webhook.fields or webhook.transform)
+
+
 def chosen(message: Message, webhook: WebhookSettings) -> Message:
     """Return the message with the webhook's chosen fields only, and with the body that its transformation makes.
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from deliveries.db.sessions import clock
 from deliveries.payloads.transformations import NotTransformed
@@ -16,7 +17,8 @@ from deliveries.sending import carrying, destinations, resolvers, tracing
 from deliveries.sending.destinations import TooLarge
 from deliveries.sending.masking import without_echo
 from deliveries.sending.process_transport import open_requests_max
-from deliveries.sending.rendering import render
+from deliveries.sending.rendering import render, runs_expressions
+from deliveries.sending.rendering_thread import RenderingThread
 from deliveries.sending.slow_webhooks import SLOW_SHARE, SlowWebhooks
 from deliveries.transport import ErrorClass, Outcome, Request
 from subscriptions.logs import get_logger
@@ -58,6 +60,7 @@ class Sender:
         self._slow = SlowWebhooks()
         self._lock = threading.Lock()
         self._waiting = ThreadPoolExecutor(ASKING_THREADS, thread_name_prefix="ask")
+        self._rendering = RenderingThread()
         self.loaded_bytes = 0
         self.stopping = False
 
@@ -79,10 +82,19 @@ class Sender:
             return max(0, open_requests_max() - len(self._open))
 
     def divide(self, webhook_ids: Sequence[int]) -> tuple[list[int], list[int]]:
-        """Return those of these webhooks that may have any free place, and slow ones, which share `slow_free`."""
+        """Return those of these webhooks that may have any free place, and slow ones, which share `slow_free`.
+
+        Among these are those of which so much waits to be rendered already that they get none for now: see `behind`.
+        """
         with self._lock:
             self._slow.look(time.monotonic())  # some may have begun to hang just now
-            return self._slow.divide(webhook_ids)
+            quick, slow = self._slow.divide(webhook_ids)
+        behind = self.behind(quick)
+        return ([pk for pk in quick if pk not in behind], [*slow, *behind]) if behind else (quick, slow)
+
+    def behind(self, webhook_ids: Iterable[int]) -> set[int]:
+        """Return those of these webhooks of which nothing more is to be claimed: too much waits to be rendered."""
+        return self._rendering.behind(webhook_ids)
 
     def slow_free(self) -> int:
         """Return how many more rows of slow webhooks may be submitted."""
@@ -90,13 +102,17 @@ class Sender:
             self._slow.look(time.monotonic())
             return max(0, int(open_requests_max() * SLOW_SHARE) - self._slow.open)
 
+    def may_take_slow(self, webhook_ids: Collection[int]) -> bool:
+        """Tell whether there is a place for any of these slow webhooks."""
+        return self.slow_free() > 0 and len(self.behind(webhook_ids)) < len(webhook_ids)
+
     def has_poison_candidate(self) -> bool:
         """Tell whether a delivery whose worker died twice is being sent here now."""
         with self._lock:
             return any(row.is_poison_candidate for _submitted, row in self._open.values())
 
     def submit(self, rows: Sequence[Claimed]) -> None:
-        """Send these rows. They are rendered here, but for those whose source has to be asked."""
+        """Send these rows. They are rendered here, unless they run expressions or their source has to be asked."""
         now = time.monotonic()
         with self._lock:
             for row in rows:
@@ -106,6 +122,8 @@ class Sender:
         for row in rows:
             if resolvers.may_ask(row) or not self._may_send(row):
                 self._waiting.submit(self._start, row)
+            elif runs_expressions(row.webhook):
+                self._in_turn(row, partial(self._start_in_turn, row))
             else:
                 self._start(row)
 
@@ -115,6 +133,16 @@ class Sender:
         while self._open and time.monotonic() < deadline:
             time.sleep(0.02)
         return not self._open
+
+    def _in_turn(self, row: Claimed, job: Callable[[], None]) -> None:
+        self._rendering.submit(row.webhook.merchant_id, row.webhook.webhook_id, job)
+
+    def _start_in_turn(self, row: Claimed) -> None:
+        """Start a row whose merchant's turn has come, which may be too late: giving it back asks the database."""
+        if self._may_send(row):
+            self._start(row)
+        else:
+            self._waiting.submit(self._start, row)
 
     def _start(self, row: Claimed) -> None:
         """Render a row and hand it to the transport, or report why not."""
@@ -182,7 +210,7 @@ class Sender:
             return None
         started = time.monotonic()
         try:
-            request = render(row, resolvers.freshest(row), clock.at(started))
+            request = self._render(row, started)
         except TooLarge as error:
             return _unmade(row, str(error), started, ErrorClass.TOO_LARGE, permanent=True)
         except NotTransformed as error:
@@ -198,6 +226,23 @@ class Sender:
             why = f"The source took {took:.1f} s to give the resource as it is now, so this attempt was not sent."
             return None if self.stopping else _unmade(row, why, started)
         return request
+
+    def _render(self, row: Claimed, started: float) -> Request:
+        if not resolvers.may_ask(row):
+            return render(row, row.data, clock.at(started))
+        data = resolvers.freshest(row)
+        if not runs_expressions(row.webhook):
+            return render(row, data, clock.at(started))
+        made: Future[Request] = Future()
+
+        def make() -> None:
+            try:
+                made.set_result(render(row, data, clock.at(started)))
+            except Exception as error:  # noqa: BLE001 - raised where it is waited for
+                made.set_exception(error)
+
+        self._in_turn(row, make)
+        return made.result()
 
 
 def _unmade(

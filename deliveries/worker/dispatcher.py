@@ -118,7 +118,7 @@ def _dispatch_until_idle(process: Engine, dispatcher_id: str, slow: dict[int, No
             if taken.left and not quick:
                 continue  # the quick ones may be among those that are left
             claimed_at = idle_since = time.monotonic()
-            is_short = bool(slow) and not process.sender.slow_free()  # other processes have places for them
+            is_short = bool(slow) and not process.sender.may_take_slow(slow)  # other processes have places for them
             if taken.left or ((saturated or is_short) and claimed_at - called_at > FULL):
                 wakeups.call_another()
                 called_at = claimed_at
@@ -181,7 +181,8 @@ def _dispatch_slow(process: Engine, slow: dict[int, None]) -> bool:
     free, max_bytes = _room(process)
     if not slow or not free or not (share := process.sender.slow_free()):
         return True
-    webhook_ids = list(itertools.islice(slow, SLOW_AT_ONCE))
+    behind = process.sender.behind(slow)
+    webhook_ids = list(itertools.islice((pk for pk in slow if pk not in behind), SLOW_AT_ONCE))
     for webhook_id in webhook_ids:
         del slow[webhook_id]
     return _dispatch(process, webhook_ids, min(free, share, SLOW_AT_ONCE), max_bytes)

@@ -34,6 +34,7 @@ NOBODY_MEETS = {
     ),
     "how much work is done in one piece": (
         "deliveries.queueing.wakeups.TASKS_MAX", "deliveries.queueing.wakeups.CALL_LIFE_MS",
+        "deliveries.sending.rendering_thread.AHEAD_MAX", "deliveries.sending.rendering_thread.REST_MAX",
         "deliveries.review.selection.OUT_OF_ORDER_MAX",
         "deliveries.queueing.redis_client.BELL_WAIT_MAX", "deliveries.worker.dispatcher.CLAIM_BYTES_MIN",
         "deliveries.api.publisher.CHUNK_BYTES", "deliveries.maintenance.leftovers.WEBHOOKS_MAX",
