@@ -1,4 +1,4 @@
-"""A receiver that costs little: keep-alive HTTP/1.1 over asyncio.
+"""A receiver that costs little: keep-alive HTTP/1.1 over uvloop.
 
     python -m bench.receiver PORT [CERTIFICATE KEY]
 
@@ -15,6 +15,8 @@ import re
 import ssl
 import sys
 import time
+
+import uvloop
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 FAILURE = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 2\r\n\r\nno"
@@ -71,4 +73,4 @@ async def serve(port: int, certificate: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1]), sys.argv[2:]))
+    uvloop.run(serve(int(sys.argv[1]), sys.argv[2:]))
