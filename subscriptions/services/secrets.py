@@ -121,6 +121,7 @@ def _add(webhook: Webhook, text: str, details: str) -> None:
 
 
 def _announce(webhook: Webhook, details: str) -> None:
+    webhook.save(update_fields=["updated_at"])  # so that one of two who read the same webhook is told of the other
     signals.webhook_changed.send(sender=Webhook, webhook=webhook, action=signals.SECRET_ROTATED, details=details)
 
 
