@@ -16,6 +16,7 @@ from django.db.models import Q
 
 from deliveries.db.arrays import literal
 from deliveries.db.statements import load
+from deliveries.maintenance import parts
 from deliveries.models.debounce import LastSent
 from subscriptions.models import IdempotencyKey
 
@@ -29,8 +30,9 @@ def by_statement(name: str) -> Purge:
     statement = _SQL[name]
 
     def run(keys: list[int], before: datetime) -> int:
+        by_part = "by_part" in statement and parts.take_all()
         with connection.cursor() as cursor:
-            cursor.execute(statement, {"keys": literal(keys), "before": before})
+            cursor.execute(statement, {"keys": literal(keys), "before": before, "by_part": by_part})
             return cursor.rowcount
 
     return run

@@ -26,14 +26,15 @@ WHERE a.id = ANY (%(keys)s::bigint[])
        OR NOT EXISTS (SELECT FROM webhooks_deliveries_delivery d WHERE d.id = a.delivery_id))
 
 -- name: delete_deliveries
--- Deletes deliveries that were closed before a moment, with their attempts and their dead letters' record.
+-- Deletes deliveries that were closed before a moment, with their dead letters' record, and their attempts unless those
+-- go with their parts.
 WITH closed AS MATERIALIZED (
     SELECT id FROM webhooks_deliveries_delivery
     WHERE id = ANY (%(keys)s::bigint[]) AND due_at IS NULL AND status <> 'dead'
       AND (closed_at IS NULL OR closed_at < %(before)s::timestamptz)
     ORDER BY id FOR UPDATE SKIP LOCKED
 ), attempts AS (
-    DELETE FROM webhooks_deliveries_attempt a USING closed c WHERE a.delivery_id = c.id
+    DELETE FROM webhooks_deliveries_attempt a USING closed c WHERE a.delivery_id = c.id AND NOT %(by_part)s::bool
 ), letters AS (
     DELETE FROM webhooks_deliveries_deadletter l USING closed c WHERE l.delivery_id = c.id
 )
@@ -51,7 +52,7 @@ WHERE e.id = ANY (%(keys)s::bigint[]) AND e.data <> 'null'
                   WHERE d.event_id = e.id AND d.id NOT IN (SELECT id FROM closed))
 
 -- name: delete_events
--- Deletes events of which every delivery is closed, and locked here, with whatever is left of those.
+-- Deletes events of which every delivery is closed, and locked here, with whatever is left of those; attempts as above.
 WITH closed AS MATERIALIZED (
     SELECT id, event_id FROM webhooks_deliveries_delivery
     WHERE event_id = ANY (%(keys)s::bigint[]) AND due_at IS NULL AND status <> 'dead'
@@ -63,7 +64,7 @@ WITH closed AS MATERIALIZED (
 ), gone AS MATERIALIZED (
     SELECT c.id FROM closed c JOIN settled s ON s.id = c.event_id
 ), attempts AS (
-    DELETE FROM webhooks_deliveries_attempt a USING gone g WHERE a.delivery_id = g.id
+    DELETE FROM webhooks_deliveries_attempt a USING gone g WHERE a.delivery_id = g.id AND NOT %(by_part)s::bool
 ), letters AS (
     DELETE FROM webhooks_deliveries_deadletter l USING gone g WHERE l.delivery_id = g.id
 ), rows AS (

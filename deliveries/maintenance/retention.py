@@ -18,6 +18,8 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from deliveries.maintenance import parts
+from deliveries.maintenance.parts import OldBefore
 from deliveries.maintenance.purging import Purge, by_statement, delete_idempotency_keys, delete_last_sent, deleting
 from deliveries.maintenance.turns import turn
 from deliveries.models import Attempt, Counter, Delivery, Event, HourCounter, Job, MaintenanceTask, Notice
@@ -45,6 +47,7 @@ class Kind:
     `again`: the kind whose remembered rows are walked once more, a few batches a run and round and round: some of them
     were open when they were passed, and are closed now.
     `renewed`: rows get younger while they are used, so key order isn't age order and every row is looked at.
+    `in_parts`: where the table is, its parts go as a whole (`maintenance.parts`), and batches see to what those leave.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Kind:
     remembers: bool = False
     renewed: bool = False
     again: str = ""
+    in_parts: bool = False
 
     @property
     def days(self) -> int:
@@ -65,9 +69,15 @@ class Kind:
         """Return the moment before which rows are old."""
         return timezone.now() - timedelta(days=self.days)
 
+    def old_before(self) -> OldBefore:
+        """Return when its rows are old for batches."""
+        return parts.old_before(self.before()) if self.in_parts else OldBefore(self.before())
+
     def old(self) -> QuerySet[Any]:
         """Return the rows that are old by their age alone, for a count."""
-        return self.rows.filter(**{f"{self.age}__lt": self.before()})
+        old = self.old_before()
+        rows = self.rows.filter(**{f"{self.age}__lt": old.moment})
+        return rows.filter(Q(pk__lt=old.limit) | Q(**{f"{self.age}__lt": old.of(old.limit)})) if old.later else rows
 
 
 @dataclass(slots=True)
@@ -100,7 +110,12 @@ def kinds() -> list[Kind]:
             remembers=True,
         ),
         Kind(
-            "attempts", "WEBHOOKS_KEEP_ATTEMPTS", Attempt.objects.all(), "started_at", by_statement("delete_attempts")
+            "attempts",
+            "WEBHOOKS_KEEP_ATTEMPTS",
+            Attempt.objects.all(),
+            "started_at",
+            by_statement("delete_attempts"),
+            in_parts=True,
         ),
         Kind(
             "deliveries",
@@ -184,7 +199,7 @@ def purge(kind: Kind, *, batch: int = BATCH) -> Iterator[Step]:
     """
     if not kind.days:
         return
-    before = kind.before()
+    before, old_before = kind.before(), kind.old_before()
     position = _remembered(kind.name) if kind.remembers else 0
     known = _remembered(kind.again) if kind.again else None
     for _batch in range(BATCHES_AGAIN) if kind.again else itertools.count():
@@ -193,13 +208,13 @@ def purge(kind: Kind, *, batch: int = BATCH) -> Iterator[Step]:
                 _next(kind, before, known).filter(pk__gt=position).order_by("pk").values_list("pk", kind.age)[:batch]
             )
             # Keys are given out a moment before commits, so ages follow them closely; what is out of order waits.
-            old = [pk for pk, moment in rows if moment < before]
+            old = [pk for pk, moment in rows if moment < old_before.of(pk)]
             purged = kind.purge(old, before) if old else 0
-            ended = len(rows) < batch or rows[-1][1] >= before
+            ended = len(rows) < batch or rows[-1][1] >= old_before.of(rows[-1][0])
             if kind.remembers and (old or kind.again):
                 _remember(kind, 0 if kind.again and ended else old[-1])
         if rows:
-            yield Step(len(rows), purged, before - rows[-1][1])
+            yield Step(len(rows), purged, old_before.of(rows[-1][0]) - rows[-1][1])
         if ended:
             return
         position = rows[-1][0]

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from deliveries.db import attempt_parts
 from deliveries.db.counters import ATTEMPTS, SKIPPED
 from deliveries.models import DeadLetter, Delivery, MaintenanceTask
 from deliveries.models.deliveries import HELD
@@ -57,7 +58,7 @@ def _database(*, is_asked: bool) -> Iterator[Metric]:
     found: list[Metric] = []
     try:
         if is_asked:
-            found = [*_backlog(), *_attempts(), _oldest_transaction(), *_stuck(), *_beat()]
+            found = [*_backlog(), *_attempts(), _oldest_transaction(), *_stuck(), *_beat(), *_parts()]
     except (DatabaseError, InterfaceError) as error:
         log.warning("metrics_without_database", error=str(error)[:200])
         found = []
@@ -138,6 +139,20 @@ def _beat() -> Iterator[Metric]:
         "webhooks_beat_last_call_seconds",
         "How long ago beat called anything; NaN where it never did.",
         value=found["last"].total_seconds() if found["last"] is not None else nan,
+    )
+
+
+def _parts() -> Iterator[Metric]:
+    found = attempt_parts.read()
+    yield GaugeMetricFamily(
+        "webhooks_attempt_parts_ahead",
+        "Parts of the table of attempts that are ready for what comes; NaN where the table is whole.",
+        value=nan if found is None else found.ahead,
+    )
+    yield GaugeMetricFamily(
+        "webhooks_attempts_outside_parts",
+        f"Attempts in no part but the one for the rest, up to {attempt_parts.OUTSIDE_MAX}.",
+        value=0 if found is None else found.outside(),
     )
 
 

@@ -13,7 +13,7 @@ from celery import shared_task
 from django.core.management import call_command
 
 from deliveries.db.sessions import borrowed
-from deliveries.maintenance import leftovers, retention
+from deliveries.maintenance import leftovers, parts, retention
 from deliveries.models import Job
 from deliveries.notifications import mail, watcher
 from deliveries.queueing.broker import HOUSEKEEPING
@@ -77,6 +77,7 @@ def purge() -> None:
     with borrowed(seconds=LONG):
         if closed := leftovers.close_dead_letters():
             log.info("dead_letters_of_deleted_webhooks_closed", rows=closed)
+        parts.look_after()
         purged: Counter[str] = Counter()
         for kind, step in retention.purge_oldest_first(retention.kinds()):
             purged[kind.name] += step.purged

@@ -101,6 +101,11 @@ FIRES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {'webhooks_oldest_transaction_seconds{session="", state=""}': "0x100"},
     ),
     "WebhooksStuckRows": ({'webhooks_stuck_rows{kind="x"}': "1x100"}, {'webhooks_stuck_rows{kind="x"}': "0x100"}),
+    "WebhooksNoPartAhead": ({"webhooks_attempt_parts_ahead": "0x100"}, {"webhooks_attempt_parts_ahead": "NaN " * 100}),
+    "WebhooksAttemptsOutsideParts": (
+        {"webhooks_attempts_outside_parts": "1x100"},
+        {"webhooks_attempts_outside_parts": "0x100"},
+    ),
     "WebhooksBeatSilent": (
         {"webhooks_beat_last_call_seconds": "0+60x100"},
         {"webhooks_beat_last_call_seconds": "15x100"},

@@ -40,6 +40,8 @@ NOBODY_MEETS = {
         "deliveries.api.publisher.CHUNK_BYTES", "deliveries.maintenance.leftovers.WEBHOOKS_MAX",
         "deliveries.notifications.new_dead_letters.GAPS_MAX", "deliveries.notifications.new_dead_letters.GAP_LIFE",
         "deliveries.notifications.operational_events.LOOKED_AT", "webhooks_project.server.connection.UNSENT_MAX",
+        "deliveries.maintenance.parts.STAYS_MAX", "deliveries.maintenance.parts.SPAN_MAX",
+        "deliveries.db.attempt_parts.OUTSIDE_MAX",
     ),
     "how the transport works inside": (
         "deliveries.transport.answer.BODY_WIRE_BYTES", "deliveries.transport.answer.MAX_BODY_READS",

@@ -146,7 +146,9 @@ def _replaced(start: Callable[[], Process], old: Process) -> Process:
     return new
 
 
-def test_an_upgrade_amid_traffic_refuses_loses_and_doubles_nothing(ground: Ground, tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["whole", "in parts"])
+def test_an_upgrade_amid_traffic_refuses_loses_and_doubles_nothing(ground: Ground, tmp_path: Path, form: str) -> None:
+    """Also where attempts come to be in parts amid it, while the last release's processes go on."""
     (old, note), new = releases.last_release(tmp_path), OURS
     print(f"from {note}")
     ground.manage(old, "migrate", "--verbosity", "0")
@@ -161,6 +163,9 @@ def test_an_upgrade_amid_traffic_refuses_loses_and_doubles_nothing(ground: Groun
             time.sleep(BETWEEN)
             ground.manage(new, "migrate", "--verbosity", "0")
             time.sleep(BETWEEN)  # the last release, on the new schema
+            if form == "in parts":
+                print(ground.manage(new, "partition_attempts"))
+                time.sleep(BETWEEN)
             second = ground.web(new)
             door.lead_to(second.port, cut=False)
             time.sleep(BETWEEN / 2)  # the proxy keeps no connection to the first any more

@@ -18,6 +18,9 @@ from django.db import connection, migrations, models
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
+from deliveries.db.part_indexes import AddIndexOfAttempts, RemoveIndexOfAttempts
+
+OF_ATTEMPTS = (AddIndexOfAttempts, RemoveIndexOfAttempts)
 CONCURRENT = (AddIndexConcurrently, RemoveIndexConcurrently)
 HARMLESS = (
     *CONCURRENT,
@@ -53,9 +56,12 @@ def _faults(migration: migrations.Migration, state: ProjectState) -> Iterator[st
 
 
 def _of(operation: Operation, app: str, state: ProjectState) -> Iterator[str]:
-    if isinstance(operation, HARMLESS):
+    if isinstance(operation, CONCURRENT) and (app, operation.model_name_lower) == ("webhooks_deliveries", "attempt"):
+        if not isinstance(operation, OF_ATTEMPTS):
+            yield "the table may be in parts, which can't be done concurrently at once. See deliveries.db.part_indexes."
+    elif isinstance(operation, HARMLESS):
         return
-    if isinstance(operation, migrations.AddField):
+    elif isinstance(operation, migrations.AddField):
         yield from _of_new_field(operation.field)
     elif isinstance(operation, migrations.AlterField):
         yield from _of_changed_field(operation, app, state)

@@ -13,6 +13,7 @@ from django.db import OperationalError, connection, migrations, models, transact
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.state import ModelState, ProjectState
 
+from deliveries.db.part_indexes import AddIndexOfAttempts
 from tests.support import migration_rules
 from webhooks_project.postgresql import schema
 
@@ -114,6 +115,18 @@ def test_what_would_hold_up_others_is_found(name: str) -> None:
 @pytest.mark.parametrize("name", KEEPS)
 def test_what_holds_up_nobody_passes(name: str) -> None:
     assert migration_rules.faults(_migration(*KEEPS[name]), _state()) == []
+
+
+def test_an_index_of_attempts_is_made_in_a_way_that_parts_can_take() -> None:
+    state = ProjectState()
+    fields = [("id", models.BigAutoField(primary_key=True)), ("size", models.IntegerField(null=True))]
+    state.add_model(ModelState("webhooks_deliveries", "Attempt", fields))
+    for operation, told in ((AddIndexConcurrently, ["part_indexes"]), (AddIndexOfAttempts, [])):
+        migration = migrations.Migration("0002_it", "webhooks_deliveries")
+        migration.operations, migration.atomic = [operation("attempt", INDEX)], False
+        found = migration_rules.faults(migration, state)
+        assert [word for word in told if word in " ".join(found)] == told
+        assert bool(found) == bool(told)
 
 
 # --- locks ----------------------------------------------------------------------------------------------------------

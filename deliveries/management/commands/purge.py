@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from deliveries.maintenance import leftovers, retention
+from deliveries.maintenance import leftovers, parts, retention
 from deliveries.maintenance.retention import Kind
 from deliveries.management.terminal import console_of
 
@@ -36,6 +36,8 @@ class Command(BaseCommand):
                     self._purge(kind, progress)
 
     def _purge(self, kind: Kind, progress: Progress) -> None:
+        if kind.in_parts and (dropped := parts.look_after().dropped):
+            progress.console.print(f"{dropped} parts of {kind.name} were old and are gone.")
         bar = progress.add_task(kind.name, total=retention.estimate(kind))
         for step in retention.purge(kind):
             progress.advance(bar, step.purged)

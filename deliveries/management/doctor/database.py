@@ -9,7 +9,7 @@ from datetime import timedelta
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from deliveries.db import session_limits
+from deliveries.db import attempt_parts, session_limits
 from deliveries.db.engine_session import ensure_session
 from deliveries.management.doctor import versions
 from deliveries.management.doctor.findings import NOTE, OK, PROBLEM, Finding, first_line
@@ -26,7 +26,7 @@ OLD_AFTER = 10.0
 
 
 def database() -> Iterator[Finding]:
-    """Look at connection, migrations, catalogue, clocks, transactions and backlog; each if those before hold."""
+    """Look at connection, migrations, catalogue, clocks, transactions, backlog, parts; each if those before hold."""
     try:
         connection.ensure_connection()
     except (DatabaseError, OSError) as error:
@@ -62,6 +62,25 @@ def database() -> Iterator[Finding]:
     yield from _sessions()
     yield _backlog()
     yield from _stuck()
+    yield from _parts()
+
+
+def _parts() -> Iterator[Finding]:
+    """Look at attempts in parts; nothing where the table is whole."""
+    found = attempt_parts.read()
+    if found is None:
+        return
+    outside = found.outside()
+    fix = "Housekeeping makes parts every two minutes: see that beat and a worker for its queue run, and what it logs."
+    if outside:
+        many = "or more " if outside == attempt_parts.OUTSIDE_MAX else ""
+        text = f"{outside} {many}attempts came where no part was ahead, and are in the one for the rest."
+        yield Finding("parts", PROBLEM, text, fix)
+    elif not found.ahead:
+        yield Finding("parts", PROBLEM, "Attempts are in parts, and none is ready for what comes.", fix)
+    else:
+        text = f"Attempts are in {len(found.ranges)} parts; {found.ahead} are ready for what comes."
+        yield Finding("parts", OK, text)
 
 
 def _stuck() -> Iterator[Finding]:

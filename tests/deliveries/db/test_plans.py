@@ -7,8 +7,10 @@ import re
 import psycopg
 import pytest
 
+from deliveries.db.attempt_parts import TABLE as ATTEMPTS
 from deliveries.db.engine_session import engine_session
 from tests.deliveries.db.test_statements import STATEMENTS
+from tests.support.parts import in_parts, read
 
 PARAMETER = re.compile(r"%\((\w+)\)s")
 TABLE = "webhooks_deliveries_delivery"
@@ -31,15 +33,20 @@ def plan_on_a_new_table(session: psycopg.Connection, sql: str) -> list[str]:
     A temporary table of its name stands before it, with its indexes and without a statistic: those of the real one are
     what earlier tests and autovacuum made of them.
     """
-    places: dict[str, str] = {}
-    text = PARAMETER.sub(lambda found: places.setdefault(found[1], f"${len(places) + 1}"), sql)
     session.execute(f"CREATE TEMPORARY TABLE {TABLE} (LIKE public.{TABLE} INCLUDING ALL)")
     try:
-        session.execute(f"PREPARE asked AS {text}")  # EXPLAIN with values would make a plan for these
-        plan = session.execute(f"EXPLAIN EXECUTE asked({', '.join(['NULL'] * len(places))})").fetchall()
-        session.execute("DEALLOCATE asked")
+        return generic_plan(session, sql)
     finally:
         session.execute(f"DROP TABLE pg_temp.{TABLE}")
+
+
+def generic_plan(session: psycopg.Connection, sql: str) -> list[str]:
+    """Return the plan of a statement for any parameters."""
+    places: dict[str, str] = {}
+    text = PARAMETER.sub(lambda found: places.setdefault(found[1], f"${len(places) + 1}"), sql)
+    session.execute(f"PREPARE asked AS {text}")  # EXPLAIN with values would make a plan for these
+    plan = session.execute(f"EXPLAIN EXECUTE asked({', '.join(['NULL'] * len(places))})").fetchall()
+    session.execute("DEALLOCATE asked")
     return [line.strip() for (line,) in plan]
 
 
@@ -51,3 +58,39 @@ def test_who_names_deliveries_never_walks_others(place: tuple[str, str]) -> None
         plan = plan_on_a_new_table(session, STATEMENTS[place])
     assert not [line for line in plan if f"Seq Scan on {TABLE}" in line]
     assert {name for line in plan for name in INDEX.findall(line)} == {f"{TABLE}_pkey"}, plan
+
+
+OF_ATTEMPTS = [
+    (file, name)
+    for (file, name), sql in STATEMENTS.items()
+    if ATTEMPTS in sql and not file.startswith("parts") and name not in {"record", "log_attempts"}
+]
+"""Statements that look for attempts, not only log them."""
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("place", OF_ATTEMPTS, ids="/".join)
+def test_who_looks_for_attempts_in_parts_goes_by_an_index_of_each(place: tuple[str, str]) -> None:
+    with in_parts(), engine_session() as session:
+        plan = generic_plan(session, STATEMENTS[place])
+        names = {part.name for part in read().ranges} | {read().rest}
+    assert not [line for line in plan if re.search(rf"Seq Scan on {ATTEMPTS}", line)], plan
+    assert {name for line in plan for name in re.findall(rf" on ({ATTEMPTS}_\w+)", line)} >= names, plan
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_names_an_attempt_by_its_key_reads_one_part() -> None:
+    with in_parts(), engine_session() as session:
+        first = read().ranges[1]
+        found = session.execute(f"EXPLAIN SELECT * FROM {ATTEMPTS} WHERE id = {first.low}").fetchall()
+        plan = [line for (line,) in found]
+    assert [name for line in plan for name in re.findall(rf" on ({ATTEMPTS}_\w+)", line)] == [first.name], plan
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_records_looks_at_no_part_but_the_one_that_is_written_to() -> None:
+    """A chunk of outcomes locks the table and one part, however many there are."""
+    with in_parts(), engine_session() as session:
+        plan = generic_plan(session, STATEMENTS["outcomes.sql", "record"])
+    assert [line for line in plan if f"Insert on {ATTEMPTS} " in line], plan
+    assert not [line for line in plan if f"{ATTEMPTS}_" in line], plan
