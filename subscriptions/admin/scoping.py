@@ -23,6 +23,7 @@ from subscriptions.admin import declared, list_tools
 from subscriptions.admin.declared import filter_names
 from subscriptions.admin.list_pages import ListPages
 from subscriptions.admin.stale_forms import StaleCheck
+from subscriptions.askers import ask_for
 from subscriptions.models import Membership, Merchant
 
 VIEWER, DEVELOPER, OWNER = Membership.Role.VIEWER.value, Membership.Role.DEVELOPER.value, Membership.Role.OWNER.value
@@ -46,6 +47,7 @@ def roles(request: HttpRequest) -> dict[int, str]:
         rows = own.values_list("merchant_id", "role", "merchant__is_active")
         found = {merchant: role if is_active else VIEWER for merchant, role, is_active in rows}
         request._desk_roles = found  # type: ignore[attr-defined]
+        ask_for(request, found)
     return found
 
 

@@ -29,6 +29,7 @@ from subscriptions.api.permissions import HasScope
 from subscriptions.api.rendering import Renderer
 from subscriptions.api.schema import ApiSchema
 from subscriptions.api.serializers import ApiSerializer, NoBody
+from subscriptions.askers import ask_for
 from subscriptions.awaited import AwaitedResponse, is_possible
 from subscriptions.conf import settings
 from subscriptions.credentials import Credential
@@ -87,6 +88,7 @@ class ApiView(APIView):
         self.perform_authentication(request)
         if request.auth is not None:
             act_as(request._request, self.credential.by)
+            ask_for(request._request, [self.merchant.pk])
             self._count()
         name = (request.method or "").lower()
         handler = getattr(self, name, None) if name in self.http_method_names else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 import socket
 import struct
 import threading
@@ -20,6 +21,7 @@ from tests.support.factories import make_member
 from tests.support.processes import wait_for
 from tests.support.web_server import Running, Wire, error, exchange, get, running
 from webhooks_project.server import connection, relay, unsent
+from webhooks_project.server.clients import Clients
 from webhooks_project.server.messages import Answer, Request
 from webhooks_project.server.pages import Pages
 
@@ -43,9 +45,13 @@ def over() -> Iterator[threading.Event]:
 
 @pytest.fixture
 def pages(monkeypatch: pytest.MonkeyPatch, over: threading.Event) -> None:
-    """Make pages: one that is long, one that is slow, and any other, which is neither."""
+    """Make pages: one that is long, one that is slow, and any other, which is neither; credentials of 0 are wrong."""
 
     def respond(_self: Pages, request: Request) -> Answer:
+        shown = re.search(r"Bearer (\d)", request.headers.get("authorization", "")) or re.search(
+            r"sessionid=(\d)", request.headers.get("cookie", "")
+        )
+        request.owner = f"merchant {shown[1]}" if shown and shown[1] != "0" else ""
         if request.path.endswith("/slow"):
             over.wait(20)
         return stream() if request.path.endswith("/long") else Answer(200, [], b"page")
@@ -85,11 +91,13 @@ def test_begun_answers_have_an_end_too_and_their_clients_leaving_frees_them(monk
         assert next_one.read().endswith(b"page")
 
 
-CLIENTS = [
+CLIENTS = [  # the pages of this module find that whoever shows number n is owner n
     (["Cookie: a=b; sessionid=1"], ["Cookie: a=b; sessionid=2"]),
     (["Cookie: sessionid=1; a=b"], []),
+    (["Cookie: sessionid=0"], ["Cookie: sessionid=1"]),
+    (["Authorization: Bearer 0"], ["Authorization: Bearer 1"]),
     (["Authorization: Bearer 1"], ["Authorization: Bearer 2"]),
-    (["Authorization: Bearer 1", "Cookie: sessionid=1"], ["Cookie: sessionid=1"]),
+    (["Authorization: Bearer 1", "Cookie: sessionid=1"], ["Cookie: sessionid=2"]),
     (["Cookie: portal_sessionid=1"], ["Cookie: portal_sessionid=2"]),
     (["Cookie: sessionid=1; portal_sessionid=1"], ["Cookie: sessionid=2; portal_sessionid=1"]),
     (["X-Forwarded-For: 192.0.2.1"], ["X-Forwarded-For: 192.0.2.2"]),
@@ -107,6 +115,8 @@ def test_one_client_has_so_many_requests_at_pages_others_of_it_wait_and_more_are
     monkeypatch.setattr(relay, "OF_CLIENT_MAX", 2)
     monkeypatch.setattr(relay, "WAITING_OF_CLIENT_MAX", 3)
     with running(relayed=True) as web, contextlib.ExitStack() as stack:
+        for headers in (busy, other):
+            assert_served(web, *headers)
         wires = [stack.enter_context(Wire(web.port)) for _ in range(5)]
         for wire in wires:
             wire.send(get("/api/slow", *busy, "Connection: close"))
@@ -126,18 +136,19 @@ UNREAD = [
     ("/admin/x", ["Authorization: Bearer {n}"]),
     ("/api/x", ["Authorization: Bearer 1", "Cookie: sessionid={n}"]),
     ("/x", ["X-Forwarded-For: 192.0.2.{n}, 192.0.2.1"]),
+    ("/admin/x", ["Cookie: sessionid={n}"]),
+    ("/admin/x", ["Cookie: portal_sessionid={n}"]),
+    ("/api/x", ["Authorization: Bearer ak_live_{n}"]),
 ]
 
 
 @pytest.mark.parametrize(("path", "headers"), UNREAD)
-def test_what_a_route_does_not_look_at_makes_nobody_another_client(
-    path: str, headers: list[str], settings: Any
-) -> None:
+def test_what_anybody_can_make_up_makes_nobody_another_client(path: str, headers: list[str], settings: Any) -> None:
     settings.WEBHOOKS_TRUSTED_PROXIES = 1
     made = set()
     for n in range(2):
         fields = dict(line.format(n=n).lower().split(": ") for line in headers)
-        made.add(relay.client_of(Request("GET", path, "", fields, "1.1", "127.0.0.1", asker=None, began=0.0)))  # type: ignore[arg-type]
+        made.add(Clients().of(Request("GET", path, "", fields, "1.1", "127.0.0.1", asker=None, began=0.0)))  # type: ignore[arg-type]
     assert len(made) == 1
 
 

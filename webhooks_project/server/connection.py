@@ -144,7 +144,7 @@ class Connection(asyncio.Protocol):
         """Send the answer to the current request."""
         if self.is_closed or request is not self._current:
             if answer.close is not None:
-                self.server.run(answer.close)
+                self.server.run(answer.close, request)
             return
         request.keeps_alive = request.keeps_alive and not self.server.is_stopping
         self.server.log(request, answer)

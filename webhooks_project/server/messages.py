@@ -51,6 +51,8 @@ class Request:
         quota: Where its credential stands, once the request was counted; the view counts it no more.
         waits_until: The loop's time until which it waits for news; 0 for one that never waited.
         request_id: What names it in log lines and in its answer; empty until it is handed on.
+        whose: Whose turn it takes (`clients.Clients`); empty until Django is to answer it.
+        owner: Whose it was found to be (`subscriptions.askers`); empty until it was answered, and for who isn't known.
     """
 
     method: str
@@ -66,6 +68,8 @@ class Request:
     quota: Quota | None = None
     waits_until: float = 0.0
     request_id: str = ""
+    whose: str = ""
+    owner: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -118,6 +122,12 @@ def error(status: int, code: str, detail: str, **headers: str) -> Answer:
 def busy() -> Answer:
     """Return the answer to one request too many."""
     return error(503, "busy", "Too many requests wait. Try again.", Retry_After="1")
+
+
+def too_many() -> Answer:
+    """Return the answer to one request too many of one client."""
+    told = "Too many requests of yours wait to be answered. Try again when some of them have been."
+    return error(429, "too_many_requests", told, Retry_After="1")
 
 
 def encode(request: Request | None, answer: Answer, *, keep_alive: bool) -> bytes:

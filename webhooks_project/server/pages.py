@@ -16,6 +16,7 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
+from subscriptions.askers import owner_of
 from subscriptions.awaited import WAITS, AwaitedResponse, wait_of
 from subscriptions.limits import COUNTED
 from subscriptions.logs import get_logger
@@ -56,7 +57,9 @@ class Pages(BaseHandler):
         set_script_prefix("/")
         try:
             signals.request_started.send(sender=self.__class__, environ=environ)
-            response = self.get_response(WSGIRequest(environ))
+            asked = WSGIRequest(environ)
+            response = self.get_response(asked)
+            request.owner = owner_of(asked)
             response._handler_class = self.__class__  # type: ignore[attr-defined]  # whose request has finished
             if isinstance(response, AwaitedResponse):
                 close_old_connections()

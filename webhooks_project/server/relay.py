@@ -10,15 +10,11 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from django.conf import settings
-from django.http import parse_cookie
-
 from subscriptions.logs import get_logger
-from subscriptions.portal_sessions import COOKIE as PORTAL_COOKIE
-from subscriptions.sign_in_limits import client_address
-from webhooks_project.server import messages, routes
+from webhooks_project.server import messages
 from webhooks_project.server.messages import Answer, Request
-from webhooks_project.server.relayed import LENGTH, PARKED, packed, parked
+from webhooks_project.server.relayed import LENGTH, OWNER, PARKED, packed, parked
+from webhooks_project.server.turns import Turns, has_share
 
 if TYPE_CHECKING:
     from webhooks_project.server.connection import Connection
@@ -30,7 +26,7 @@ OPEN_MAX: Final = 256
 BEGUN_MAX: Final = 1024
 """Answers that may be on their way before a further request waits: how long they take is their clients' doing."""
 OF_CLIENT_MAX: Final = 32
-"""Requests and answers of one client, by its credential or address; others of it wait, and keep nobody else waiting."""
+"""Requests and answers of one client (`clients.Clients`); others of it wait, and keep nobody else waiting."""
 WAITING_MAX: Final = 512
 """Requests that may wait for that; more are told to come again."""
 WAITING_OF_CLIENT_MAX: Final = 128
@@ -47,23 +43,24 @@ class Relay:
     def __init__(self, path: str) -> None:
         self._path = path
         self._loop = asyncio.get_running_loop()
-        self._waiting: dict[Any, tuple[str, Request]] = {}  # in the order they came
-        self._waiting_of: Counter[str] = Counter()
+        self._turns: Turns[Request] = Turns()
+        self._waiting: dict[Any, Request] = {}  # the same, by who asks
         self._open: dict[Any, Asking] = {}  # until their answers' ends
         self._open_of: Counter[str] = Counter()
+        self._unbegun_of: Counter[str] = Counter()
         self._begun: set[Asking] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def ask(self, request: Request) -> None:
         """Have a request answered to its asker, a connection."""
-        client = client_of(request)
-        if self._has_place and self._open_of[client] < OF_CLIENT_MAX:
-            self._begin(request, client)
-        elif self._waiting_of[client] >= WAITING_OF_CLIENT_MAX:
-            self._loop.call_soon(request.asker.answer, request, _too_many())
-        elif len(self._waiting) < WAITING_MAX:
-            self._waiting_of[client] += 1
-            self._waiting[request.asker] = client, request
+        client = request.whose
+        if not self._turns.count_of(client) and self._may_begin(client):
+            self._begin(request)
+        elif self._turns.count_of(client) >= WAITING_OF_CLIENT_MAX:
+            self._loop.call_soon(request.asker.answer, request, messages.too_many())
+        elif len(self._waiting) < WAITING_MAX or self._has_made_room(client):
+            self._turns.add(client, request)
+            self._waiting[request.asker] = request
         else:
             self._loop.call_soon(request.asker.answer, request, messages.busy())
 
@@ -73,44 +70,50 @@ class Relay:
 
     def forget(self, connection: Any) -> None:
         """Note that a client has left, which may have waited."""
-        if connection in self._waiting:
-            self._remove(connection)
+        if (request := self._waiting.pop(connection, None)) is not None:
+            self._turns.remove(request.whose, request)
 
     def has_begun(self, asking: Asking) -> None:
         """Note an answer's beginning: from here on it is its client who takes the time."""
         self._begun.add(asking)
+        _take_off(self._unbegun_of, asking.request.whose)
         self._begin_what_waits()
 
     def is_over(self, asking: Asking) -> None:
         """Note an end, and begin what waits."""
         if self._open.pop(asking.connection, None) is not None:
-            self._begun.discard(asking)
-            self._open_of[asking.client] -= 1
-            if not self._open_of[asking.client]:
-                del self._open_of[asking.client]
+            _take_off(self._open_of, asking.request.whose)
+            if asking in self._begun:
+                self._begun.remove(asking)
+            else:
+                _take_off(self._unbegun_of, asking.request.whose)
         self._begin_what_waits()
 
-    @property
-    def _has_place(self) -> bool:
-        return len(self._open) - len(self._begun) < OPEN_MAX and len(self._begun) < BEGUN_MAX
+    def _may_begin(self, client: str) -> bool:
+        free = OPEN_MAX - (len(self._open) - len(self._begun))
+        return (
+            len(self._begun) < BEGUN_MAX
+            and self._open_of[client] < OF_CLIENT_MAX
+            and has_share(self._unbegun_of[client], free)
+        )
 
     def _begin_what_waits(self) -> None:
-        for client, request in list(self._waiting.values()):
-            if not self._has_place:
-                return
-            if self._open_of[client] < OF_CLIENT_MAX:
-                self._remove(request.asker)
-                self._begin(request, client)
+        while (request := self._turns.take(self._may_begin)) is not None:
+            del self._waiting[request.asker]
+            self._begin(request)
 
-    def _remove(self, asker: Any) -> None:
-        client, _ = self._waiting.pop(asker)
-        self._waiting_of[client] -= 1
-        if not self._waiting_of[client]:
-            del self._waiting_of[client]
+    def _has_made_room(self, client: str) -> bool:
+        """Tell whether a longer line than the client's gave a place up."""
+        if (request := self._turns.give_up_for(client)) is None:
+            return False
+        del self._waiting[request.asker]
+        self._loop.call_soon(request.asker.answer, request, messages.busy())
+        return True
 
-    def _begin(self, request: Request, client: str) -> None:
-        asking = self._open[request.asker] = Asking(self, request, client)
-        self._open_of[client] += 1
+    def _begin(self, request: Request) -> None:
+        asking = self._open[request.asker] = Asking(self, request)
+        self._open_of[request.whose] += 1
+        self._unbegun_of[request.whose] += 1
         asking.connection.expect_relayed(asking)
         task = self._loop.create_task(self._connect(asking))
         self._tasks.add(task)
@@ -125,22 +128,10 @@ class Relay:
             asking.fail(messages.busy())
 
 
-def client_of(request: Request) -> str:
-    """Return what tells a request's client from others: its key, its session, or where it came from."""
-    headers = request.headers
-    if request.path.startswith(routes.API) and (credential := headers.get("authorization")):  # no page looks at it
-        return credential
-    cookies = parse_cookie(headers.get("cookie", ""))
-    for name in (settings.SESSION_COOKIE_NAME, PORTAL_COOKIE):
-        if session := cookies.get(name):
-            return f"{name}={session}"
-    address = {"HTTP_X_FORWARDED_FOR": headers.get("x-forwarded-for", ""), "REMOTE_ADDR": request.client}
-    return client_address(address)
-
-
-def _too_many() -> Answer:
-    told = "Too many requests of yours wait to be answered. Try again when some of them have been."
-    return messages.error(429, "too_many_requests", told, Retry_After="1")
+def _take_off(counts: Counter[str], client: str) -> None:
+    counts[client] -= 1
+    if not counts[client]:
+        del counts[client]
 
 
 class Asking(asyncio.Protocol):
@@ -148,14 +139,14 @@ class Asking(asyncio.Protocol):
 
     _transport: Any = None
 
-    def __init__(self, relay: Relay, request: Request, client: str) -> None:
+    def __init__(self, relay: Relay, request: Request) -> None:
         self.request = request
-        self.client = client
         self.connection: Connection = request.asker  # type: ignore[assignment]  # in a web process all are
         self._relay = relay
         self._left = 0  # bytes of the frame that is coming
         self._length = bytearray()  # what has come of a frame's length
         self._parked: bytearray | None = None  # what has come of an answer that may wait
+        self._owner: bytearray | None = None  # what has come of whose the request was found to be
         self._has_begun = self._is_whole = self._has_left = self._is_half_closed = False
 
     # --- for the connection ------------------------------------------------------------------------------------------
@@ -205,6 +196,12 @@ class Asking(asyncio.Protocol):
                 if self._parked is not None:
                     self._parked += part
                     continue
+                if self._owner is not None:
+                    self._owner += part
+                    if not self._left:
+                        self.connection.server.clients.note(self.request, self._owner.decode())
+                        self._owner = None
+                    continue
                 if not self._has_begun:
                     self._has_begun = True
                     self._relay.has_begun(self)
@@ -222,6 +219,9 @@ class Asking(asyncio.Protocol):
                 if self._left & PARKED:
                     self._left ^= PARKED
                     self._parked = bytearray()
+                elif self._left & OWNER:
+                    self._left ^= OWNER
+                    self._owner = bytearray()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the answer: whole, or broken off."""

@@ -22,6 +22,8 @@ LENGTH: Final = 4
 """Bytes before each frame that say how long it is."""
 PARKED: Final = 1 << 31
 """Added to the length of a frame that holds no answer, but one that may wait for news, in the web process."""
+OWNER: Final = 1 << 30
+"""Added to the length of a frame that says whose the request was found to be, before its answer."""
 
 
 def frame(data: bytes) -> bytes:
@@ -51,6 +53,12 @@ def parked_frame(parked: Parked) -> bytes:
     return (PARKED | len(data)).to_bytes(LENGTH) + data
 
 
+def owner_frame(owner: str) -> bytes:
+    """Return whose a request was found to be as a frame."""
+    data = owner.encode()
+    return (OWNER | len(data)).to_bytes(LENGTH) + data
+
+
 def parked(data: bytes) -> Parked:
     """Return the answer that such a frame holds."""
     webhook_id, merchant_id, seconds, quota, *answer = marshal.loads(data)  # noqa: S302 - from our own page process
@@ -61,7 +69,7 @@ def _fields_of(quota: Quota | None) -> list[int] | None:
     return [getattr(quota, name) for name in _QUOTA] if quota else None
 
 
-_FIELDS: Final = ("method", "path", "query", "headers", "version", "client", "began", "body", "keeps_alive")
+_FIELDS: Final = ("method", "path", "query", "headers", "version", "client", "began", "body", "keeps_alive", "whose")
 _QUOTA: Final = tuple(Quota.__dataclass_fields__)
 
 
@@ -92,10 +100,18 @@ class RelayedConnection(Connection):
     def expect_within(self, seconds: float) -> None:
         """Set no deadline: web processes keep their clients', and take an answer no faster than those do."""
 
+    def answer(self, request: Request, answer: Answer) -> None:
+        """Say whose the request was, and answer it."""
+        if request.owner and not self.is_closed and request is self._current:
+            self.transport.tell_owner(request.owner)
+        super().answer(request, answer)
+
     def park(self, request: Request, parked: Parked) -> None:
         """Leave the waiting to the web process."""
         if not self.is_closed and request is self._current:
             self._current = None
+            if request.owner:
+                self.transport.tell_owner(request.owner)
             self.transport.park(parked)
             self._close()
 
@@ -119,6 +135,10 @@ class _Framing:
     def park(self, parked: Parked) -> None:
         """Send an answer that may wait."""
         self._transport.write(parked_frame(parked))
+
+    def tell_owner(self, owner: str) -> None:
+        """Send whose the request was found to be."""
+        self._transport.write(owner_frame(owner))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)

@@ -15,6 +15,7 @@ from django.conf import settings
 
 from webhooks_project.request_ids import accepted
 from webhooks_project.server import answer_meters, messages, routes
+from webhooks_project.server.clients import Clients
 from webhooks_project.server.connection import Connection
 from webhooks_project.server.leaving import HALF_CLOSED_SECONDS, Leaving
 from webhooks_project.server.messages import Answer, Later, Parked, Request
@@ -31,6 +32,8 @@ SWEEP: Final = 0.25
 """Seconds between two looks at the deadlines: how much later than its deadline a client is told."""
 BACKLOG_MAX: Final = 512
 """Requests that may wait for a thread; more are told to come again."""
+BACKLOG_OF_CLIENT_MAX: Final = 128
+"""Of one client."""
 PATH_SHOWN: Final = 200
 """Characters of a path that a log line shows."""
 PATIENCE: Final = 2.0
@@ -83,6 +86,7 @@ class Server:
     Attributes:
         held: Bytes of all bodies in memory.
         unsent: What waits for clients to take it.
+        clients: Who asks, as answers have shown.
         direct: (method, path) → what answers it on the loop.
         at_the_end: Called with the seconds they may take, when all is answered.
     """
@@ -107,6 +111,7 @@ class Server:
         self._listener = listener
         self._most = connections_max
         self._connections: set[Connection] = set()
+        self.clients = Clients()
         self.unsent = Unsent(self._connections)
         self._all_gone = asyncio.Event()
         self.at_the_end: list[Callable[[float], None]] = []
@@ -187,20 +192,23 @@ class Server:
 
     def hand_to_django(self, request: Request) -> None:
         """Have Django answer, in a page process where there are some, else on a thread."""
+        request.whose = request.whose or self.clients.of(request)
         threads = self._threads
         for prefix, own in self._probes.items():
             if request.path.startswith(prefix):
                 threads = own
         if self._relay is not None and threads is self._threads:
             self._relay.ask(request)
+        elif threads.backlog_of(request.whose) >= BACKLOG_OF_CLIENT_MAX:
+            self.loop.call_soon(request.asker.answer, request, messages.too_many())
         elif threads.backlog >= BACKLOG_MAX:
             self.loop.call_soon(request.asker.answer, request, messages.busy())
         else:
-            threads.run(partial(self._answer_by_django, request))
+            threads.run(partial(self._answer_by_django, request), request.whose)
 
-    def run(self, job: Callable[[], None]) -> None:
-        """Have a job run on the threads of pages."""
-        self._threads.run(job)
+    def run(self, job: Callable[[], None], request: Request) -> None:
+        """Have what belongs to a request's answer run on the threads of pages."""
+        self._threads.run(job, request.whose)
 
     def tell(self, receiver: Callable[..., None], *arguments: Any) -> None:
         """Call `receiver` on the loop's thread; for other threads."""
@@ -226,9 +234,10 @@ class Server:
             reading = request.method in READING
             with self.leaving.reading_for(request.asker) if reading else contextlib.nullcontext():
                 answer = self._pages.respond(request)
+            self.clients.note(request, request.owner)
             if isinstance(answer, Later):
                 finish = partial(self._answer_later, request, answer)
-                answer.ready.add_done_callback(lambda _ready: self._threads.run(finish))
+                answer.ready.add_done_callback(lambda _ready: self.run(finish, request))
             elif isinstance(answer, Parked):
                 self.tell(request.asker.park, request, answer)
             else:

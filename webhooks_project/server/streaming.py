@@ -19,6 +19,7 @@ class Stream:
 
     def __init__(self, connection: Connection, request: Request, answer: Answer) -> None:
         self._connection = connection
+        self._request = request
         self._answer = answer
         self._chunked = messages.is_chunked(request, answer)
         lengths = [int(value) for name, value in answer.headers if name.lower() == "content-length"]
@@ -30,7 +31,7 @@ class Stream:
         """Have the next piece made, unless it is being made."""
         if not self._is_pulling and not self._is_over:
             self._is_pulling = True
-            self._connection.server.run(self._make)
+            self._connection.server.run(self._make, self._request)
 
     def end(self) -> None:
         """Make no more pieces: the client has left, or wanted only the head."""
@@ -75,4 +76,4 @@ class Stream:
 
     def _close(self) -> None:
         if self._answer.close is not None:
-            self._connection.server.run(self._answer.close)
+            self._connection.server.run(self._answer.close, self._request)
