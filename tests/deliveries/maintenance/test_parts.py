@@ -279,8 +279,11 @@ def test_a_dry_run_counts_what_goes_with_parts_and_what_goes_in_batches() -> Non
 
 
 @usual
-def test_the_table_as_a_whole_is_analyzed_once_a_day(monkeypatch: Any) -> None:
+@pytest.mark.parametrize(("ago", "times"), [(None, 1), (timedelta(hours=25), 1), (timedelta(hours=23), 0)])
+def test_the_table_as_a_whole_is_analyzed_once_a_day(monkeypatch: Any, ago: timedelta | None, times: int) -> None:
     asked: list[str] = []
     monkeypatch.setattr(parts.part_tables, "run", asked.append)
+    last = ago and timezone.now() - ago
+    monkeypatch.setattr(parts, "one", lambda _sql, *, since: last is not None and last > since)
     parts.look_after()
-    assert [statement for statement in asked if statement.startswith("ANALYZE")]
+    assert len([statement for statement in asked if statement.startswith("ANALYZE")]) == times
