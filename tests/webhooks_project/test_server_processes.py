@@ -9,11 +9,12 @@ import statistics
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.support.processes import Process, Web, environment, wait_for, web
+from tests.support.processes import ROOT, Process, Web, environment, wait_for, web
 from tests.support.web_server import Wire, get, post
 from webhooks_project.embedded import free_port
 
@@ -121,3 +122,17 @@ def test_wrong_settings_end_it_and_are_shown():
     with Process(*command, variables=environment(WEB_THREADS="none")) as child:
         assert child.wait() == 1
         assert "WEB_THREADS='none'" in child.log
+
+
+def test_web_processes_that_never_serve_end_it_however_slow_the_machine_is(tmp_path: Path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys, time\n"
+        "if 'webhooks_project.server' in sys.orig_argv:\n"
+        "    import webhooks_project.server.processes as p\n"
+        "    def broken(*_a, **_k): time.sleep(5); raise RuntimeError('broken on purpose')\n"
+        "    p.serve = broken\n"
+    )
+    path = f"{tmp_path}{os.pathsep}{ROOT}"
+    with web({**environment(), "PYTHONPATH": path}, pages=1, wait=False) as child:
+        assert child.wait() == 1
+        assert child.log.count("RuntimeError: broken on purpose") == 1
