@@ -151,6 +151,7 @@ def test_the_api_answers_409_to_the_second() -> None:
     [dead] = dead_ones()
     api = Client(make_api_key(dead.merchant).text)
     path = f"/api/v1/dead-letters/{dead.public_id}"
+    assert api.get(path).status_code == 200  # the first request loads much, and both must soon be at the lock
     with uncommitted(lambda: manual_actions.discard(delivery=dead, by="Ann")):
         besides = [
             Beside(lambda: api.post(f"{path}/replay").status_code),
