@@ -188,6 +188,6 @@ def _happened(status_code: int | None, error: str) -> str:
     return ERRORS.get(error, f"The attempt failed ({error})")
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: `1 attempt`, `2,000 attempts`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def counted(number: int, noun: str, many: str = "") -> str:
+    """Return a number with its noun: `1 attempt`, `2,000 attempts`; `many` is the plural of one that takes no s."""
+    return f"{number:,} {noun if number == 1 else many or noun + 's'}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from deliveries.admin import backlog, charts, live
+from deliveries.admin import attention, backlog, charts, live
 from deliveries.admin.labels import milliseconds, response_times
 from deliveries.reporting import stats
 from deliveries.sentences import counted
@@ -47,6 +47,7 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "tiles": _tiles(total, waits),
         "is_empty": charts.empty(series),
         "charts": [charts.outcomes(series), charts.response_times(series)],
+        "attention": attention.failing(merchants),
         "failing": _failing(window, merchants),
         "waits": waits,
         "live": {"url": "", "stamp": "", "every": REFRESHED_MS, "ticket": live.ticket(request)},
@@ -66,7 +67,12 @@ def _tiles(total: stats.Summary, waits: backlog.Waiting) -> list[dict[str, str]]
         _tile("Response time", times, of_times),
         _tile("First attempt after", late, of_late),
         _tile("Open deliveries", waits.open, overdue, "warning" if waits.overdue_seconds > 60 else ""),
-        _tile("In review", waits.dead_letters, "dead letters", "danger" if waits.dead_letters != "0" else "success"),
+        _tile(
+            "In review",
+            waits.dead_letters,
+            "waiting for a decision",
+            "danger" if waits.dead_letters != "0" else "success",
+        ),
     ]
 
 

@@ -96,16 +96,18 @@ STATUS_ADVICE: dict[int, str] = {
     "causes.",
     404: "Nothing answers at this path. Correct the URL, or deploy the route.",
     405: "The address exists but takes no POST. Webhooks are sent as POST.",
-    408: "Your endpoint gave up waiting for the request.",
-    410: "Your endpoint says that the address is gone for good. A delivery that is answered so disables the webhook.",
+    408: "Your endpoint gave up waiting for the request. Raise its time limit, or look at the proxy before it.",
+    410: "Your endpoint says that the address is gone for good, which switches the webhook off. Correct the URL and "
+    "switch it on, or delete it.",
     413: "The message is too large for your endpoint. Raise its limit for request bodies, or send only some fields.",
-    415: "Your endpoint refuses application/json.",
-    422: "Your endpoint could read the message but refuses its content.",
+    415: "Your endpoint refuses application/json. Have it accept that content type.",
+    422: "Your endpoint could read the message but refuses its content. Its answer often says which field.",
     429: "Your endpoint asks us to slow down. Set “Requests a second” on the webhook.",
-    500: "Your code failed. Its error log has the reason.",
-    502: "A proxy before your endpoint got no good answer from it.",
-    503: "Your endpoint is overloaded or in maintenance.",
-    504: "A proxy before your endpoint waited too long for it.",
+    500: "Your code failed. Its error log has the reason; fix it there.",
+    502: "A proxy before your endpoint got no good answer from it. Check that your application runs behind the proxy.",
+    503: "Your endpoint is overloaded or in maintenance. Bring it back, or protect it: “Requests a second” on the "
+    "webhook slows us down.",
+    504: "A proxy before your endpoint waited too long for it. Answer first and work afterwards.",
 }
 
 TONES: dict[str, str] = {

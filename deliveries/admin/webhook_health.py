@@ -1,19 +1,22 @@
-"""How a webhook fares: the strip of its last attempts, and the figures of the last day. Three queries."""
+"""How a webhook fares: the strip of its last attempts, and the figures of the last day."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
 
+from deliveries.admin import attention
+from deliveries.admin.attention import Failure
 from deliveries.admin.labels import error_title, milliseconds, response_times
 from deliveries.db.statements import load
 from deliveries.models import Attempt, WebhookState
 from deliveries.reporting import feed_lag, stats
 from deliveries.reporting.feed_lag import Lag
+from deliveries.sentences import counted
 from subscriptions import desk
 from subscriptions.admin.local_times import DASH
 from subscriptions.admin.scoping import only
@@ -32,6 +35,7 @@ class Health:
 
     strip: list[dict[str, Any]]
     success: str
+    of_ended: str
     tone: str
     typical: str
     typical_of: str
@@ -39,6 +43,8 @@ class Health:
     failing_since: datetime | None
     last_success_at: datetime | None
     lag: Lag | None = None
+    last_failure: Failure | None = None
+    in_review: str = ""
 
 
 def of(webhook: Webhook) -> Health:
@@ -49,10 +55,12 @@ def of(webhook: Webhook) -> Health:
     day = stats.summary(webhook=webhook, window=timedelta(hours=24))
     state = WebhookState.objects.filter(webhook=webhook).first()
     rate = day.success_rate
+    arrived = counted(day.ended, "delivery", "deliveries")
     typical, typical_of = response_times(day)
     return Health(
         strip=[_cell(attempt) for attempt in reversed(attempts)],
         success=_share(rate),
+        of_ended=f"{day.delivered:,} of {arrived}" if day.ended else "",
         tone="" if rate is None else "success" if rate >= 0.99 else "warning" if rate >= 0.9 else "danger",
         typical=typical,
         typical_of=f"response time, {typical_of}",
@@ -60,14 +68,20 @@ def of(webhook: Webhook) -> Health:
         failing_since=state.failing_since if state else None,
         last_success_at=state.last_success_at if state else None,
         lag=feed_lag.of(webhook),
+        last_failure=attention.last_failure(webhook) if state and state.failures else None,
+        in_review=attention.in_review(webhook),
     )
 
 
 @dataclass
 class Figures:
-    """What a list shows of a webhook. `waiting` is text that may end in a plus."""
+    """What a list shows of a webhook: of a day's events that ended, and of its attempts, the share that was delivered.
+
+    `waiting` is text that may end in a plus.
+    """
 
     success: str
+    of_attempts: str
     is_failing: bool
     last_at: datetime | None
     waiting: str
@@ -78,12 +92,15 @@ def figures(webhook_ids: Iterable[int]) -> dict[int, Figures]:
     given: dict[str, Any] = {"webhook_ids": list(webhook_ids), "results": list(stats.ATTEMPTS), "most": WAITING_MAX + 1}
     with connection.cursor() as cursor:
         cursor.execute(_SQL["figures"], given)
-        return {key: _figures(*values) for key, *values in cursor.fetchall()}
+        return {key: _figures(values) for key, *values in cursor.fetchall()}
 
 
-def _figures(delivered: int, attempts: int, failures: int, last_at: datetime | None, waiting: int) -> Figures:
+def _figures(values: Sequence[Any]) -> Figures:
+    delivered, attempts, dead, failures, last_at, waiting = values
+    ended = delivered + dead
     return Figures(
-        success=_share(delivered / attempts if attempts else None),
+        success=_share(delivered / ended if ended else None),
+        of_attempts=_share(delivered / attempts if attempts else None),
         is_failing=failures > 0,
         last_at=last_at,
         waiting=f"{WAITING_MAX:,}+" if waiting > WAITING_MAX else f"{waiting:,}",

@@ -28,7 +28,7 @@ from deliveries.transport import Outcome
 from subscriptions import desk, patterns, selectors
 from subscriptions.admin import cells
 from subscriptions.admin.scoping import DEVELOPER, own_merchants
-from subscriptions.admin.webhooks import WebhookAdmin
+from subscriptions.admin.webhooks import StateFilter, WebhookAdmin
 from subscriptions.awaited import AwaitedResponse, is_possible
 from subscriptions.conf import settings
 from subscriptions.models import EventType, Webhook
@@ -40,6 +40,21 @@ NEW = "new"
 """Stands for the key of a webhook that isn't saved yet."""
 
 
+class HealthFilter(StateFilter):
+    """Webhooks that fail now, too."""
+
+    def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
+        """Offer the states, failing after active."""
+        active, *others = super().lookups(request, model_admin)
+        return [active, ("failing", "Failing"), *others]
+
+    def queryset(self, request: Any, queryset: Any) -> Any:
+        """Keep the chosen state; what fails is active, as far as its merchant decides."""
+        if self.value() == "failing":
+            return queryset.filter(is_enabled=True, paused_at=None, state__failures__gt=0)
+        return super().queryset(request, queryset)
+
+
 @desk.register(Webhook)
 class DeskWebhookAdmin(WebhookAdmin):
     """Webhooks with health and test."""
@@ -47,6 +62,14 @@ class DeskWebhookAdmin(WebhookAdmin):
     change_form_template = "desk/webhook.html"
     list_display = ["title", "listens_to", "health", "success", "last", "waiting", "dialect", "merchant"]
     more_columns = ("address", "shown_id", "made")
+    list_filter = [HealthFilter, *WebhookAdmin.list_filter[1:]]
+    ready_views = (
+        ("All", ""),
+        ("Failing", "state=failing"),
+        ("Active", "state=active"),
+        ("Paused", "state=paused"),
+        ("Off", "state=off"),
+    )
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Read how the page's webhooks fare, in one query."""
@@ -66,10 +89,11 @@ class DeskWebhookAdmin(WebhookAdmin):
         """Return active, paused or off; failing where the last attempts failed."""
         return webhook_overview.state_of(row, is_failing=row.figures.is_failing)
 
-    @display(description="Success, 24 h")
+    @display(description="Arrived, 24 h")
     def success(self, row: Any) -> str:
-        """Return the share of a day's attempts that delivered."""
-        return str(row.figures.success)
+        """Return the share of a day's deliveries that arrived, over that of its attempts where it differs."""
+        arrived, of_attempts = row.figures.success, row.figures.of_attempts
+        return cells.lines(arrived, f"{of_attempts} of attempts" if arrived != of_attempts else "")
 
     @display(description="Last attempt, UTC")
     def last(self, row: Any) -> str:
@@ -86,7 +110,7 @@ class DeskWebhookAdmin(WebhookAdmin):
         """Return the id, as the API has it."""
         return str(row.public_id)
 
-    @display(description="Made, UTC")
+    @display(description="Created, UTC")
     def made(self, row: Any) -> str:
         """Return when it was made."""
         return cells.brief(row.created_at)

@@ -22,6 +22,7 @@ from subscriptions.admin.scoping import DEVELOPER, OwnRowsFilter
 from subscriptions.admin.service_forms import ServiceFormMixin
 from subscriptions.admin.webhook_form import WebhookForm
 from subscriptions.models import Subscription, Webhook
+from subscriptions.patterns import EVERYTHING
 from subscriptions.validators.destinations import OF_SENDING
 from subscriptions.webhook_rules import ED25519, HTTPS, PULL
 
@@ -56,7 +57,6 @@ class WebhookAdmin(ServiceFormMixin, WithRowActions):
     needs = {"add": DEVELOPER, "change": DEVELOPER, "delete": DEVELOPER}
     list_display = ["title", "listens_to", "dialect", "is_active", "merchant"]
     list_select_related = ["merchant"]
-    ready_views = (("All", ""), ("Active", "state=active"), ("Paused", "state=paused"), ("Off", "state=off"))
     list_filter = [StateFilter, ("merchant", OwnRowsFilter)]
     search_fields = ["name", "url", "public_id"]
     search_help_text = "Search names and addresses"
@@ -199,7 +199,7 @@ class WebhookAdmin(ServiceFormMixin, WithRowActions):
         "Sign with a key pair",
         icon="vpn_key",
         confirm="A key pair is made; its public key is on the webhook's page from then on. The present secret goes "
-        "on signing for the overlap, so that your receiver has time to change.",
+        "on signing for the overlap, so that your endpoint has time to change.",
         when=lambda webhook: webhook.dialect == "standard" and not selectors.public_keys_of(webhook),
     )
     def pair(self, request: HttpRequest, webhook: Webhook) -> HttpResponse:
@@ -262,6 +262,9 @@ class WebhookAdmin(ServiceFormMixin, WithRowActions):
     def listens_to(self, row: Webhook) -> str:
         """Return the first patterns and how many more there are."""
         patterns = [subscription.pattern for subscription in row.subscriptions.all() if subscription.ended_at is None]
+        if EVERYTHING in patterns:
+            others = ", ".join(pattern for pattern in patterns if pattern != EVERYTHING)
+            return cells.lines("Everything", f"and {others}" if others else "")
         rest = len(patterns) - PATTERNS_SHOWN
         return cells.lines(", ".join(patterns[:PATTERNS_SHOWN]), f"and {rest} more" if rest > 0 else "")
 

@@ -66,6 +66,17 @@ def test_why_an_order_was_not_delivered_takes_two_clicks(visit: Visit) -> None:
     assert hand.clicks <= 2
 
 
+def test_the_first_page_names_the_failing_webhook_the_reason_and_the_remedy(visit: Visit) -> None:
+    page = visit.go("")
+    card = page.locator("[data-failing]").first
+    expect(card).to_contain_text("Hook")
+    expect(card).to_contain_text("Your endpoint answered 503")
+    expect(card).to_contain_text("What to do.")
+    card.get_by_role("link", name="Open the webhook").click()
+    expect(page.locator("[data-state]")).to_have_text("Failing")
+    expect(page.get_by_text("What to do.").first).to_be_visible()
+
+
 def test_a_test_is_sent_two_clicks_from_the_list(visit: Visit) -> None:
     visit.go("webhooks_subscriptions/webhook/")
     hand = Hand(visit.page)

@@ -181,6 +181,18 @@ def test_no_list_scrolls_sideways_with_long_addresses(cedar: Visit, page: str, w
     assert rows.evaluate("each => each.scrollWidth - each.closest('[data-simplebar]').clientWidth") <= 2
 
 
+@pytest.mark.parametrize(
+    "page", [*LISTS_OF_LONG_ROWS, "webhooks_deliveries/notice/", "webhooks_subscriptions/membership/"]
+)
+def test_a_row_of_a_list_is_a_short_card_on_a_phone(cedar: Visit, page: str) -> None:
+    """A delivery takes 120 pixels at most; what says more in sentences, a line or two besides."""
+    cedar.page.set_viewport_size({"width": 390, "height": 900})
+    rows = cedar.go(page).locator("#result_list tr.data-row")
+    expect(rows.first).to_be_visible()
+    tallest = max(rows.evaluate_all("rows => rows.map((row) => row.getBoundingClientRect().height)"))
+    assert tallest <= (120 if page == "webhooks_deliveries/delivery/" else 185)
+
+
 def test_a_condition_is_tried_when_it_is_saved_and_the_page_says_what_it_would_do(cedar: Visit) -> None:
     page = cedar.go("webhooks_subscriptions/webhook/add/")
     page.fill("#id_url", "http://127.0.0.1:1/filtered")

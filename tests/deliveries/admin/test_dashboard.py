@@ -11,10 +11,11 @@ from django.utils import timezone
 
 from deliveries.admin import charts
 from deliveries.db import counters
-from deliveries.models import Counter, Delivery, HourCounter
+from deliveries.models import Counter, Delivery, HourCounter, WebhookState
 from deliveries.reporting import stats
 from deliveries.reporting.stats import Summary
 from subscriptions import services
+from subscriptions.models import Webhook
 from tests.support.desk import Shop, add_counter, add_delivery, make_shop, pause, sign_in
 from tests.support.factories import make_member, make_merchant, make_user, make_webhook
 
@@ -68,6 +69,42 @@ def test_the_worst_webhooks_stand_first(shop: Shop, browser: Client) -> None:
     add_counter(shop.webhook, result="failed", count=2, ago=10)
     add_counter(worse, result="failed", count=5, ago=10)
     assert [each["webhook"] for each in browser.get("/admin/").context["failing"]] == [worse, shop.webhook]
+
+
+def fails(webhook: Webhook, *, failures: int = 3) -> None:
+    """Let a webhook's last attempts have failed."""
+    add_counter(webhook, result="failed", count=failures, ago=10)
+    since = timezone.now() - timedelta(minutes=10)
+    WebhookState.objects.update_or_create(webhook=webhook, defaults={"failures": failures, "failing_since": since})
+
+
+@pytest.mark.django_db
+def test_a_webhook_that_fails_now_stands_first_with_reason_remedy_and_what_waits_for_a_decision(
+    shop: Shop, browser: Client
+) -> None:
+    fails(shop.webhook)
+    page = browser.get("/admin/").content.decode()
+    card = page[page.index("data-failing") : page.index("</article>")]
+    assert "3 failures in a row" in card
+    assert "Your endpoint answered 503." in card
+    assert "overloaded or in maintenance" in card
+    assert f"/delivery/{shop.delivery.pk}/change/#attempt-{shop.attempt.pk}" in card
+    assert f'deadletter/?webhook__id__exact={shop.webhook.pk}">1 in review' in card
+    assert page.index("data-failing") < page.index("desk-tiles")
+
+
+@pytest.mark.django_db
+def test_of_webhooks_that_failed_only_those_that_fail_now_and_run_are_named(shop: Shop, browser: Client) -> None:
+    works, paused, off = (make_webhook(shop.merchant) for _ in range(3))
+    add_counter(works, result="failed", count=50, ago=10)
+    for webhook in (paused, off):
+        fails(webhook)
+    pause(paused)
+    services.disable(webhook=off)
+    fails(make_shop("borage").webhook)
+    assert browser.get("/admin/").context["attention"] == []
+    fails(works)
+    assert [each.webhook for each in browser.get("/admin/").context["attention"]] == [works]
 
 
 @pytest.mark.django_db

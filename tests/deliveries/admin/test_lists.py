@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -53,19 +54,54 @@ def test_no_webhook_that_fails_is_called_active(
 
 
 @pytest.mark.parametrize(
-    ("delivered", "failed", "share"),
-    [(0, 0, "–"), (4, 0, "100 %"), (0, 4, "0 %"), (1, 1, "50 %"), (999_999, 1, "99.9 %")],  # noqa: RUF001
+    ("delivered", "failed", "dead", "share"),
+    [
+        (0, 0, 0, "–"),  # noqa: RUF001
+        (4, 0, 0, "100 %"),
+        (4, 4, 0, "100 %, 50 % of attempts"),
+        (0, 3, 1, "0 %"),
+        (1, 1, 1, "50 %, 33 % of attempts"),
+        (999_999, 0, 1, "99.9 %"),
+        (0, 2, 0, "–, 0 % of attempts"),  # noqa: RUF001
+    ],
 )
-def test_success_is_the_share_of_a_days_attempts(
-    delivered: int, failed: int, share: str, shop: Shop, browser: Client
+def test_success_is_the_share_of_what_arrived_of_a_days_deliveries_beside_that_of_its_attempts(
+    delivered: int, failed: int, dead: int, share: str, shop: Shop, browser: Client
 ) -> None:
     webhook = make_webhook(shop.merchant)
     hour = timezone.now().replace(minute=0, second=0, microsecond=0)
-    for result, count in (("delivered", delivered), ("failed", failed), ("skipped", 7), ("lateness", 7)):
+    counts = {"delivered": delivered, "failed": failed, "dead": dead, "skipped": 7, "lateness": 7}
+    for result, count in counts.items():
         HourCounter.objects.create(
             merchant=shop.merchant, webhook=webhook, bucket=hour, result=result, band=0, count=count
         )
-    assert shown(browser, "webhooks_subscriptions_webhook", webhook.pk, "success") == share
+    cell = shown(browser, "webhooks_subscriptions_webhook", webhook.pk, "success")
+    assert ", ".join(re.findall(r">([^<>]+)<", cell)) == share
+
+
+@pytest.mark.parametrize(
+    ("events", "words"),
+    [
+        (["order.created"], ["order.created"]),
+        (["*"], ["Everything"]),
+        (["*", "webhook.*"], ["Everything", "and webhook.*"]),
+    ],
+)
+def test_a_list_says_everything_where_a_webhook_listens_to_all(
+    events: list[str], words: list[str], shop: Shop, browser: Client
+) -> None:
+    webhook = make_webhook(shop.merchant, events=events)
+    cell = shown(browser, "webhooks_subscriptions_webhook", webhook.pk, "listens_to")
+    assert re.findall(r">([^<>]+)<", cell) == words
+
+
+def test_what_fails_has_a_view_of_its_own(shop: Shop, browser: Client) -> None:
+    failing, paused = make_webhook(shop.merchant), make_webhook(shop.merchant)
+    for webhook in (failing, paused):
+        WebhookState.objects.create(webhook=webhook, failures=2)
+    services.pause(webhook=paused, by="somebody")
+    page = listed(browser, "webhooks_subscriptions_webhook", state="failing")
+    assert [row.pk for row in page.context["cl"].result_list] == [failing.pk]
 
 
 def test_what_waits_is_counted(shop: Shop, browser: Client) -> None:

@@ -30,7 +30,7 @@ VALUES = [
     ("/admin/webhooks_deliveries/deadletter/", "error", "lost", "dns_failed"),
     ("/admin/webhooks_deliveries/event/", "event_type", "lost", "order.created"),
     ("/admin/webhooks_deliveries/notice/", "kind__exact", "lost", "There are: "),
-    ("/admin/webhooks_subscriptions/webhook/", "state", "lost", "active, paused, off"),
+    ("/admin/webhooks_subscriptions/webhook/", "state", "lost", "active, failing, paused, off"),
     ("/admin/webhooks_subscriptions/eventtype/", "group", "lost", "order"),
 ]
 

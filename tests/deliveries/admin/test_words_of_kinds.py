@@ -55,7 +55,7 @@ def test_the_pages_of_a_feed_tell_its_lag_and_what_was_fetched(shop: Shop, brows
     publish("order.created", {"n": 1}, merchant=shop.merchant)
     text = page(browser, "webhooks_subscriptions_webhook", webhook.pk)
     assert "<b>1</b> event waits to be fetched" in text
-    assert "nobody has asked for them yet" in text
+    assert "never fetched yet" in text
     assert "Addresses to allow in your firewall" not in text
     delivery = Delivery.objects.get(webhook=webhook)
     assert "waits to be fetched" in page(browser, "webhooks_deliveries_delivery", delivery.pk)
