@@ -56,6 +56,7 @@ def test_a_page_needs_no_account_and_runs_no_script(path: str, client: Client) -
 def test_links_of_the_guide_lead_to_its_parts(name: str, client: Client) -> None:
     text = client.get(f"/guide/{name}/").content.decode()
     assert ".md" not in " ".join(re.findall(r'href="([^"]*)"', text))
+    assert not re.search(r'href="[^"]*">[\w-]+\.md</a>', text), "a link is named by its file"
     for target, anchor in re.findall(r'href="(/guide/[\w-]+/)#([^"]+)"', text):
         assert f'id="{anchor}"' in client.get(target).content.decode(), (target, anchor)
 

@@ -78,12 +78,15 @@ def _name_headings(tokens: Sequence[Token]) -> None:
 def _lead_here(tokens: Sequence[Token]) -> None:
     """Let links to other parts lead to their pages; links to the repository's other files become plain text."""
     for token in tokens:
-        for link in [each for each in token.children or () if each.type == "link_open"]:
+        inside = token.children or []
+        for link, words in [pair for pair in pairwise(inside) if pair[0].type == "link_open"]:
             address = str(link.attrGet("href"))
             if address.startswith(("#", "https://", "http://", "mailto:")):
                 continue
             found = _LINK.match(address)
             if found and found["name"] in PARTS:
                 link.attrSet("href", reverse("guide", args=[found["name"]]) + (found["anchor"] or ""))
+                if _LINK.match(words.content):  # a file's name says nothing to who reads a page
+                    words.content = PARTS[found["name"]]
             else:
                 link.attrs = {}

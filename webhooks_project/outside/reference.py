@@ -93,10 +93,15 @@ def _content() -> dict[str, Any]:
     return {
         "title": whole["info"]["title"],
         "about": whole["info"]["description"],
-        "groups": [(name.replace("-", " ").capitalize(), name, found) for name, found in sorted(groups.items())],
+        "groups": [(_heading(name), name, found) for name, found in sorted(groups.items())],
         "objects": sorted((name, about, members) for name, about, members in objects if members),
         "base": settings.WEBHOOKS_BASE_URL.rstrip("/"),
     }
+
+
+def _heading(tag: str) -> str:
+    """Return a group's name as a heading."""
+    return tag.replace("-", " ").capitalize().replace("Api ", "API ").replace(" ips", " IPs")
 
 
 def _operation(path: str, method: str, operation: Mapping[str, Any]) -> Operation:

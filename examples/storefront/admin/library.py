@@ -28,6 +28,7 @@ class ProductAdmin(MerchantScoped):
     list_filter = [OWN_MERCHANT]
     list_select_related = ["merchant"]
     search_fields = ["title", "public_id"]
+    search_help_text = "Search titles and ids"
     fields = ["merchant", "title"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
@@ -77,6 +78,7 @@ class FileAdmin(MerchantScoped):
     list_filter = [OWN_MERCHANT]
     list_select_related = ["merchant"]
     search_fields = ["filename", "public_id"]
+    search_help_text = "Search file names and ids"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         """A file stays its merchant's."""

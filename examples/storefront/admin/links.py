@@ -23,6 +23,7 @@ class DownloadAdmin(WithRowActions):
     list_filter = [("merchant", OwnRowsFilter)]
     list_select_related = ["merchant", "file"]
     search_fields = ["public_id", "customer_email", "file__filename"]
+    search_help_text = "Search ids, addresses and files"
     fields = ["public_id", "file", "order", "customer_email", "used", "expires", "state"]
     readonly_fields = fields
 

@@ -29,6 +29,7 @@ class CustomerAdmin(MerchantScoped):
     list_filter = [OWN_MERCHANT]
     list_select_related = ["merchant"]
     search_fields = ["email", "last_name"]
+    search_help_text = "Search addresses and last names"
     fields = ["public_id", "email", "first_name", "last_name", "phone"]
 
 
@@ -87,6 +88,7 @@ class OrderAdmin(WithRowActions):
     list_filter = [OrderStateFilter, OWN_MERCHANT]
     list_select_related = ["merchant"]
     search_fields = ["number", "public_id", "customer__email"]
+    search_help_text = "Search numbers, ids and addresses"
     fields = [
         "public_id", "number", "email", "amount", "financial_status", "fraud_check", "fulfillment", "placed",
     ]  # fmt: skip
