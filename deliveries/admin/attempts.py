@@ -44,10 +44,11 @@ class AttemptAdmin(CursorAdmin):
     """Cryptlex's event log. An attempt's page is its delivery's."""
 
     merchant_path = "webhook__merchant_id"
-    list_display = ["outcome", "event", "address", "http", "took", "reason", "sent", "answered"]
+    list_display = ["outcome", "event", "address", "http", "took", "reason", "sent"]
+    more_columns = ("answered", "shown_id")
     list_display_links = ["event"]
     ready_views = (("All", ""), ("Failed", "result=failed"), ("Interrupted", "result=interrupted"))
-    list_select_related = ["delivery"]
+    list_select_related = ["delivery", "webhook"]
     list_filter = [ResultFilter, ("webhook", OwnRowsFilter), AttemptErrorFilter]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -83,10 +84,15 @@ class AttemptAdmin(CursorAdmin):
         """Return the event's name and the attempt's number."""
         return cells.lines(row.delivery.event_type, f"attempt {row.number}")
 
-    @display(description="Endpoint URL")
+    @display(description="Id")
+    def shown_id(self, row: Attempt) -> str:
+        """Return the id, as the API has it."""
+        return str(row.public_id)
+
+    @display(description="Webhook")
     def address(self, row: Attempt) -> str:
-        """Return where it went."""
-        return cells.webhook("", row.url or "its feed")
+        """Return the webhook's name over the address that the request went to."""
+        return cells.webhook(row.webhook.name, row.url or row.webhook.place)
 
     @display(description="HTTP status")
     def http(self, row: Attempt) -> str:
@@ -106,4 +112,4 @@ class AttemptAdmin(CursorAdmin):
     @display(description="What follows")
     def reason(self, row: Attempt) -> str:
         """Return the reason of the retry, or of the end."""
-        return row.decision or local_times.DASH
+        return cells.clamped(row.decision) if row.decision else local_times.DASH

@@ -31,8 +31,19 @@ class DeadLetterColumns:
     def event_link(self, row: DeadLetter) -> str:
         """Return a way to the delivery with all its attempts."""
         page = desk.reverse("webhooks_deliveries_delivery_change", row.delivery_id)
-        link = '<a class="desk-link" href="{}">{}: see its attempts</a>'
-        return format_html(link, page, row.delivery.event_type)
+        link = '{} {} <a class="desk-link" href="{}">See the delivery</a>'
+        return format_html(link, row.delivery.event_type, row.delivery.event.resource_id, page)
+
+    @display(description="Webhook")
+    def webhook_link(self, row: DeadLetter) -> str:
+        """Return a way to the webhook."""
+        page = desk.reverse("webhooks_subscriptions_webhook_change", row.webhook_id)
+        return format_html('<a class="desk-link" href="{}">{}</a>', page, row.webhook)
+
+    @display(description="What to do")
+    def remedy(self, row: DeadLetter) -> str:
+        """Return what the merchant can do about the error."""
+        return labels.advice(row.error, row.status_code) or local_times.DASH
 
     @display(description="Webhook")
     def address(self, row: DeadLetter) -> str:
@@ -47,7 +58,7 @@ class DeadLetterColumns:
     @display(description="Why")
     def why(self, row: DeadLetter) -> str:
         """Return the reason in a sentence."""
-        return row.reason
+        return cells.clamped(row.reason)
 
     @display(description="Handling")
     def handled(self, row: DeadLetter) -> str:
@@ -60,7 +71,7 @@ class DeadLetterColumns:
     def decided(self, row: DeadLetter) -> str:
         """Return who decided what, and when."""
         if row.resolved_at is None:
-            return "waiting"
+            return "Waiting"
         return local_times.sentence(f"{row.get_resolution_display()} by {{}}, {{}}", row.resolved_by, row.resolved_at)
 
     @display(description="Endpoint URL")

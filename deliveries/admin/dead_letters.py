@@ -114,8 +114,8 @@ class DeadLetterAdmin(DeadLetterColumns, ServiceFormMixin, WithRowActions, Curso
     list_select_related = ["delivery", "webhook", "assignee", "merchant"]
     list_filter = [WaitingFilter, ("webhook", OwnRowsFilter), DeadLetterErrorFilter, ("merchant", OwnRowsFilter)]
     form = DeadLetterForm
-    fields = ["event_link", "why", "url", "assignee", "note", "decided"]
-    readonly_fields = ["event_link", "why", "decided"]
+    fields = ["event_link", "webhook_link", "why", "remedy", "url", "assignee", "note", "decided"]
+    readonly_fields = ["event_link", "webhook_link", "why", "remedy", "decided"]
     actions = ["replay_selected", "discard_selected", "take"]
     change_list_template = "desk/review.html"
     change_form_template = "desk/dead_letter.html"

@@ -86,7 +86,8 @@ class DeliveryColumns:
     def reason(self, row: Delivery) -> str:
         """Return why it is tried again, or isn't."""
         last = _last(row)
-        return row.reason or (last.decision if last else "") or local_times.DASH
+        why = row.reason or (last.decision if last else "")
+        return cells.clamped(why) if why else local_times.DASH
 
     @display(description="Delivery id")
     def delivery_code(self, row: Delivery) -> str:

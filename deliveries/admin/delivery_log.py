@@ -123,8 +123,10 @@ class DeliveryAdmin(DeliveryColumns, WithRowActions, CursorAdmin):
         delivery = self.get_object(request, object_id)
         context = {
             **self.admin_site.each_context(request),
-            "title": delivery.event_type,
+            "title": str(delivery),
             "opts": self.opts,
+            "original": delivery,
+            "object": delivery,
             "row_actions": self.row_actions_for(request, delivery),
             "live": {
                 "url": desk.reverse("webhooks_deliveries_delivery_live_page", delivery.pk),

@@ -62,8 +62,10 @@ class EventAdmin(CursorAdmin):
         event = self.get_object(request, object_id)
         context = {
             **self.admin_site.each_context(request),
-            "title": event.type,
+            "title": str(event),
             "opts": self.opts,
+            "original": event,
+            "object": event,
             "event": event,
             "payload": payload_display.pretty(event.data),
             "explanations": explanations.explain(event),

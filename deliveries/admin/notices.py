@@ -83,7 +83,7 @@ class NoticeAdmin(CursorAdmin):
     @display(description="Why")
     def why(self, row: Notice) -> str:
         """Return the last reason in a sentence."""
-        return row.reason or local_times.DASH
+        return cells.clamped(row.reason) if row.reason else local_times.DASH
 
     @display(description="E-mail")
     def mailed(self, row: Notice) -> str:
@@ -96,7 +96,7 @@ class NoticeAdmin(CursorAdmin):
         return (
             local_times.sentence(f"sent to {count} {'person' if count == 1 else 'people'}, {{}}", row.sent_at)
             if count
-            else "nobody wants it"
+            else "nobody asked for these"
         )
 
 

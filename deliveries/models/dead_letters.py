@@ -75,7 +75,7 @@ class DeadLetter(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"dead letter of {self.delivery_id}"
+        return f"{self.delivery.event_type} to {self.webhook}"
 
     @property
     def reason(self) -> str:

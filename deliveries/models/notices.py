@@ -54,7 +54,7 @@ class Notice(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()}: {self.webhook_id}"
+        return f"{self.get_kind_display()}: {self.webhook}"
 
 
 class NoticePreference(models.Model):
@@ -93,7 +93,7 @@ class NoticePreference(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"notices for {self.user or self.merchant}"
+        return f"Notifications for {self.user or self.merchant}"
 
     def wants(self, kind: str) -> bool:
         """Tell whether this address wants notices of a kind by e-mail."""

@@ -103,7 +103,7 @@ def _acknowledge(own: WebhookSettings, feed: Feed, position: int, by: str) -> No
         given_at = row.expires_at
         outcome = Outcome(
             status_code=200,
-            detail=f"It was fetched and acknowledged by {by}.",
+            detail=f"It was fetched from the feed and acknowledged by {by}.",
             total_ms=max(0.0, (feed.now - given_at).total_seconds() * 1000),
         )
         decided.append(DecidedOutcome(Sent(row, None, outcome, 0.0, 0.0), decision, given_at, feed.now, None))

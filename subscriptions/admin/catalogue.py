@@ -6,6 +6,7 @@ import json
 from contextlib import suppress
 from typing import Any
 
+from django.http import HttpRequest
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
@@ -42,15 +43,24 @@ class EventTypeAdmin(MerchantScoped):
     list_filter_submit = False
     search_fields = ["name", "description"]
     search_help_text = "Search names and descriptions"
-    readonly_fields = ["schema_text", "example_text", "spellings"]
+    readonly_fields = ["schema_text", "example_text", "spellings", "offered"]
     fieldsets = [
         (None, {"fields": ["name", "description", "group", "spellings", "source"]}),
         ("What it carries", {"fields": ["example_text", "schema_text"]}),
-        ("Platform", {"fields": ["fresh", "is_active"]}),
+        ("How it is sent", {"fields": ["is_active", "fresh"]}),
+    ]
+    viewer_fieldsets = [
+        (None, {"fields": ["name", "description", "group", "spellings", "offered"]}),
+        ("What it carries", {"fields": ["example_text", "schema_text"]}),
     ]
     add_fieldsets = [
         (None, {"fields": ["name", "description", "group", "aliases", "example", "schema", "fresh", "is_active"]})
     ]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Leave out what concerns the platform's staff alone."""
+        is_viewer = obj is not None and not self.has_change_permission(request, obj)
+        return self.viewer_fieldsets if is_viewer else super().get_fieldsets(request, obj)
 
     @display(description="What happened", ordering="description")
     def about(self, row: EventType) -> str:

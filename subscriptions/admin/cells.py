@@ -28,6 +28,11 @@ def lines(first: str, second: str = "") -> SafeString:
     return format_html(cell + '<small title="{}">{}</small></span>', first, first, second, second)
 
 
+def clamped(sentence: str) -> SafeString:
+    """Return a sentence that a list cuts after two lines; it is whole where the mouse points."""
+    return format_html('<span class="desk-clamp" title="{}">{}</span>', sentence, sentence)
+
+
 def public_keys(keys: Sequence[str], *, beside_shared: bool) -> SafeString:
     """Return the keys that verify a webhook's signatures, whole, to be copied."""
     listed = format_html_join(mark_safe("<br>"), "<code>{}</code>", ((key,) for key in keys))

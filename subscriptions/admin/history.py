@@ -13,18 +13,25 @@ from subscriptions import desk
 from subscriptions.admin import local_times
 from subscriptions.admin.scoping import MerchantScoped, OwnRowsFilter
 from subscriptions.models import SigningSecret, Subscription
+from subscriptions.patterns import EVERYTHING
 
 
 @desk.register(Subscription)
 class SubscriptionAdmin(MerchantScoped):
     """The history of subscriptions; they change with their webhook."""
 
-    list_display = ["pattern", "webhook", "from_when", "until_when", "merchant"]
+    list_display = ["listens_to", "webhook", "from_when", "until_when", "merchant"]
     list_select_related = ["webhook", "merchant"]
     list_filter = [("webhook", OwnRowsFilter), ("merchant", OwnRowsFilter)]
     search_fields = ["pattern"]
-    fields = ["pattern", "webhook", "from_when", "until_when"]
-    readonly_fields = ["from_when", "until_when"]
+    search_help_text = "Search event types"
+    fields = ["listens_to", "webhook", "from_when", "until_when"]
+    readonly_fields = ["listens_to", "from_when", "until_when"]
+
+    @display(description="Listens to", ordering="pattern")
+    def listens_to(self, row: Subscription) -> str:
+        """Return the pattern, in words where it is the one for everything."""
+        return "Everything (*)" if row.pattern == EVERYTHING else row.pattern
 
     @display(description="Since", ordering="created_at")
     def from_when(self, row: Subscription) -> str:
@@ -57,7 +64,7 @@ class SigningSecretAdmin(MerchantScoped):
         """Name it without showing it."""
         return f"Secret {row.pk}"
 
-    @display(description="Made", ordering="created_at")
+    @display(description="Created", ordering="created_at")
     def since(self, row: SigningSecret) -> str:
         """Return when it was made."""
         return local_times.moment(row.created_at)

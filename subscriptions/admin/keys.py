@@ -27,7 +27,7 @@ class ApiKeyForm(ServiceForm):
         choices=ApiKey.Scope.choices,
         initial=[ApiKey.Scope.READ],
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        label="It may",
+        label="Permissions",
         help_text="Give a program no more than it needs: a shop that only reports orders needs “Publish events”.",
     )
 
@@ -58,6 +58,7 @@ class ApiKeyAdmin(ServiceFormMixin, WithRowActions):
     list_filter = [("merchant", OwnRowsFilter)]
     list_select_related = ["merchant"]
     search_fields = ["name", "prefix"]
+    search_help_text = "Search names and first characters"
     readonly_fields = ["key", "state", "allowed", "used", "made", "expires"]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
@@ -119,7 +120,7 @@ class ApiKeyAdmin(ServiceFormMixin, WithRowActions):
             return "revoked"
         return "active" if row.is_usable(timezone.now()) else "expired"
 
-    @display(description="It may")
+    @display(description="Permissions")
     def allowed(self, row: ApiKey) -> str:
         """Return the scopes in words."""
         words = dict(ApiKey.Scope.choices)
@@ -130,7 +131,7 @@ class ApiKeyAdmin(ServiceFormMixin, WithRowActions):
         """Return when a program last used it."""
         return local_times.moment(row.last_used_at, never="never")
 
-    @display(description="Made", ordering="created_at")
+    @display(description="Created", ordering="created_at")
     def made(self, row: ApiKey) -> str:
         """Return when it was made."""
         return local_times.moment(row.created_at)

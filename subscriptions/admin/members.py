@@ -68,6 +68,7 @@ class InvitationAdmin(ServiceFormMixin, WithRowActions):
     list_filter = [("merchant", OwnRowsFilter)]
     list_select_related = ["merchant", "invited_by"]
     search_fields = ["email"]
+    search_help_text = "Search addresses"
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         """Ask who; afterwards nothing can change."""
@@ -108,6 +109,7 @@ class MembershipAdmin(ServiceFormMixin, WithRowActions):
     list_filter = [("merchant", OwnRowsFilter)]
     list_select_related = ["merchant", "user", "user__second_factor"]
     search_fields = [f"user__{people.name_field()}", f"user__{people.email_field()}"]
+    search_help_text = "Search names and addresses"
     fields = ["person", "merchant_name", "role"]
     readonly_fields = ["person", "merchant_name"]
 

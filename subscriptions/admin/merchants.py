@@ -12,7 +12,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldBooleanSwitchWidget
 
 from subscriptions import desk, services
-from subscriptions.admin import local_times, shown_once
+from subscriptions.admin import cells, local_times, shown_once
 from subscriptions.admin.row_actions import WithRowActions
 from subscriptions.admin.scoping import OWNER, STAFF
 from subscriptions.admin.service_forms import ServiceForm, ServiceFormMixin
@@ -32,10 +32,10 @@ class MerchantForm(ServiceForm):
     class Meta:
         model = Merchant
         fields = ["name", "email", "domain", "validate_events"]
-        labels = {"email": "Notices go to", "domain": "Shop domain"}
+        labels = {"email": "Notifications go to", "domain": "Shop domain"}
         help_texts = {
             "email": "We write here when deliveries need a person, such as when a webhook keeps failing.",
-            "domain": "Such as shop.example.com. The alva dialect sends it as “shop”.",
+            "domain": "Such as shop.example.com. The Alva dialect sends it as “shop”.",
         }
 
     def serve(self, data: dict[str, Any]) -> Merchant:
@@ -60,9 +60,10 @@ class MerchantAdmin(ServiceFormMixin, WithRowActions):
     form = MerchantForm
     merchant_path = "id"
     needs = {"add": STAFF, "change": OWNER}
-    list_display = ["name", "public_id", "email", "domain", "active", "since"]
-    list_display_links = ["name"]
+    list_display = ["title", "public_id", "email", "active", "when"]
+    list_display_links = ["title"]
     search_fields = ["name", "public_id", "domain"]
+    search_help_text = "Search names, ids and domains"
     readonly_fields = ["public_id", "active", "since"]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
@@ -93,6 +94,16 @@ class MerchantAdmin(ServiceFormMixin, WithRowActions):
             "back": desk.reverse("webhooks_subscriptions_merchant_changelist"),
         }
         return shown_once.page(request, self.admin_site.each_context(request) | context)
+
+    @display(description="Merchant", ordering="name")
+    def title(self, row: Merchant) -> str:
+        """Return the name over the domain."""
+        return cells.lines(row.name, row.domain)
+
+    @display(description="Since, UTC", ordering="created_at")
+    def when(self, row: Merchant) -> str:
+        """Return when it was created, for the list."""
+        return cells.brief(row.created_at)
 
     @display(description="Active", boolean=True, ordering="is_active")
     def active(self, row: Merchant) -> bool:

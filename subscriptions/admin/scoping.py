@@ -14,6 +14,7 @@ from django.contrib.admin import FieldListFilter
 from django.contrib.auth import get_user_model
 from django.db import connection
 from django.db.models import Model, Q, QuerySet
+from django.forms import HiddenInput
 from django.http import Http404, HttpRequest
 from django.template.response import TemplateResponse
 from django.utils.text import capfirst
@@ -120,11 +121,9 @@ class MerchantScoped(ListPages):
         keys = merchants_with(request, role)
         if keys is None or self.merchant_path is None:
             return rows
-        return (
-            only(rows, self.merchant_path, keys[0])
-            if len(keys) == 1
-            else rows.filter(**{f"{self.merchant_path}__in": keys})
-        )
+        if len(keys) == 1:
+            return only(rows, self.merchant_path, keys[0])
+        return rows.filter(**{f"{self.merchant_path}__in": keys})
 
     def changeable(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
         """Leave only the rows the person may change: what an action on selected rows works on."""
@@ -207,6 +206,11 @@ class MerchantScoped(ListPages):
         form = super().get_form(request, obj, change=change, **kwargs)
         return type(form.__name__, (StaleCheck, form), {}) if change else form
 
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Offer one way to save: what follows is a click away."""
+        context = {"show_save_and_add_another": False, "show_save_and_continue": False} | context
+        return super().render_change_form(request, context, *args, **kwargs)
+
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Show the model to whoever may see some row of it."""
         return self.may(request, "view")
@@ -230,23 +234,22 @@ class MerchantScoped(ListPages):
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Offer only rows of merchants where the person may write."""
         kwargs.setdefault("queryset", self.related(request, db_field.remote_field.model, self._writing_role()))
-        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
-        if db_field.name == "merchant":
-            self._preselect(request, field)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Ask for the merchant only people who have several; adding merchants is another page's."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "merchant" and field is not None:
+            field.widget = getattr(field.widget, "widget", field.widget)  # no buttons for related rows
+            keys = merchants_with(request, self._writing_role())
+            if keys is not None and len(keys) == 1:
+                field.initial, field.empty_label, field.widget = keys[0], None, HiddenInput()
         return field
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Offer only rows of merchants where the person may write."""
         kwargs.setdefault("queryset", self.related(request, db_field.remote_field.model, self._writing_role()))
         return super().formfield_for_manytomany(db_field, request, **kwargs)
-
-    def _preselect(self, request: HttpRequest, field: Any) -> None:
-        """Choose the person's merchant where they have but one; adding merchants is another page's."""
-        field.widget.can_add_related = field.widget.can_change_related = field.widget.can_view_related = False
-        field.widget.can_delete_related = False
-        keys = merchants_with(request, self._writing_role())
-        if keys is not None and len(keys) == 1:
-            field.initial, field.empty_label = keys[0], None
 
     def _writing_role(self) -> str:
         return next((self.needs[what] for what in ("add", "change") if what in self.needs), VIEWER)

@@ -56,7 +56,7 @@ class WebhookForm(ServiceForm, DestinationFields, SignInFields):
         required=False,
         widget=UnfoldAdminSelectWidget,
         initial="standard",
-        help_text="How the message looks and is signed. Keep Standard Webhooks unless your receiver was written "
+        help_text="How the message looks and is signed. Keep Standard Webhooks unless your endpoint was written "
         "for one of the others.",
     )
     events = EventsField(label="Events", required=False)
@@ -140,12 +140,12 @@ class WebhookForm(ServiceForm, DestinationFields, SignInFields):
         }
         help_texts = {
             "name": "For yourself, such as “CRM”. May stay empty.",
-            "body_style": "Keep compact, unless your receiver was written in Python after Alva's sample, which "
+            "body_style": "Keep compact, unless your endpoint was written in Python after Alva's sample, which "
             "serialises the message again before it checks the signature. Alva's Node sample then no longer fits.",
             "timeout": "How long we wait for your answer, 0.5 to 30. Empty: the dialect's own.",
             "max_in_flight": "How many messages we send you side by side, 1 to 500. Empty: the platform's default.",
             "rate_limit": "The most messages we start in a second. Empty: no limit.",
-            "api_version": "Sent as “api_version” by the alva dialect.",
+            "api_version": "Sent as “api_version” by the Alva dialect.",
             "ordering": "In order, an event waits until the one before it was delivered, for each resource (an order, "
             "a customer) by itself or for all. If one fails for good, those behind it wait until you send it again or "
             "discard it in the review queue. Slower; choose it only if your endpoint can't sort events by their time.",

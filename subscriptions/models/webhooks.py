@@ -189,7 +189,7 @@ class SigningSecret(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"secret {self.pk} of webhook {self.webhook_id}"
+        return f"Secret {self.pk} of {self.webhook}"
 
     def is_active(self, now: datetime | None = None) -> bool:
         """Tell whether the secret still signs."""

@@ -36,6 +36,23 @@ def test_a_key_is_shown_once_and_works(shop: Shop, owner: Client) -> None:
     assert shown not in owner.get(answer["Location"]).content.decode()
 
 
+def test_only_people_with_several_merchants_are_asked_for_one(shop: Shop, owner: Client) -> None:
+    page = owner.get(f"{KEYS}add/").content.decode()
+    assert f'<input type="hidden" name="merchant" value="{shop.merchant.pk}"' in page
+    assert 'name="_addanother"' not in page
+    Membership.objects.create(merchant=make_shop("borage").merchant, user=shop.people["owner"], role="owner")
+    assert '<select name="merchant"' in owner.get(f"{KEYS}add/").content.decode()
+
+
+def test_a_page_is_named_by_what_it_shows_as_it_is_written(shop: Shop, owner: Client) -> None:
+    key = ApiKey.objects.get(merchant=shop.merchant)
+    page = owner.get(f"{KEYS}{key.pk}/change/").content.decode()
+    assert f"{key.prefix}…" in page
+    assert f"{key.prefix}…".capitalize() not in page
+    letter = owner.get(f"/admin/webhooks_deliveries/deadletter/{shop.dead_letter.pk}/change/").content.decode()
+    assert f"order.created to {shop.webhook}" in letter
+
+
 def test_a_revoked_key_is_refused_and_stays_listed(shop: Shop, owner: Client) -> None:
     answer = owner.post(f"{KEYS}add/", {"merchant": shop.merchant.pk, "name": "backend", "scopes": ["read"]})
     text = owner.get(answer["Location"]).context["secrets"]["API key"]
