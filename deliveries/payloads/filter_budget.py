@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 STEPS_MAX: Final = 4_000
@@ -14,6 +17,31 @@ SECONDS_MAX: Final = 0.25
 _ENTRY: Final = 8
 """Cells of an object's entry: it takes about so much more room than a character."""
 _CLOCK_EVERY: Final = 256
+
+
+_NEVER: Final = float("inf")
+_together = threading.local()
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Give all that this thread evaluates in the block so much time of the processor together."""
+    before = _together_until()
+    _together.until = min(before, time.thread_time() + seconds)
+    try:
+        yield
+    finally:
+        _together.until = before
+
+
+def is_over() -> bool:
+    """Tell whether the time is used up that evaluations have together; never outside of `within`."""
+    return time.thread_time() >= _together_until()
+
+
+def _together_until() -> float:
+    until: float = getattr(_together, "until", _NEVER)
+    return until
 
 
 class NotEvaluated(Exception):
@@ -38,7 +66,7 @@ class Budget:
     def __init__(self, characters: int) -> None:
         self._steps = max(STEPS_MAX, characters // 4)
         self._cells = max(CELLS_MAX, characters)
-        self._until = time.thread_time() + SECONDS_MAX
+        self._until = min(time.thread_time() + SECONDS_MAX, _together_until())
 
     def step(self, count: int = 1) -> None:
         """Take steps. Raises OverBudget."""

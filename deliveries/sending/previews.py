@@ -5,14 +5,13 @@ Tried on the catalogue's examples and the merchant's last real events, as `webho
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 from deliveries import dialects, sentences
-from deliveries.payloads import filters
+from deliveries.payloads import filter_budget, filters
 from deliveries.queueing.webhook_settings import WebhookSettings
 from deliveries.sending.rendering import chosen, message_of
 from deliveries.sending.webhook_advice import EVENTS_MAX, Sample
@@ -20,8 +19,9 @@ from deliveries.sending.webhook_advice import EVENTS_MAX, Sample
 PREVIEW_EXAMPLES_MAX: Final = 5
 """Catalogue examples of a preview, beside the last real events."""
 PREVIEWS_SECONDS: Final = 0.5
-"""Of the processor, after which no further sample is tried."""
+"""Of the processor, that all samples have together."""
 TOO_COSTLY: Final = "Not tried: the samples before it took all the time that a preview has."
+STOPPED: Final = "Stopped: with the samples before it, it took all the time that a preview has."
 EXAMPLE_ID: Final = "evt_00000000000000000000000000"
 """Stands for an event's id in a preview of the catalogue's example."""
 
@@ -44,14 +44,19 @@ def previews(webhook: WebhookSettings, expression: str, samples: Sequence[Sample
     """Return what a webhook with these settings and this filter would send for some of the samples, the newest last."""
     examples = [sample for sample in samples if not sample.public_id][:PREVIEW_EXAMPLES_MAX]
     events = [sample for sample in samples if sample.public_id][:EVENTS_MAX]
-    until = time.thread_time() + PREVIEWS_SECONDS
-    return [
-        _preview(webhook, expression, sample) if time.thread_time() < until else Preview(sample, reason=TOO_COSTLY)
-        for sample in [*examples, *events]
-    ]
+    with filter_budget.within(PREVIEWS_SECONDS):
+        return [_preview(webhook, expression, sample) for sample in [*examples, *events]]
 
 
 def _preview(webhook: WebhookSettings, expression: str, sample: Sample) -> Preview:
+    """Return a preview, or that there was not the time: what took all of it is not told as the sample's own fault."""
+    if filter_budget.is_over():
+        return Preview(sample, reason=TOO_COSTLY)
+    made = _made(webhook, expression, sample)
+    return made if made.is_sent or not filter_budget.is_over() else Preview(sample, reason=STOPPED)
+
+
+def _made(webhook: WebhookSettings, expression: str, sample: Sample) -> Preview:
     refused = filters.refusal(expression, sample.event, sample.data) if expression else None
     if refused is not None:
         return Preview(sample, reason=sentences.sentence(refused.code, refused.values))

@@ -6,6 +6,7 @@ warning stands as long as its cause does, and no longer.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from deliveries import sentences
 from deliveries.dialects.base import data_size
 from deliveries.models import Event
 from deliveries.models.events import EXPUNGED
-from deliveries.payloads import filters, transformations
+from deliveries.payloads import filter_budget, filters, transformations
 from deliveries.publishing import body_sizes
 from deliveries.publishing.validation import ENVELOPE_MAX
 from deliveries.reasons import ReasonCode
@@ -31,6 +32,8 @@ EXAMPLES_MAX: Final = 30
 """Catalogue examples tried; a webhook that listens to everything needn't try them all."""
 EVENTS_MAX: Final = 5
 """Real events tried, the newest."""
+ADVICE_SECONDS: Final = 0.3
+"""Of the processor, that all samples have together; those that it isn't enough for are left out."""
 EVENTS_LOOKED_AT: Final = 200
 """Of the merchant's newest events, among which those that the webhook listens to are looked for."""
 CERTIFICATE_WARNED_BEFORE: Final = timedelta(days=30)
@@ -54,12 +57,16 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What the filter would do with a sample: send it, or not and why; `is_evaluated` if it has an answer at all."""
+    """What the filter would do with a sample: send it, or not and why.
+
+    `is_evaluated`: it has an answer at all. `is_tried`: there was the time to ask for it.
+    """
 
     sample: Sample
     is_sent: bool
     is_evaluated: bool
     text: str
+    is_tried: bool = True
 
 
 def samples_of(webhook: Webhook) -> list[Sample]:
@@ -85,30 +92,38 @@ def samples_for(merchant_id: int, subscribed: Sequence[str]) -> list[Sample]:
 
 def trials(expression: str, samples: Sequence[Sample]) -> list[Trial]:
     """Return what a filter would do with each sample."""
-    return [_tried(expression, sample) for sample in samples] if expression else []
+    with filter_budget.within(ADVICE_SECONDS):
+        return [_tried(expression, sample) for sample in samples] if expression else []
 
 
 def warnings(webhook: Webhook, samples: Sequence[Sample] | None = None) -> list[str]:
     """Return, in sentences, which of the webhook's settings can't work with what it listens to; often none."""
     if samples is None:
         samples = samples_of(webhook)
-    return [
-        *_of_patterns(selectors.patterns_of(webhook)),
-        *_of_filter(webhook.filter, samples),
-        *_of_fields(webhook.fields, samples),
-        *_of_transformation(webhook, samples),
-        *_of_sizes(webhook, samples),
-        *_of_certificate(webhook),
-    ]
+    with filter_budget.within(ADVICE_SECONDS):
+        return [
+            *_of_patterns(selectors.patterns_of(webhook)),
+            *_of_filter(webhook.filter, samples),
+            *_of_fields(webhook.fields, samples),
+            *_of_transformation(webhook, samples),
+            *_of_sizes(webhook, samples),
+            *_of_certificate(webhook),
+        ]
 
 
 def _tried(expression: str, sample: Sample) -> Trial:
-    reason = filters.refusal(expression, sample.event, sample.data)
+    reason = None if filter_budget.is_over() else filters.refusal(expression, sample.event, sample.data)
+    if filter_budget.is_over():
+        return Trial(sample, False, False, f"{_capital(sample)} was not tried: the time for this was used up.", False)
     if reason is None:
         return Trial(sample, True, True, f"{_capital(sample)} would be sent.")
     evaluated = reason.code != ReasonCode.FILTER_NOT_EVALUATED
     text = sentences.sentence(reason.code, reason.values)
     return Trial(sample, False, evaluated, f"{_capital(sample)} would not be sent. {text}")
+
+
+def _in_time(samples: Sequence[Sample]) -> Iterator[Sample]:
+    return itertools.takewhile(lambda _: not filter_budget.is_over(), samples)
 
 
 def _capital(sample: Sample) -> str:
@@ -122,7 +137,7 @@ def _of_patterns(subscribed: Sequence[str]) -> Iterator[str]:
 
 
 def _of_filter(expression: str, samples: Sequence[Sample]) -> Iterator[str]:
-    failed = [trial for trial in trials(expression, samples) if not trial.is_evaluated]
+    failed = [trial for trial in trials(expression, samples) if trial.is_tried and not trial.is_evaluated]
     if failed:
         more = f" The same goes for {len(failed) - 1} more." if len(failed) > 1 else ""
         yield f"The filter has no answer for every event. {failed[0].text}{more}"
@@ -147,17 +162,19 @@ def _of_fields(fields: Sequence[str], samples: Sequence[Sample]) -> Iterator[str
 
 
 def _of_transformation(webhook: Webhook, samples: Sequence[Sample]) -> Iterator[str]:
-    for sample in samples if webhook.transform else ():
+    for sample in _in_time(samples) if webhook.transform else ():
         data = filters.project(sample.data, webhook.fields) if webhook.fields else sample.data
         try:
             transformations.body_of(webhook.transform, event_id="", event=sample.event, timestamp="", data=data)
         except transformations.NotTransformed as error:
+            if filter_budget.is_over():
+                return
             yield f"{_capital(sample)} would wait in review. {error}"
             return
 
 
 def _of_sizes(webhook: Webhook, samples: Sequence[Sample]) -> Iterator[str]:
-    for sample in samples:
+    for sample in _in_time(samples):
         if size := body_sizes.too_large(webhook, sample.data):
             yield (
                 f"{_capital(sample)} takes {size} bytes in this webhook's body style; at most "
@@ -167,7 +184,7 @@ def _of_sizes(webhook: Webhook, samples: Sequence[Sample]) -> Iterator[str]:
     kind = destinations.KINDS.get(webhook.kind)
     if kind is None or kind.size_max is None:
         return
-    for sample in samples:
+    for sample in _in_time(samples):
         data = filters.project(sample.data, webhook.fields) if webhook.fields else sample.data
         size = data_size(data, "compact") + ENVELOPE_MAX
         if size > kind.size_max:
@@ -188,7 +205,9 @@ def _of_certificate(webhook: Webhook) -> Iterator[str]:
 
 def _nowhere(paths: Sequence[str], samples: Sequence[Sample]) -> list[str]:
     """Return the dotted paths that lead nowhere in every sample; none where there is no sample to look at."""
-    documents = [json.loads(sample.data) for sample in samples] if paths else []
+    documents = [json.loads(sample.data) for sample in _in_time(samples)] if paths else []
+    if filter_budget.is_over():  # what wasn't looked at may have them
+        return []
     return [path for path in paths if documents and not any(_has(each, path.split(".")) for each in documents)]
 
 
