@@ -17,6 +17,7 @@ from tests.support.aging import settled
 KEYS = 10
 """Of a part, unless said otherwise."""
 JUMP = 1000
+"""Keys left out where a table becomes a part; more where parts are larger, as for writers that are fast."""
 
 
 def quiet(_sentence: str) -> None:
@@ -26,7 +27,7 @@ def quiet(_sentence: str) -> None:
 @contextmanager
 def small_parts(keys: int = KEYS) -> Iterator[None]:
     """Let parts be made of so few keys for the length of a block."""
-    with mock.patch.object(parts, "KEYS_MIN", keys), mock.patch.object(part_tables, "JUMP", JUMP):
+    with mock.patch.object(parts, "KEYS_MIN", keys), mock.patch.object(part_tables, "JUMP", max(JUMP, 10 * keys)):
         yield
 
 
