@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from deliveries.admin import labels
+from deliveries.admin import labels, payload_display
 from deliveries.models import Attempt, DeadLetter, WebhookState
 from deliveries.models.attempts import DECISION_COLUMNS
 from deliveries.reporting import stats
@@ -25,10 +25,18 @@ COUNTED_MAX: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The last failure of a webhook: what happened, what to do about it, and the delivery whose page shows it."""
+    """The last failure of a webhook: what happened, what to do about it, and the delivery whose page shows it.
+
+    Attributes:
+        said: The endpoint's own words, where its answer has some.
+        remedy: Where on the webhook's page one acts on it: a link's words and its anchor.
+    """
 
     happened: str
+    said: str
     advice: str
+    remedy: tuple[str, str] | None
+    webhook_id: int
     attempt_id: int
     delivery_id: int
 
@@ -67,14 +75,22 @@ def failing(merchants: list[int] | None) -> list[Failing]:
 
 def last_failure(webhook: Webhook) -> Failure | None:
     """Return the newest failure among a webhook's last attempts; None where there is none."""
-    columns = ["id", "webhook_id", "delivery_id", "result", "detail", *DECISION_COLUMNS]
+    columns = ["id", "webhook_id", "delivery_id", "result", "detail", "response_body", *DECISION_COLUMNS]
     own = only(Attempt.objects.only(*columns), "webhook_id", webhook.pk).order_by("webhook_id", "-id")
     attempt = next((each for each in own[:LOOKED_AT] if each.result != Attempt.Result.DELIVERED), None)
     if attempt is None:
         return None
     happened = attempt.what_happened or attempt.decision or labels.error_title(attempt.error)
     advice = labels.advice(attempt.error, attempt.status_code)
-    return Failure(happened, advice, attempt.pk, attempt.delivery_id)
+    return Failure(
+        happened=happened,
+        said=payload_display.sentence_of(attempt.response_body),
+        advice=advice,
+        remedy=labels.remedy(attempt.error, attempt.status_code),
+        webhook_id=webhook.pk,
+        attempt_id=attempt.pk,
+        delivery_id=attempt.delivery_id,
+    )
 
 
 def in_review(webhook: Webhook) -> str:

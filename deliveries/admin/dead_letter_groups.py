@@ -11,7 +11,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from deliveries.admin import labels
-from deliveries.models import DeadLetter
+from deliveries.models import DeadLetter, WebhookState
 from deliveries.review.selection import NO_ERROR
 from subscriptions.models import Webhook
 
@@ -37,6 +37,8 @@ class Group:
     status_code: int | None
     count: int
     oldest: datetime
+    still_fails: bool
+    """The webhook's last attempt failed, too: what is replayed now would come back."""
 
     @property
     def title(self) -> str:
@@ -47,6 +49,11 @@ class Group:
     def advice(self) -> str:
         """Return what the receiver's side can do about it."""
         return labels.advice(self.error, self.status_code)
+
+    @property
+    def remedy(self) -> tuple[str, str] | None:
+        """Return where one acts on it."""
+        return labels.remedy(self.error, self.status_code)
 
     @property
     def query(self) -> str:
@@ -62,7 +69,7 @@ def stamp(rows: QuerySet[DeadLetter]) -> str:
 
 
 def groups(rows: QuerySet[DeadLetter]) -> list[Group]:
-    """Return the groups of waiting letters, the oldest first. Two queries, the first on an index of its own."""
+    """Return the groups of waiting letters, the oldest first. Three queries, the first on an index of its own."""
     waiting = rows.order_by().values_list("webhook_id", "error", "status_code", "created_at")[:COUNTED_MAX]
     try:
         sql, parameters = waiting.query.get_compiler(connection=connection).as_sql()
@@ -72,8 +79,10 @@ def groups(rows: QuerySet[DeadLetter]) -> list[Group]:
         cursor.execute(_GROUPS.format(waiting=sql, most=GROUPS_MAX), parameters)
         found = cursor.fetchall()
     webhooks = Webhook.objects.in_bulk({webhook for webhook, *_ in found})
+    states = WebhookState.objects.filter(webhook__in=webhooks, failures__gt=0)
+    failing = set(states.values_list("webhook_id", flat=True))
     return [
-        Group(webhooks[webhook], error, status_code, count, oldest)
+        Group(webhooks[webhook], error, status_code, count, oldest, still_fails=webhook in failing)
         for webhook, error, status_code, count, oldest in found
         if webhook in webhooks
     ]

@@ -125,6 +125,36 @@ URGENT = ("dead", "retrying", "pending", "sending", "cancelled", "discarded", "d
 """Statuses in the order in which they ask for attention."""
 
 
+REMEDIES: dict[str, tuple[str, str]] = {
+    "signing": ("Check the secret", "#signing"),
+    "settings": ("Change the settings", "#settings"),
+}
+"""Where one acts on a failure: what the link says, and the part of the webhook's page it leads to."""
+
+_PLACES: dict[str, str] = {
+    ErrorClass.DNS_FAILED: "settings",
+    ErrorClass.ADDRESS_REFUSED: "settings",
+    ErrorClass.CONNECT_REFUSED: "settings",
+    ErrorClass.INVALID_RESPONSE: "settings",
+    ErrorClass.REDIRECT: "settings",
+    ErrorClass.RESPONSE_TIMEOUT: "settings",
+    ErrorClass.TOO_LARGE: "settings",
+    ErrorClass.THROTTLED: "settings",
+    ErrorClass.TOKEN_UNAVAILABLE: "settings",
+    ErrorClass.CERTIFICATE_EXPIRED: "settings",
+    ErrorClass.TRANSFORMATION_FAILED: "settings",
+}
+_STATUS_PLACES: dict[int, str] = {
+    401: "signing",
+    403: "signing",
+    404: "settings",
+    405: "settings",
+    410: "settings",
+    413: "settings",
+    429: "settings",
+}
+
+
 def error_title(error: str) -> str:
     """Return the error in two or three words."""
     return ERRORS.get(error, (error.replace("_", " ").capitalize(), ""))[0]
@@ -139,6 +169,14 @@ def advice(error: str, status_code: int | None) -> str:
             return ERRORS[ErrorClass.REDIRECT][1]
         return STATUS_ADVICE.get(status_code, ERRORS[ErrorClass.HTTP_ERROR][1])
     return ERRORS.get(error, ("", ""))[1]
+
+
+def remedy(error: str, status_code: int | None) -> tuple[str, str] | None:
+    """Return where one acts on a failure, as of REMEDIES; None where that is not on the webhook's page."""
+    place = _PLACES.get(error)
+    if status_code and error == ErrorClass.HTTP_ERROR:
+        place = _STATUS_PLACES.get(status_code)
+    return REMEDIES[place] if place else None
 
 
 def response_times(summary: Summary, shares: tuple[float, ...] = (0.5, 0.95)) -> tuple[str, str]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
+from deliveries.admin import attention
 from deliveries.admin.keyset_pages import CursorAdmin
-from deliveries.models import ExpungedPayload, Notice, NoticePreference
+from deliveries.models import ExpungedPayload, Notice, NoticePreference, WebhookState
+from deliveries.sentences import counted
 from subscriptions import desk
 from subscriptions.admin import cells, local_times
 from subscriptions.admin.scoping import OWNER, MerchantScoped, OwnRowsFilter
@@ -35,7 +38,17 @@ class NoticeAdmin(CursorAdmin):
     list_display_links = ["address"]
     list_select_related = ["webhook", "merchant"]
     list_filter = [("webhook", OwnRowsFilter), ("kind", ChoicesDropdownFilter), ("merchant", OwnRowsFilter)]
-    fields = readonly_fields = ["kind_said", "webhook_page", "why", "times", "first", "last", "mailed"]
+    fields = readonly_fields = ["kind_said", "webhook_page", "why", "now", "times", "first", "last", "mailed"]
+
+    @display(description="Now")
+    def now(self, row: Notice) -> str:
+        """Return whether the webhook still fails, why, and what to do about it."""
+        state = WebhookState.objects.filter(webhook=row.webhook_id, failures__gt=0).first()
+        if state is None:
+            return "Its last attempt succeeded, or none was made yet."
+        failure = render_to_string("desk/failure.html", {"failure": attention.last_failure(row.webhook)})
+        times = f"Still failing, {counted(state.failures, 'time')} in a row."
+        return format_html('<div class="desk-page"><p>{}</p>{}</div>', times, failure)
 
     @display(description="Last, UTC")
     def when(self, row: Notice) -> str:

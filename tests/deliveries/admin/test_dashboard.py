@@ -9,11 +9,12 @@ from django.db.models import F, Sum
 from django.test import Client
 from django.utils import timezone
 
-from deliveries.admin import charts
+from deliveries.admin import charts, labels
 from deliveries.db import counters
-from deliveries.models import Counter, Delivery, HourCounter, WebhookState
+from deliveries.models import Attempt, Counter, Delivery, HourCounter, WebhookState
 from deliveries.reporting import stats
 from deliveries.reporting.stats import Summary
+from deliveries.transport import ErrorClass
 from subscriptions import services
 from subscriptions.models import Webhook
 from tests.support.desk import Shop, add_counter, add_delivery, make_shop, pause, sign_in
@@ -91,6 +92,36 @@ def test_a_webhook_that_fails_now_stands_first_with_reason_remedy_and_what_waits
     assert f"/delivery/{shop.delivery.pk}/change/#attempt-{shop.attempt.pk}" in card
     assert f'deadletter/?webhook__id__exact={shop.webhook.pk}">1 in review' in card
     assert page.index("data-failing") < page.index("desk-tiles")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("error", "status", "words", "part"),
+    [
+        ("http_error", 401, "Check the secret", "#signing"),
+        ("http_error", 403, "Check the secret", "#signing"),
+        ("http_error", 404, "Change the settings", "#settings"),
+        ("redirect", 302, "Change the settings", "#settings"),
+        ("dns_failed", None, "Change the settings", "#settings"),
+    ],
+)
+def test_a_failing_webhook_is_shown_with_its_endpoints_own_words_and_the_way_to_the_remedy(
+    error: str, status: int | None, words: str, part: str, shop: Shop, browser: Client
+) -> None:
+    fails(shop.webhook)
+    body = b'{"error": "no", "message": "signature <b>does not</b> match"}'
+    Attempt.objects.update(error=error, status_code=status, response_body=body)
+    page = browser.get("/admin/").content.decode()
+    card = page[page.index("data-failing") : page.index("</article>")]
+    assert "It said: <q>signature &lt;b&gt;does not&lt;/b&gt; match</q>" in card
+    assert f'/webhook/{shop.webhook.pk}/change/{part}">{words}</a>' in card
+
+
+@pytest.mark.parametrize("error", [*ErrorClass, "unheard_of"])
+@pytest.mark.parametrize("status", [None, 200, 302, 401, 418, 500])
+def test_where_there_is_a_remedy_on_the_webhooks_page_there_is_advice(error: str, status: int | None) -> None:
+    remedy = labels.remedy(error, status)
+    assert remedy is None or (remedy in labels.REMEDIES.values() and labels.advice(error, status))
 
 
 @pytest.mark.django_db

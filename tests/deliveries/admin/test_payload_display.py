@@ -53,3 +53,34 @@ def test_any_json_is_laid_out_as_python_does(value: Any, indent: Any, escaped: b
 def test_what_is_written_stays_as_it_is_written(text: str, shown: str) -> None:
     assert payload_display.pretty(text) == shown
     shown.encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"webhook-signature does not match", "webhook-signature does not match"),
+        (b"first line\nsecond", "first line"),
+        (
+            b'{"error": "invalid_signature", "message": "webhook-signature does not match"}',
+            "webhook-signature does not match",
+        ),
+        (b'{"type": "about:blank", "title": "Gone", "detail": "The route moved."}', "The route moved."),
+        (b'{"errors": [{"code": "x", "message": "No such order"}]}', "No such order"),
+        (b'{"error": {"message": "Quota"}}', "Quota"),
+        (b'["not today"]', "not today"),
+        (b'{"error": true, "code": 7}', ""),
+        (b'"plain"', "plain"),
+        (b"<html><body>502</body></html>", ""),
+        (b"sorry \xff\x00", ""),
+        (b"\x1b[31mred", ""),
+        (b"", ""),
+        (None, ""),
+        (b"{" * 4000, ""),
+        (b'{"error":' * 450 + b"1" + b"}" * 450, ""),
+        (b"[" * 2000 + b"]" * 2000, ""),
+        (b"x" * 4096, "x" * payload_display.SENTENCE_MAX + "…"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_an_answers_own_words_are_a_line_of_text_or_none(body: bytes | None, said: str) -> None:
+    assert payload_display.sentence_of(body) == said

@@ -13,7 +13,7 @@ from django.template.loader import get_template
 from django.test import Client
 from django.utils import timezone
 
-from deliveries.models import Delivery, Notice
+from deliveries.models import Delivery, Notice, WebhookState
 from deliveries.publishing import publish
 from subscriptions import services
 from subscriptions.admin.text_settings import wait_words
@@ -106,6 +106,19 @@ def test_a_notices_page_names_its_kind_in_words(shop: Shop, owner: Client) -> No
     page = text(owner, f"webhooks_deliveries/notice/{notice.pk}/change/")
     assert "Works again" in page
     assert "&#x27;recovered&#x27;" not in page
+    assert "Its last attempt succeeded" in page
+
+
+def test_a_notices_page_says_whether_it_still_fails_why_and_what_to_do(shop: Shop, owner: Client) -> None:
+    now = timezone.now()
+    WebhookState.objects.update_or_create(webhook=shop.webhook, defaults={"failures": 3})
+    notice = Notice.objects.create(
+        merchant=shop.merchant, webhook=shop.webhook, kind="failing", first_at=now, last_at=now, due_at=now
+    )
+    page = text(owner, f"webhooks_deliveries/notice/{notice.pk}/change/")
+    assert "Still failing, 3 times in a row." in page
+    assert "Your endpoint answered 503." in page
+    assert "overloaded or in maintenance" in page
 
 
 def test_a_keys_page_tells_what_it_was_named(shop: Shop, owner: Client) -> None:

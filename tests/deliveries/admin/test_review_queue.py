@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from deliveries.admin import bulk_actions, dead_letter_groups
 from deliveries.admin.navigation import open_dead_letters
-from deliveries.models import DeadLetter, Delivery, Job
+from deliveries.models import DeadLetter, Delivery, Job, WebhookState
 from deliveries.review import bulk_jobs as core
 from subscriptions import services
 from tests.support.desk import Shop, add_delivery, make_dead, make_shop, sign_in
@@ -44,6 +44,15 @@ def test_dead_letters_are_grouped_by_webhook_and_error(shop: Shop, browser: Clie
         (shop.webhook, "HTTP 503", 3),
         (shop.webhook, "No answer in time", 3),
     ]
+
+
+@pytest.mark.parametrize("failures", [0, 2])
+def test_a_group_of_a_webhook_that_still_fails_says_so_before_it_is_replayed(
+    failures: int, shop: Shop, browser: Client
+) -> None:
+    WebhookState.objects.update_or_create(webhook=shop.webhook, defaults={"failures": failures})
+    page = browser.get(QUEUE).content.decode()
+    assert ("what is replayed now would come back" in page) == bool(failures)
 
 
 def test_a_person_without_a_merchant_finds_an_empty_queue(shop: Shop) -> None:
