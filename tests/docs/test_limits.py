@@ -33,6 +33,7 @@ NOBODY_MEETS = {
         "webhooks_project.server.site_headers.REMEMBERED_MAX",
     ),
     "how much work is done in one piece": (
+        "deliveries.admin.payload_display.SENTENCE_MAX",
         "deliveries.queueing.wakeups.TASKS_MAX", "deliveries.queueing.wakeups.CALL_LIFE_MS",
         "deliveries.sending.rendering_thread.AHEAD_MAX", "deliveries.sending.rendering_thread.REST_MAX",
         "deliveries.review.selection.OUT_OF_ORDER_MAX",
