@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
@@ -48,12 +48,16 @@ class AttemptAdmin(CursorAdmin):
     more_columns = ("answered", "shown_id")
     list_display_links = ["event"]
     ready_views = (("All", ""), ("Failed", "result=failed"), ("Interrupted", "result=interrupted"))
-    list_select_related = ["delivery", "webhook"]
+    list_select_related = ["delivery"]
     list_filter = [ResultFilter, ("webhook", OwnRowsFilter), AttemptErrorFilter]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Leave bodies and headers where they are."""
         return super().get_queryset(request).defer("request_headers", "response_headers", "response_body")
+
+    def read_along(self, rows: list[Any], columns: list[str]) -> None:
+        """Read the webhooks of the page's attempts in one query."""
+        prefetch_related_objects(rows, "webhook")
 
     def change_view(self, request: HttpRequest, object_id: str, *_: Any, **__: Any) -> HttpResponse:
         """Lead to the delivery."""
