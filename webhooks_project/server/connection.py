@@ -1,8 +1,8 @@
 """A client's connection: requests are answered in order, one at a time, each step under a deadline.
 
 A request goes to the site only when it is whole, so a client that sends slowly costs a few hundred bytes and no thread.
-While one is being answered nothing more is read. Deadlines are looked at by the server's sweep (`expire`), which costs
-nothing a request.
+While one is being answered, what comes behind it waits as it came, and no more of it is read than AHEAD_MAX. Deadlines
+are looked at by the server's sweep (`expire`), which costs nothing a request.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import contextlib
 import fcntl
 import termios
 from array import array
-from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from webhooks_project.server import messages
@@ -30,10 +29,12 @@ UNSENT_MAX: Final = 256 * 1024
 """Bytes that may wait for a client to take them before no more are made."""
 TAKEN_MIN: Final = 64 * 1024
 """Bytes of its answer that a client must take in WEB_WRITE_SECONDS, or all that is left: who takes less is let go."""
+AHEAD_MAX: Final = 16 * 1024
+"""Bytes behind a request that may wait, unread by the parser, before no more are taken from the client."""
 NEVER: Final = float("inf")
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """One client. Lives on the loop's thread."""
 
     transport: Any
@@ -45,8 +46,7 @@ class Connection(asyncio.Protocol):
         self.is_closed = False
         self.is_writable = True
         self._current: Request | None = None  # what the site is answering
-        self._waiting: deque[Request | Answer] = deque()  # pipelined requests; an Answer, the last, is a refusal
-        self._ahead: list[bytes] = []  # read while a request was being answered
+        self._ahead = bytearray()  # what came behind a request
         self._stream: Stream | Asking | None = None
         self._has_ended = False  # the client sends no more
         self._leaves_unread = False  # something that the client sends, or may, was not read
@@ -66,25 +66,49 @@ class Connection(asyncio.Protocol):
         self.expect_within(self.server.limits.head)
         self.server.welcome(self)
 
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return where to put what comes: at once it is taken from there, so all connections share the place."""
+        return self.server.buffer[: self._reader.wants]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take what came."""
+        self.data_received(bytes(self.server.buffer[:nbytes]))
+
     def data_received(self, data: bytes) -> None:
-        """Read on, unless a request is being answered."""
+        """Read on, to the end of one request; what is behind it, or comes before its turn, waits."""
         if self._reader.state is State.DEAF:
+            self._leaves_unread = True
+        elif self._current is not None or self._ahead or not self.is_writable:
+            self._ahead += data
+            if len(self._ahead) >= AHEAD_MAX:
+                self.transport.pause_reading()
+        elif (read := self._reader.feed(data)) < len(data):
+            self._ahead += data[read:]
+            self._await_turn()
+
+    def take_turn(self) -> None:
+        """Read the next request of what waits, now that the loop has time for it."""
+        if self.is_closed or self._current is not None or not self.is_writable or not self._ahead:
             return
-        if self._current is not None or self._waiting or not self.is_writable:
-            self._ahead.append(data)
-            self.transport.pause_reading()
-            return
-        self._reader.feed(data)
+        del self._ahead[: self._reader.feed(self._ahead)]
+        if self._ahead:
+            self._await_turn()
+        elif not self._has_ended:
+            self.transport.resume_reading()
+        elif self._reader.state is not State.DEAF:
+            self._reader.stop()
+            if self._current is None:
+                self._leave()
 
     def eof_received(self) -> bool:
         """Answer what is whole; a request that broke off is nobody's any more."""
-        self._reader.stop()
         self._has_ended = True
-        self._waiting.clear()
-        self._ahead.clear()
-        if self._current is None:
-            return False  # closes
-        self.server.has_ended(self)
+        if not self._ahead:
+            self._reader.stop()
+            if self._current is None:
+                return False  # closes
+        if self._current is not None:
+            self.server.has_ended(self)
         return True
 
     def pause_writing(self) -> None:
@@ -119,24 +143,24 @@ class Connection(asyncio.Protocol):
         self.deadline = self.server.now() + seconds
 
     def encourage(self) -> None:
-        """Let a client that asked first send its body, unless earlier requests' answers must go before."""
-        if self._current is None and not self._waiting:
-            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        """Let a client that asked first send its body."""
+        self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def take(self, request: Request) -> None:
-        """Answer a request, after those before it."""
+        """Have a request answered."""
         self._leaves_unread = "transfer-encoding" in request.headers
-        if self._current is None:
-            self._start(request)
-        else:
-            self._waiting.append(request)
+        self._current, self.deadline = request, NEVER
+        self.server.handle(request)
+        if self._has_ended and request is self._current:
+            self.server.has_ended(self)
 
     def refuse(self, answer: Answer) -> None:
-        """Answer with an error once what came before is answered; nothing more is read."""
+        """Answer with an error; nothing more is read."""
         self._leaves_unread = True
-        self._waiting.append(answer)
-        if self._current is None:
-            self._go_on()
+        refused = self._reader.request
+        self.server.log(refused, answer)
+        self.write(messages.encode(refused, answer, keep_alive=False))
+        self._leave()
 
     # --- answering -------------------------------------------------------------------------------------------------
 
@@ -187,40 +211,30 @@ class Connection(asyncio.Protocol):
         else:
             self.transport.abort()
 
-    def _start(self, request: Request) -> None:
-        self._current, self.deadline = request, NEVER
-        self.server.handle(request)
-
     def _answered(self) -> None:
         assert self._current is not None
         self._reader.held -= len(self._current.body)
         self.server.held -= len(self._current.body)
         if not self._current.keeps_alive:
             self._reader.state = State.DEAF
-            self._waiting.clear()
         self._current = None
         if self.is_writable:
             self._go_on()
 
     def _go_on(self) -> None:
-        """Take what comes next: a pipelined request, what was read ahead, the client's next one, or leave."""
-        if self._waiting:
-            following = self._waiting.popleft()
-            if isinstance(following, Request):
-                self._start(following)
-                return
-            refused = self._reader.request
-            self.server.log(refused, following)
-            self.write(messages.encode(refused, following, keep_alive=False))
+        """Take what comes next: what waits, the client's next request, or leave."""
         if self._reader.state is State.DEAF:
             self._leave()
             return
         self.expect_within(self.server.limits.of(self._reader.state))
-        if self._ahead:
-            data = b"".join(self._ahead)
-            self._ahead.clear()
-            self.transport.resume_reading()
-            self._reader.feed(data)
+        self._await_turn()
+
+    def _await_turn(self) -> None:
+        """Let others go first, then read on in what waits, if anything does and no request is being answered."""
+        if self._reader.state is State.DEAF:
+            self._leaves_unread = True
+        elif self._ahead and self._current is None and self.is_writable:
+            self.server.rounds.add(self)
 
     # --- leaving ---------------------------------------------------------------------------------------------------
 
@@ -237,18 +251,21 @@ class Connection(asyncio.Protocol):
             self._reader.stop()
             what = "body" if state is State.BODY else "head"
             self.refuse(messages.error(408, "timeout", f"The request's {what} took too long to come. Send it again."))
+        elif self._ahead:  # it is not the client that takes the time
+            self.expect_within(self.server.limits.idle)
         else:
             self._close()
 
     def stop(self, patience: float) -> None:
         """Make ready for the server's end: an idle client goes at once, one that is sending has `patience` seconds."""
-        if self._current is None and self._reader.state is State.IDLE:
+        if self._current is None and self._reader.state is State.IDLE and not self._ahead:
             self._close()
         elif self._current is None and self._reader.state is not State.DEAF:
             self.deadline = min(self.deadline, self.server.now() + patience)
 
     def _leave(self) -> None:
         """Close; where the client may still be sending, say that no more comes and drop that for a moment before."""
+        self._leaves_unread = self._leaves_unread or bool(self._ahead)
         self._ahead.clear()
         if self._has_ended or not self._leaves_unread:
             self._close()

@@ -20,6 +20,11 @@ TARGET_MAX: Final = 16 * 1024
 """Bytes of a request's target: path and query."""
 ALWAYS_READ: Final = 64 * 1024
 """Bytes a body may have even while the bodies of others fill WEB_BODIES_MAX."""
+READ_MAX: Final = 16 * 1024
+"""Bytes read from a client at a time, unless more of a body is missing: so much may come behind a request at most."""
+BODY_READ_MAX: Final = 256 * 1024
+"""Bytes of a body read at a time."""
+_HEAD_END: Final = b"\r\n\r\n"
 
 
 class State(Enum):
@@ -32,7 +37,9 @@ class State(Enum):
 
 
 class Reader:
-    """Reads one connection's requests, tells it of each, and of the one it refuses.
+    """Reads one connection's requests, one when it is told to, and tells it of each, and of the one it refuses.
+
+    The parser is given no byte behind a request: what it parses must be kept, and is larger than what was sent.
 
     Attributes:
         state: What is being read.
@@ -46,56 +53,50 @@ class Reader:
         self._parser = httptools.HttpRequestParser(self)
         self.request: Request | None = None
         self.held = 0
+        self._body = bytearray()
         self._begin()
         self.state = State.HEAD  # a client that connects has its first head to send
 
     def stop(self) -> None:
         """Read no more, and forget what has come of a body."""
         self.state = State.DEAF
-        size = sum(map(len, self._body))
-        self.held -= size
-        self._server.held -= size
-        self._body.clear()
+        self.held -= len(self._body)
+        self._server.held -= len(self._body)
+        self._body = bytearray()
 
     @property
     def has_begun(self) -> bool:
         """Tell whether a byte of the head has come."""
         return self._fed > 0
 
-    def feed(self, data: bytes) -> None:
-        """Read on."""
-        if self._left:
-            self._read_by_hand(data)
-            return
-        if self.state is State.IDLE:
-            self.state = State.HEAD
-            self._connection.expect_within(self._server.limits.head)
-        self._fed += len(data)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            # No upgrade is on offer, so the request counts as a plain one; but the parser stops at its body.
-            if self._left:
-                self._read_by_hand(data[upgrade.args[0] :])
-        except httptools.HttpParserError as problem:
-            if self.state is not State.DEAF:
-                self._refuse(400, "bad_request", f"This is not HTTP/1.1: {problem}.")
-        else:
-            if self.state is State.HEAD and self._fed > HEAD_MAX and self.request is None:
-                self._refuse(431, "head_too_large", f"A head has at most {HEAD_MAX} bytes.")
+    @property
+    def wants(self) -> int:
+        """Return how many bytes to read from the client next, at most."""
+        return min(max(READ_MAX, self._missing), BODY_READ_MAX)
+
+    def feed(self, data: bytes | bytearray) -> int:
+        """Read on to the end of one request, or of `data`; return how many bytes of it were read."""
+        place, self._is_whole = 0, False
+        while place < len(data) and not self._is_whole and self.state is not State.DEAF:
+            place = self._read_body(data, place) if self.state is State.BODY else self._read_in_head(data, place)
+        return place
 
     # --- what the parser tells -------------------------------------------------------------------------------------
 
     def on_url(self, part: bytes) -> None:
-        """Collect the target."""
-        self._target += part
-        if self.state is State.IDLE:  # pipelined behind another request
-            self.state = State.HEAD
+        """Collect the target, unless it is too long already."""
+        if len(self._target) <= TARGET_MAX:
+            self._target += part
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Collect a header. Names with `_` are dropped: in CGI's spelling they would pass for those with `-`."""
-        key = name.decode("latin-1").lower()
+        """Collect a header, unless there are too many already.
+
+        Names with `_` are dropped: in CGI's spelling they would pass for those with `-`.
+        """
         self._count += 1
+        if self._count > HEADERS_MAX:
+            return
+        key = name.decode("latin-1").lower()
         if "_" not in key:
             text = value.decode("latin-1")
             self._headers[key] = f"{self._headers[key]},{text}" if key in self._headers else text
@@ -117,25 +118,26 @@ class Reader:
         elif "content-length" in headers:
             self._expect_body(request, int(headers["content-length"]))
 
-    def on_body(self, part: bytes) -> None:
+    def on_body(self, part: bytes | bytearray) -> None:
         """Collect a piece of the body."""
         if self.state is not State.BODY:
             return
         self.held += len(part)
         self._server.held += len(part)
-        self._body.append(part)
+        self._body += part
         if self._server.held > self._server.limits.bodies and self._length > ALWAYS_READ:
             self._refuse(503, "busy", "Too much is being sent at once. Try again.", Retry_After="1")
 
     def on_message_complete(self) -> None:
         """Hand the request on."""
-        if self.state is State.DEAF or self._left:
+        if self.state is State.DEAF or self._missing:
             return
         request = self.request
         assert request is not None
         if self._body:
-            request.body = b"".join(self._body)
+            request.body = bytes(self._body)
         self._begin()
+        self._is_whole = True
         if not request.keeps_alive:
             self.state = State.DEAF
         self._connection.take(request)
@@ -147,10 +149,12 @@ class Reader:
         self._headers: dict[str, str] = {}
         self._count = 0
         self._fed = 0  # bytes of the head so far
+        self._tail = b""  # the last of them, in which its end may have begun
         self.request = None
-        self._body: list[bytes] = []
+        self._body = bytearray()
         self._length = 0
-        self._left = 0  # bytes of a body that the parser leaves to us
+        self._missing = 0  # bytes of the body that have not come
+        self._by_hand = False  # the parser leaves the body to us
         self.state = State.IDLE
 
     def _read_head(self) -> Request:
@@ -176,18 +180,61 @@ class Reader:
             return
         self._length, self.state = length, State.BODY
         self._connection.expect_within(self._server.limits.body)
-        if self._parser.should_upgrade():
-            self._left = length
+        self._missing, self._by_hand = length, self._parser.should_upgrade()
         if length and request.headers.get("expect", "").lower() == "100-continue":
             self._connection.encourage()
 
-    def _read_by_hand(self, data: bytes) -> None:
-        part = data[: self._left]
+    def _read_in_head(self, data: bytes | bytearray, place: int) -> int:
+        if not self._fed:
+            place = _behind_blank_lines(data, place)
+            if place == len(data):
+                return place
+        if self.state is State.IDLE:
+            self.state = State.HEAD
+            self._connection.expect_within(self._server.limits.head)
+        end = self._head_end(data, place)
+        part = data[place:end]
+        self._fed += len(part)
+        self._tail = bytes((self._tail + part[-3:])[-3:])
+        self._parse(part)
+        if self.state is State.HEAD and self._fed > HEAD_MAX:
+            self._refuse(431, "head_too_large", f"A head has at most {HEAD_MAX} bytes.")
+        return end
+
+    def _head_end(self, data: bytes | bytearray, place: int) -> int:
+        """Return the place behind the head's end, or behind all if it has not come: the parser takes no other end."""
+        if self._tail:
+            found = (self._tail + data[place : place + 3]).find(_HEAD_END)
+            if found >= 0:
+                return place + found + len(_HEAD_END) - len(self._tail)
+        found = data.find(_HEAD_END, place)
+        return found + len(_HEAD_END) if found >= 0 else len(data)
+
+    def _read_body(self, data: bytes | bytearray, place: int) -> int:
+        part = data[place : place + self._missing]
+        self._missing -= len(part)
+        if not self._by_hand:
+            self._parse(part)
+            return place + len(part)
         self.on_body(part)
-        self._left = max(0, self._left - len(part))
-        if not self._left:
+        if not self._missing:
             self.on_message_complete()
+        return place + len(part)
+
+    def _parse(self, part: bytes | bytearray) -> None:
+        try:
+            self._parser.feed_data(part)
+        except httptools.HttpParserUpgrade:
+            pass  # none is on offer, so the request counts as a plain one; but the parser leaves its body to us
+        except httptools.HttpParserError as problem:
+            if self.state is not State.DEAF:
+                self._refuse(400, "bad_request", f"This is not HTTP/1.1: {problem}.")
 
     def _refuse(self, status: int, code: str, detail: str, **headers: str) -> None:
         self.stop()
         self._connection.refuse(messages.error(status, code, detail, **headers))
+
+
+def _behind_blank_lines(data: bytes | bytearray, place: int) -> int:
+    """Return the place behind the blank lines that may come before a request (RFC 9112, section 2.2)."""
+    return len(data) - len(data[place:].lstrip(b"\r\n")) if data[place] in b"\r\n" else place

@@ -85,6 +85,10 @@ class RelayedConnection(Connection):
         """Wait for the request, which comes at once."""
         super().connection_made(_Framing(transport))
 
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return where to put what comes, of which nothing is another request's."""
+        return self.server.buffer
+
     def data_received(self, data: bytes) -> None:
         """Answer once the request is whole."""
         self._received += data
@@ -95,7 +99,7 @@ class RelayedConnection(Connection):
         request = unpacked(bytes(self._received[LENGTH:]), self)
         self._received.clear()
         self.client = request.client
-        self._start(request)
+        self.take(request)
 
     def expect_within(self, seconds: float) -> None:
         """Set no deadline: web processes keep their clients', and take an answer no faster than those do."""

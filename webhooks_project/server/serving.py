@@ -20,8 +20,9 @@ from webhooks_project.server.connection import Connection
 from webhooks_project.server.leaving import HALF_CLOSED_SECONDS, Leaving
 from webhooks_project.server.messages import Answer, Later, Parked, Request
 from webhooks_project.server.pages import Pages
-from webhooks_project.server.reading import State
+from webhooks_project.server.reading import BODY_READ_MAX, State
 from webhooks_project.server.relay import Relay
+from webhooks_project.server.rounds import Rounds
 from webhooks_project.server.threads import Threads
 from webhooks_project.server.unsent import Unsent
 from webhooks_project.server.waiting import WaitingRoom
@@ -87,6 +88,8 @@ class Server:
         held: Bytes of all bodies in memory.
         unsent: What waits for clients to take it.
         clients: Who asks, as answers have shown.
+        rounds: Connections whose next request has come already.
+        buffer: Where the kernel puts what a client sends, until its connection takes it in the same moment.
         direct: (method, path) → what answers it on the loop.
         at_the_end: Called with the seconds they may take, when all is answered.
     """
@@ -113,6 +116,8 @@ class Server:
         self._connections: set[Connection] = set()
         self.clients = Clients()
         self.unsent = Unsent(self._connections)
+        self.rounds = Rounds(self.loop)
+        self.buffer = memoryview(bytearray(BODY_READ_MAX))
         self._all_gone = asyncio.Event()
         self.at_the_end: list[Callable[[float], None]] = []
         self.address: tuple[str, int] = address or listener.getsockname()[:2]
