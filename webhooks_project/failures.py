@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
-from django.views.defaults import server_error
+from django.views.defaults import bad_request, server_error
 
 from deliveries.db.outages import is_outage
 from subscriptions.admin.scoping import OWNER, merchants_with, roles
+from subscriptions.api.errors import told
+from webhooks_project.server import routes
 
 RETRY_AFTER = "5"
 """Seconds."""
@@ -22,6 +24,15 @@ def failed(request: HttpRequest) -> HttpResponse:
     if error is not None and is_outage(error):
         return HttpResponse(TEXT, status=503, headers={"Retry-After": RETRY_AFTER}, content_type="text/plain")
     return server_error(request)
+
+
+def malformed(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer for what Django refuses before a view is asked, or in a page; the API has its own shape for it."""
+    if not request.path.startswith(routes.API):
+        return bad_request(request, exception)
+    error = {"code": "parse_error", "detail": told(exception), "attr": None}
+    answer = {"type": "client_error", "errors": [error]}
+    return JsonResponse(answer, status=400, headers={"Cache-Control": "no-store"})
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:

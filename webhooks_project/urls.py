@@ -56,3 +56,4 @@ urlpatterns = [
 
 handler500 = failures.failed
 handler403 = failures.forbidden
+handler400 = failures.malformed

@@ -1,14 +1,21 @@
 """One shape for every error: `{"type", "errors": [{"code", "detail", "attr"}]}` (drf-standardized-errors).
 
-400: not JSON, or a query parameter that there is not, or that says no page. 422: well-formed, but can't be done as
-asked; `attr` names the field or the filter. 404 covers what isn't there and what is somebody else's.
+400: not JSON, a query parameter that there is not, or that says no page, or too many of them. 422: well-formed, but
+can't be done as asked; `attr` names the field or the filter. 404 covers what isn't there and what is somebody else's.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.core.exceptions import NON_FIELD_ERRORS, RequestDataTooBig
+from django.conf import settings
+from django.core.exceptions import (
+    NON_FIELD_ERRORS,
+    BadRequest,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    TooManyFieldsSent,
+)
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import OperationalError
 from django.http import UnreadablePostError
@@ -96,6 +103,8 @@ class Handler(ExceptionHandler):
                 exc = TooLarge("The body is larger than one request may be. Split it.")
             case UnreadablePostError():
                 exc = exceptions.ParseError("The body broke off before its announced end.")
+            case SuspiciousOperation() | BadRequest():
+                exc = exceptions.ParseError(told(exc))
             case _:
                 exc = super().convert_known_exceptions(exc)
         if isinstance(exc, exceptions.ValidationError) and not isinstance(exc, InvalidQuery):
@@ -105,6 +114,13 @@ class Handler(ExceptionHandler):
     def should_not_handle(self, exc: Exception) -> bool:
         """Answer everything in the one shape, with DEBUG as well."""
         return False
+
+
+def told(error: Exception | None) -> str:
+    """Return what a client is told of a request that Django refused: Django's own words name settings and hosts."""
+    if isinstance(error, TooManyFieldsSent):
+        return f"A request has at most {settings.DATA_UPLOAD_MAX_NUMBER_FIELDS:,} parameters."
+    return "This request can't be read as it was sent."
 
 
 def _details(error: DjangoValidationError) -> Any:

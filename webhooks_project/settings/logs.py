@@ -25,6 +25,13 @@ STRANGERS: Final = tuple(
         "TooManyFieldsSent",
         "TooManyFilesSent",
         "SuspiciousMultipartForm",
+        "SuspiciousOperation",
+        "SuspiciousFileOperation",
+        "SuspiciousSession",
+        "InvalidSessionKey",
+        "DisallowedRedirect",
+        "DisallowedModelAdminLookup",
+        "DisallowedModelAdminToField",
     )
 )
 """Loggers that say what strangers do, not what is wrong here: a warning in one line, and nothing to Sentry."""
