@@ -181,9 +181,7 @@ def test_no_list_scrolls_sideways_with_long_addresses(cedar: Visit, page: str, w
     assert rows.evaluate("each => each.scrollWidth - each.closest('[data-simplebar]').clientWidth") <= 2
 
 
-@pytest.mark.parametrize(
-    "page", [*LISTS_OF_LONG_ROWS, "webhooks_deliveries/notice/", "webhooks_subscriptions/membership/"]
-)
+@pytest.mark.parametrize("page", [*LISTS_OF_LONG_ROWS, "webhooks_subscriptions/membership/"])
 def test_a_row_of_a_list_is_a_short_card_on_a_phone(cedar: Visit, page: str) -> None:
     """A delivery takes 120 pixels at most; what says more in sentences, a line or two besides."""
     cedar.page.set_viewport_size({"width": 390, "height": 900})
