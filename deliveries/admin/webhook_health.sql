@@ -1,7 +1,7 @@
 -- name: figures
--- What a list of webhooks shows of each: attempts of the last day and deliveries that ended, failures in a row, when its endpoint was last asked,
--- and how many deliveries wait, up to `most`. Served by hour_counter_cell, the states' key and delivery_due, a probe a
--- webhook.
+-- What a list of webhooks shows of each: attempts of the last day and deliveries that ended, failures in a row, when
+-- its endpoint was last asked, and how many deliveries wait, up to `most`. Served by hour_counter_cell, the states' key
+-- and delivery_due, a probe a webhook.
 SELECT u.id, COALESCE(day.delivered, 0)::bigint, COALESCE(day.attempts, 0)::bigint,
     COALESCE(day.dead, 0)::bigint, COALESCE(s.failures, 0),
     GREATEST(s.last_success_at, s.last_failure_at), waiting.count

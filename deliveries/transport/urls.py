@@ -8,11 +8,13 @@ backslashes, white space, short and octal IPv4 forms) is refused and the message
 import re
 import socket
 import threading
+import time
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from ipaddress import IPv4Address, IPv6Address
+from types import SimpleNamespace
 from typing import NoReturn
 from urllib.parse import quote
 
@@ -31,6 +33,8 @@ WAITING_MAX = 1
 """Callers of a process that wait for a name at a time: they are threads that serve others, too."""
 QUEUE_SECONDS = 0.05
 """So long one more caller waits for its turn."""
+SLOW_SECONDS = 1.0
+"""A name that took so long is followed by as long without a wait, for those who need not know the answer."""
 INTERNAL_SUFFIXES = frozenset(
     ("localhost", "local", "internal", "localdomain", "lan", "home", "corp", "intranet", "private", "svc", "home.arpa")
 )
@@ -44,6 +48,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 _waiting = threading.Semaphore(WAITING_MAX)
+_rest = SimpleNamespace(until=0.0)  # monotonic seconds
 
 
 class UrlRefused(ValueError):
@@ -93,6 +98,8 @@ def check_url(
     """
     target = read_url(url, policy)
     if resolve and target.endpoint is None:
+        if not must_exist and time.monotonic() < _rest.until:
+            return
         resolver = Resolver(lookup, threads=1) if lookup else _saving_resolver()
         try:
             _look_up(resolver, target, policy)
@@ -113,9 +120,13 @@ def _look_up(resolver: Resolver, target: Target, policy: AddressPolicy) -> None:
     """
     if not _waiting.acquire(timeout=QUEUE_SECONDS):
         raise Fault(ErrorClass.DNS_TIMEOUT, f"Other names are being looked up; there was no time for {target.host}.")
+    began = time.monotonic()
     try:
         resolver.resolve(target.host, target.port, policy, CHECK_RESOLVE_SECONDS)
     finally:
+        now = time.monotonic()
+        if now - began >= SLOW_SECONDS:  # requests of one merchant come one after the other, and each would wait
+            _rest.until = now + (now - began)
         _waiting.release()
 
 

@@ -37,7 +37,7 @@ def web() -> Iterator[Running]:
 
 @pytest.fixture
 def shops() -> list[NewMerchant]:
-    return [services.create_merchant(name=f"s{n}", email=f"s{n}@shop.example", domain="x.example") for n in range(4)]
+    return [services.create_merchant(name=f"s{n}", email=f"s{n}@shop.example", domain="x.example") for n in range(5)]
 
 
 def is_silent(connection: Connection) -> None:
@@ -81,7 +81,7 @@ def assert_served(web: Running, shop: NewMerchant) -> None:
 def test_test_sends_to_a_silent_endpoint_hold_up_nobody(web: Running, shops: list[NewMerchant]) -> None:
     with HostileServer(is_silent) as silent, ThreadPoolExecutor(16) as pool:
         paths = [(shop, f"/api/v1/webhooks/{hook(shop, silent.url)}/test") for shop in shops]
-        waiting = [pool.submit(ask, web, api(shop, path, {})) for shop, path in paths * 4]
+        waiting = [pool.submit(ask, web, api(shop, path, {})) for shop, path in paths[:4] * 4]
         wait_for(lambda: len(silent.requests) == 16, 10, "the requests")
         assert_served(web, shops[0])
         told = [each.result() for each in waiting]
@@ -103,7 +103,7 @@ def test_test_sends_of_the_admin_hold_up_nobody(web: Running, shops: list[NewMer
             form = f"url={silent.url}&dialect=standard&merchant={shop.merchant.pk}&timeout={TIMEOUT}&sample=order.paid"
             headers = (FORM, f"Cookie: {line}", f"X-CSRFToken: {token}", "Connection: close")
             forms.append(post("/admin/webhooks_subscriptions/webhook/new/test/", form.encode(), *headers))
-        waiting = [pool.submit(ask, web, form) for form in forms * 4]
+        waiting = [pool.submit(ask, web, form) for form in forms[:4] * 4]
         wait_for(lambda: len(silent.requests) == 16, 10, "the requests")
         assert_served(web, shops[0])
         told = [each.result() for each in waiting]
@@ -166,13 +166,16 @@ def test_names_that_never_answer_hold_up_nobody_who_saves(
         over.wait(20)
         return []
 
+    for shop in shops:  # from now on their keys are known; others share the turns of their address
+        assert ask(web, api(shop, "/api/v1/webhooks"))[0] == 200
     resolver = Resolver(lookup, threads=2)
     monkeypatch.setattr(urls, "_saving_resolver", lambda: resolver)
     with ThreadPoolExecutor(16) as pool:
         bodies = [{"url": f"http://slow{n}.example.com/h", "events": ["order.*"]} for n in range(16)]
         waiting = [pool.submit(ask, web, api(shops[n % 4], "/api/v1/webhooks", body)) for n, body in enumerate(bodies)]
         time.sleep(0.3)
-        assert_served(web, shops[0])
+        assert_served(web, shops[4])
         told = [each.result() for each in waiting]
         over.set()
     assert {status for status, _, _ in told} == {201}
+    assert sum(seconds > urls.CHECK_RESOLVE_SECONDS for _, _, seconds in told) < 16, "some are saved without a wait"

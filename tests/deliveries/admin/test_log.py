@@ -163,7 +163,7 @@ PAGES = [
     (LOG + "?outcome=failed&q=aster", 16),
     ("/admin/webhooks_deliveries/event/", 11),
     ("/admin/webhooks_deliveries/deadletter/", 13),
-    ("/admin/webhooks_deliveries/attempt/", 10),
+    ("/admin/webhooks_deliveries/attempt/", 11),
     ("/admin/webhooks_subscriptions/webhook/", 12),
     ("/admin/", 14),
 ]

@@ -54,7 +54,7 @@ def advice(settings: dict[str, Any], *, with_event: bool = False) -> list[str]:
     return [*webhook_advice.warnings(webhook), *(trial.text for trial in trials)]
 
 
-def test_every_sentence_of_the_advice_is_said_by_some_settings(settings: Any) -> None:
+def test_every_sentence_of_the_advice_is_said_by_some_settings(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     said = [text for values in SETTINGS for text in advice(values, with_event=True)]
     webhook = make_webhook(events=["order.created"], **eventbridge_settings("http://127.0.0.1:9"))
     publish("order.created", {"order": {"text": "x" * 256 * 1024}}, merchant=webhook.merchant)
@@ -64,6 +64,9 @@ def test_every_sentence_of_the_advice_is_said_by_some_settings(settings: Any) ->
         said += webhook_advice.warnings(webhook)
     settings.WEBHOOKS_BODY_MAX = body_sizes.ENVELOPE_MAX + 100
     said += advice({"dialect": "alva", "body_style": "python"})
+
+    monkeypatch.setattr(webhook_advice, "ADVICE_SECONDS", 0.0)
+    said += advice({"filter": "data.order.total > `100`"})
 
     patterns = sentences.of_module(webhook_advice)
     assert len(patterns) > 8
