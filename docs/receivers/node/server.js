@@ -28,9 +28,9 @@ function isGenuine(headers, rawBody) {
 const server = http.createServer((request, response) => {
   const answer = (status) => response.writeHead(status, { 'Content-Length': 0 }).end();
   const refuse = (status) => {
-    response.writeHead(status, { 'Content-Length': 0, Connection: 'close' }).end();
-    request.resume(); // closing on unread bytes would take the answer back from who still sends
-    setTimeout(() => request.socket.destroy(), 2000).unref();
+    answer(status); // without Connection: close: Node would close on unread bytes, which takes the answer back
+    const gone = setTimeout(() => request.socket.destroy(), 2000).unref();
+    request.on('end', () => clearTimeout(gone)).resume();
   };
   // Node itself answers 400 to a length that is negative, no number, or there twice, or beside chunks.
   if (Number(request.headers['content-length'] || 0) > BODY_MAX) return refuse(413);
