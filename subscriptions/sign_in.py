@@ -34,11 +34,12 @@ class SignInForm(AuthenticationForm):
                 raise ValidationError(self.verdict.sentence, code="too_many_attempts")
         data = super().clean()
         if self.verdict is not None and self.user_cache is not None:
-            sign_in_limits.succeeded(self.request.META, name or "")
             if second_factors.is_needed(self.user_cache):
+                # The attempt counts until the code is right: a known password mustn't pay for guesses at codes.
                 self.wants_code = True
                 pending_sign_in.keep(self.request, self.user_cache)
                 raise ValidationError("The code of the second factor is missing.", code="second_factor")
+            sign_in_limits.succeeded(self.request.META, name or "")
         return data
 
 

@@ -123,10 +123,30 @@ def test_guesses_are_slowed_with_those_at_the_password(
     settings.WEBHOOKS_SIGN_IN_RATE_MINUTE = 3
     first_step(client)
     answers = [client.post(CODE, {"code": f"{n:06}"}).status_code for n in range(4)]
-    assert answers == [200, 200, 200, 429]
+    assert answers == [200, 200, 429, 429], "the password's attempt counts until the code is right"
     clock.shift(STEP)
     assert client.post(CODE, {"code": code_of(key, STEP)}).status_code == 429  # not even looked at
     assert first_step(Client()).status_code == 429
+
+
+def test_a_known_password_pays_for_no_guess_at_codes(codes: list[str], settings: Any, client: Client) -> None:
+    settings.WEBHOOKS_SIGN_IN_RATE_MINUTE = 6
+    looked_at = 0
+    for number in range(12):
+        first_step(client)
+        looked_at += client.post(CODE, {"code": f"{number:06}"}).status_code == 200
+    assert looked_at == 3
+
+
+def test_signing_in_with_a_code_again_and_again_is_not_refused(
+    key: str, codes: list[str], settings: Any, clock: Any
+) -> None:
+    settings.WEBHOOKS_SIGN_IN_RATE_MINUTE = 3
+    for number in range(1, 8):
+        browser = Client()
+        first_step(browser)
+        clock.shift(STEP)
+        assert browser.post(CODE, {"code": code_of(key, STEP * number)}).status_code == 302, number
 
 
 def test_the_second_step_ends_after_minutes_and_with_another_password(

@@ -35,6 +35,7 @@ def second_step(request: HttpRequest) -> HttpResponse:
         return answer
     if not checked:
         return _page(request, user, second_factors.WRONG)
+    sign_in_limits.succeeded(request.META, user.get_username())  # the first step, too, beside the code's attempt
     target = pending_sign_in.target(request)
     pending_sign_in.forget(request)
     login(request, user, backend=BACKEND)
