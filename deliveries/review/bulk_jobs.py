@@ -1,10 +1,12 @@
 """Carrying jobs out: small ones within their request, the others by a worker, in steps that can be taken up again.
 
-The desk and the API start them alike. A job with a rate makes one step a message and asks for the next a second later.
+The desk and the API start them alike. A job with a rate makes one step a message and asks for the next a second later;
+others work for SLICE and go to the end of the queue, so that forty jobs of one merchant hold up no other's work.
 """
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import Any, Final
 
@@ -25,6 +27,8 @@ AT_ONCE_MAX: Final = 200
 """Rows up to which a job is carried out within its request."""
 STEP: Final = 500
 """Rows after which the progress is written."""
+SLICE: Final = 1.0
+"""Seconds after which a job gives its thread to whatever else waits for one."""
 STALLED_AFTER: Final = timedelta(seconds=60)
 """When a job without progress is taken up again: its worker died, or its wake-up was lost."""
 PACE: Final = timedelta(seconds=1)
@@ -96,13 +100,14 @@ def start(
 
 
 def run(pk: int) -> None:
-    """Carry a job out from where it stands, unless somebody else is at it; with a rate, one step of it."""
+    """Carry a job on from where it stands, unless somebody else is at it: for a slice, with a rate for one step."""
     job = _taken(pk)
     if job is None:
         return
+    slice_ends = time.monotonic() + SLICE
     try:
         goes_on = _step(job)
-        while goes_on and not _is_paced(job):
+        while goes_on and not _gives_way(job, slice_ends):
             goes_on = _step(job)
     except Overtaken:
         return
@@ -115,7 +120,7 @@ def run(pk: int) -> None:
         raise
     if goes_on:
         if _going(pk).update(status=Job.Status.QUEUED):
-            _tell(pk, countdown=PACE.total_seconds())
+            _tell(pk, countdown=PACE.total_seconds() if job.rate else 0)
     else:
         _going(pk).update(status=Job.Status.DONE, finished_at=timezone.now())
 
@@ -151,9 +156,9 @@ def _taken(pk: int) -> Job | None:
     return Job.objects.select_related("merchant").get(pk=pk)
 
 
-def _is_paced(job: Job) -> bool:
-    # Without a worker (eager tasks) nobody could send the next step later.
-    return bool(job.rate) and not current_app.conf.task_always_eager
+def _gives_way(job: Job, slice_ends: float) -> bool:
+    # Without a worker (eager tasks) nobody could go on later.
+    return (bool(job.rate) or time.monotonic() > slice_ends) and not current_app.conf.task_always_eager
 
 
 def _step(job: Job) -> bool:

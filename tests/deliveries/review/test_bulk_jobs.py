@@ -71,6 +71,34 @@ def test_a_request_that_can_change_nothing_is_done_without_a_walk(webhook: Webho
     assert (job.total, job.done, job.status, job.position) == (0, 0, "done", 0)
 
 
+def test_a_job_gives_its_thread_up_after_a_slice_and_goes_on_at_its_next_turn(
+    webhook: Webhook, delivered: list[Delivery], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(bulk_jobs, "SLICE", 0.0)
+    monkeypatch.setattr(bulk_jobs, "_tell", lambda pk, **_: told.append(pk))
+    job = start(webhook, status="delivered")
+    states = []
+    while told:
+        bulk_jobs.run(told.pop())
+        job.refresh_from_db()
+        states.append((job.status, job.done))
+    assert states == [("queued", 2), ("queued", 4), ("queued", 6), ("done", 7)]
+    assert set(Delivery.objects.values_list("replays", flat=True)) == {1}
+
+
+def test_a_job_that_was_stopped_between_two_slices_stays_stopped(
+    webhook: Webhook, delivered: list[Delivery], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk_jobs, "SLICE", 0.0)
+    job = start(webhook, status="delivered")
+    bulk_jobs.run(job.pk)
+    Job.objects.filter(pk=job.pk).update(status="stopped")
+    bulk_jobs.run(job.pk)
+    job.refresh_from_db()
+    assert (job.status, job.done) == ("stopped", 2)
+
+
 def test_a_worker_that_dies_between_a_step_and_its_record_replays_nothing_twice(
     webhook: Webhook, delivered: list[Delivery], monkeypatch: pytest.MonkeyPatch
 ) -> None:
