@@ -17,7 +17,7 @@ pytestmark = pytest.mark.faults
 
 WEBHOOKS, EVENTS = 10, 100
 OUTAGE = 8.0
-"""Seconds; claims last 3."""
+"""Seconds; claims last 6, so long that a busy machine overtakes none that is made afterwards."""
 
 
 def drained(stage: Stage, receiver: TestReceiver, in_flight: set[tuple[str, str]]) -> None:
@@ -69,7 +69,7 @@ def test_an_outage_longer_than_every_claim_costs_no_merchant_a_try(stage: Stage)
     with TestReceiver(delay=0.3) as receiver:
         for number in range(WEBHOOKS):
             stage.webhook(f"{receiver.url}/{number}", window=20, timeout=1.0)
-        workers = [stage.worker(WEBHOOKS_CLAIM_GRACE=2) for _ in range(2)]
+        workers = [stage.worker(WEBHOOKS_CLAIM_GRACE=5) for _ in range(2)]
         stage.publish(EVENTS)
         receiver.wait_for(200)
         stage.postgres.end(signal.SIGKILL)
