@@ -50,7 +50,7 @@ class Receiver(asyncio.Protocol):
         if sent_at := _SENT_AT.search(request):
             _latencies.append((time.time_ns() - int(sent_at[1])) / 1e6)
         if request.startswith(b"POST /hang"):
-            asyncio.get_running_loop().call_later(HANG_SECONDS, self.transport.write, ANSWER)
+            asyncio.get_running_loop().call_later(HANG_SECONDS, self._answer_late)
         elif request.startswith(b"POST /fail") and _FIRST_ATTEMPT.search(request):
             self.transport.write(FAILURE)
         elif request.startswith(b"GET /latencies"):
@@ -58,6 +58,10 @@ class Receiver(asyncio.Protocol):
             _latencies.clear()
             self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(text) + text)
         else:
+            self.transport.write(ANSWER)
+
+    def _answer_late(self) -> None:
+        if not self.transport.is_closing():  # the client may have given up
             self.transport.write(ANSWER)
 
 
