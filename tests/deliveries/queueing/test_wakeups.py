@@ -5,22 +5,11 @@ import json
 import threading
 import time
 from datetime import datetime
-from typing import Any
 
 import pytest
 import redis
 
-from deliveries.queueing import redis_client, wakeups
-
-
-@pytest.fixture(autouse=True)
-def closed_breakers() -> Any:
-    """Start with closed circuit breakers and leave none open."""
-    redis_client.breaker.close()
-    redis_client.broker_breaker.close()
-    yield
-    redis_client.breaker.close()
-    redis_client.broker_breaker.close()
+from deliveries.queueing import wakeups
 
 
 def _messages(client: redis.Redis) -> list[list[int]]:

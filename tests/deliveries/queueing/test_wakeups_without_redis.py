@@ -11,16 +11,6 @@ from kombu.pools import producers
 from deliveries.queueing import broker, redis_client, wakeups
 
 
-@pytest.fixture(autouse=True)
-def closed_breakers() -> Any:
-    """Start with closed circuit breakers and leave none open."""
-    redis_client.breaker.close()
-    redis_client.broker_breaker.close()
-    yield
-    redis_client.breaker.close()
-    redis_client.broker_breaker.close()
-
-
 @pytest.fixture
 def no_redis(settings: Any) -> None:
     """Let the clients meet a closed port."""
