@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from django.db import connection, connections, transaction
@@ -60,9 +61,9 @@ def log_one(like: Attempt) -> Attempt:
     )  # fmt: skip
 
 
-@pytest.fixture
-def reader() -> Iterator[threading.Event]:
-    """Somebody who has read attempts and whose transaction stays open until the event is set."""
+@contextmanager
+def reading() -> Iterator[threading.Event]:
+    """Be beside somebody who has read attempts, whose transaction stays open to the block's end, or the event."""
     done, go = threading.Event(), threading.Event()
 
     def read_on() -> None:
@@ -73,9 +74,11 @@ def reader() -> Iterator[threading.Event]:
 
     beside = Beside(read_on)
     assert done.wait(60)
-    yield go
-    go.set()
-    beside.join()
+    try:
+        yield go
+    finally:
+        go.set()
+        beside.join()
 
 
 def test_parts_are_made_beside_an_insert_that_is_not_committed() -> None:
@@ -115,24 +118,12 @@ def test_a_part_is_dropped_later_where_somebody_reads_and_nobody_waits_long() ->
     with in_parts():
         deliveries = fill(2 * KEYS + 1)
         age(*deliveries[:KEYS])
-        done, go = threading.Event(), threading.Event()
-
-        def read_on() -> None:
-            with transaction.atomic():
-                Attempt.objects.count()
-                done.set()
-                assert go.wait(60)
-
-        beside = Beside(read_on)
-        assert done.wait(60)
-        with Writer(deliveries[-1].attempts.get()) as writer, capture_logs() as lines:
+        with reading(), Writer(deliveries[-1].attempts.get()) as writer, capture_logs() as lines:
             time.sleep(0.2)
             assert parts.look_after().dropped == 0
         assert "drop_old" in {line["step"] for line in lines if line["event"] == "attempt_parts_wait"}
         assert not writer.errors
         assert writer.longest < part_tables.LOCK_SECONDS + 1
-        go.set()
-        beside.join()
         assert parts.look_after().dropped == 1
         assert not Attempt.objects.filter(delivery__in=deliveries[:KEYS]).exists()
 
@@ -172,12 +163,12 @@ def test_a_conversion_amid_inserts_loses_none_and_holds_up_none() -> None:
     assert Attempt.objects.count() == len(writer.keys) + 51
 
 
-def test_a_conversion_waits_for_a_reader_shortly_at_a_time(reader: threading.Event) -> None:
+def test_a_conversion_waits_for_a_reader_shortly_at_a_time() -> None:
     like = settled().attempts.get()
     told: list[str] = []
-    free = threading.Timer(4, reader.set)
-    free.start()
-    with small_parts(MANY), Writer(like) as writer:
+    with reading() as ends, small_parts(MANY), Writer(like) as writer:
+        free = threading.Timer(4, ends.set)
+        free.start()
         parts_conversion.to_parts(told.append)
     try:
         assert "Somebody uses the table; trying again in a moment." in told
