@@ -98,7 +98,7 @@ def check_url(
     """
     target = read_url(url, policy)
     if resolve and target.endpoint is None:
-        if not must_exist and time.monotonic() < _rest.until:
+        if lookup is None and not must_exist and time.monotonic() < _rest.until:
             return
         resolver = Resolver(lookup, threads=1) if lookup else _saving_resolver()
         try:
@@ -124,9 +124,9 @@ def _look_up(resolver: Resolver, target: Target, policy: AddressPolicy) -> None:
     try:
         resolver.resolve(target.host, target.port, policy, CHECK_RESOLVE_SECONDS)
     finally:
-        now = time.monotonic()
-        if now - began >= SLOW_SECONDS:  # requests of one merchant come one after the other, and each would wait
-            _rest.until = now + (now - began)
+        took = time.monotonic() - began
+        if took >= SLOW_SECONDS and resolver is _saving_resolver():
+            _rest.until = began + 2 * took  # requests of one merchant come one after the other, and each would wait
         _waiting.release()
 
 
