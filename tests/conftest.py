@@ -6,6 +6,7 @@ set Django up, ahead of the conftest files below this one, which may import mode
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import os
 import socket
@@ -163,6 +164,16 @@ def empty_redis() -> redis.Redis:
         engine_redis.breaker.close()
         engine_redis.broker_breaker.close()
     return _redis
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_collections() -> None:
+    """Let no collection of garbage look at what earlier modules and the thousands of collected tests have left.
+
+    It takes longer than a whole budget of processor time, which would be used up by whichever test it falls into.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

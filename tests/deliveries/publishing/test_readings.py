@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Iterator
 
@@ -25,15 +24,6 @@ MONSTERS = (
     "data.order.lines[?contains(to_string(@), 'y{}')]",
     "length(data.*.*[][]) == `-{}`",
 )
-
-
-@pytest.fixture(autouse=True)
-def no_collection() -> Iterator[None]:
-    """In a process of thousands of tests one collection of garbage takes longer than what is measured here."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 @pytest.fixture(autouse=True)
