@@ -12,7 +12,7 @@ from .urls import Target
 
 if TYPE_CHECKING:
     from .connection import Connection
-    from .resolver import Pending
+    from .lookups import Pending
 
 Done = Callable[[Outcome], Any]
 

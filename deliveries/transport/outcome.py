@@ -91,6 +91,8 @@ class Request:
         total_timeout: Seconds for everything, TLS handshake and response body included.
         connection_owner: Whose kept connections it may use and add to: a webhook's key. Connections are never shared
             between owners, whatever origin they lead to. None: a connection of its own, closed afterwards.
+        lookup_owner: In whose share of the resolver's threads its name is looked up: a merchant's key, since its
+            webhooks' name servers are its own. None: no share bounds it.
         method: The HTTP method.
         read_bytes: At most so many body bytes of the answer are read.
         keep_bytes: So many of them are kept in the outcome.
@@ -107,6 +109,7 @@ class Request:
     connect_timeout: float
     total_timeout: float
     connection_owner: Hashable | None = None
+    lookup_owner: Hashable | None = None
     method: str = "POST"
     read_bytes: int = READ_BYTES
     keep_bytes: int = KEEP_BYTES

@@ -1,29 +1,23 @@
 """Name resolution that ends: `getaddrinfo` knows no timeout, so it runs in threads that callers stop waiting for."""
 
 import logging
-import queue
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
 from .addresses import AddressPolicy, AddressRefused, IPAddress
+from .lookups import SLOW_LOOKUP, AddrInfo, LookupThreads, Pending, SlowNames
 from .outcome import ErrorClass, Fault
 
 log = logging.getLogger(__name__)
 
-RESOLVER_THREADS = 32
+RESOLVER_THREADS = 64
 """Different names being looked up at once in a process; later ones queue within their own deadline."""
-SLOW_LOOKUP = 1.0
-"""Seconds; a name that took longer, or that callers stopped waiting for, is a slow one for a while."""
-SLOW_FOR = 60.0
-"""Seconds for which a slow name is looked up by the threads kept for slow names: a quarter as many."""
 
-AddrInfo = tuple[Any, Any, int, str, tuple[Any, ...]]
 Lookup = Callable[[str, int], Sequence[AddrInfo]]
 
 
@@ -41,44 +35,28 @@ class Endpoint:
     address: IPAddress
 
 
-class Pending:
-    """A lookup that callers wait for: `future` gives the resolver's answer, or raises what it raised."""
-
-    __slots__ = ("future", "key", "started", "waiters")
-
-    def __init__(self, key: tuple[str, int]) -> None:
-        self.key = key
-        self.future: Future[Sequence[AddrInfo]] = Future()
-        self.waiters = 0
-        self.started = False
-
-
-class _Pool:
-    """A queue of lookups with threads of its own."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.workers = 0
-        self.queue: queue.SimpleQueue[Pending] = queue.SimpleQueue()
-
-
 class Resolver:
     """Looks names up with a deadline, and vets every address of the answer.
 
     One slow name costs one thread however many sends wait for it: callers asking for the same name share a
-    lookup. Names that proved slow have threads of their own, so that many of them don't hold up everybody's, and a
-    queued lookup that nobody waits for any more is dropped. The threads are daemons, since one stuck in `getaddrinfo`
-    must not hold up the end of the process. Answers are not kept: the next new connection asks again.
+    lookup. Names that proved slow have threads of their own, so that many of them don't hold up everybody's; no
+    owner's names hold more than their share of either; and a queued lookup that nobody waits for any more is dropped.
+    Answers are not kept: the next new connection asks again.
     """
 
     def __init__(self, lookup: Lookup = system_lookup, threads: int = RESOLVER_THREADS) -> None:
         self._lookup = lookup
         self._lock = threading.Lock()
         self._flying: dict[tuple[str, int], Pending] = {}
-        self._slow_until: dict[str, float] = {}
-        self._fast, self._slow = _Pool(threads), _Pool(max(1, threads // 4))
+        self._slow = SlowNames()
+        self._threads, self._slow_threads = (
+            LookupThreads(limit, self._lock, self._slow, self._answer, self._drop)
+            for limit in (threads, max(1, threads // 4))
+        )
 
-    def resolve(self, host: str, port: int, policy: AddressPolicy, timeout: float) -> list[Endpoint]:
+    def resolve(
+        self, host: str, port: int, policy: AddressPolicy, timeout: float, owner: Hashable = None
+    ) -> list[Endpoint]:
         """Return the vetted addresses of a name.
 
         Args:
@@ -87,30 +65,33 @@ class Resolver:
             policy: Checks each address of the answer; one refused address refuses the name, since a name that
                 points to a public and a private address at once is the sign of a rebinding attempt.
             timeout: Seconds to wait.
+            owner: In whose share of the threads; None: no share bounds it.
 
         Raises:
             Fault: `dns_failed`, `dns_timeout` or `address_refused`.
         """
-        pending = self.begin(host, port)
+        pending = self.begin(host, port, owner)
         try:
             pending.future.exception(timeout)
         except TimeoutError as error:
             raise self.give_up(pending, timeout) from error
         return vetted(pending, policy)
 
-    def begin(self, host: str, port: int) -> Pending:
-        """Start a lookup, or join the one under way. Whoever stops waiting for it says so by `give_up`."""
+    def begin(self, host: str, port: int, owner: Hashable = None) -> Pending:
+        """Start a lookup, or join the one under way. Whoever stops waiting for it says so by `give_up`.
+
+        One that waits for its turn in another owner's share waits in this owner's, too.
+        """
         key = (host, port)
         with self._lock:
             pending = self._flying.get(key)
             if pending is None:
                 pending = self._flying[key] = Pending(key)
-                pool = self._slow if self._slow_until.get(host, 0.0) > time.monotonic() else self._fast
-                pool.queue.put(pending)
-                if pool.workers < min(pool.limit, len(self._flying)):
-                    pool.workers += 1
-                    threading.Thread(target=self._work, args=(pool,), name="resolver", daemon=True).start()
             pending.waiters += 1
+            if owner not in pending.owners:
+                pending.owners.add(owner)
+                if not pending.started:
+                    (self._slow_threads if host in self._slow else self._threads).put(pending, owner)
         return pending
 
     def give_up(self, pending: Pending, timeout: float) -> Fault:
@@ -122,27 +103,12 @@ class Resolver:
         with self._lock:
             pending.waiters -= 1
             if pending.started:
-                self._note(host, slow=True)
+                self._slow.note(host, pending.owners)
         return Fault(ErrorClass.DNS_TIMEOUT, f"Looking up {host} took longer than {timeout:.3g} s.")
 
-    def _note(self, host: str, *, slow: bool) -> None:
-        now = time.monotonic()
-        if slow:
-            self._slow_until = {name: until for name, until in self._slow_until.items() if until > now}
-            self._slow_until[host] = now + SLOW_FOR
-        else:
-            self._slow_until.pop(host, None)
-
-    def _work(self, pool: _Pool) -> None:
-        while True:
-            pending = pool.queue.get()
-            with self._lock:
-                if not pending.waiters:
-                    del self._flying[pending.key]
-                    continue
-                pending.started = True
-            self._answer(pending)
-            del pending  # an idle thread keeps nothing alive
+    def _drop(self, pending: Pending) -> None:
+        pending.started = True  # wherever else it is queued
+        del self._flying[pending.key]
 
     def _answer(self, pending: Pending) -> None:
         answer: Sequence[AddrInfo] = ()
@@ -152,9 +118,10 @@ class Resolver:
             answer = self._lookup(*pending.key)
         except Exception as error:  # noqa: BLE001 whatever it is, it belongs to those who wait for the answer
             failure = error
+        is_slow = time.monotonic() - started > SLOW_LOOKUP
         with self._lock:
             del self._flying[pending.key]
-            self._note(pending.key[0], slow=time.monotonic() - started > SLOW_LOOKUP)
+            (self._slow.note if is_slow else self._slow.forget)(pending.key[0], pending.owners)
         if failure is None:
             pending.future.set_result(answer)
         else:

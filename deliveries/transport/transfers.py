@@ -32,11 +32,12 @@ from .faults import (
     out_of_time,
 )  # fmt: skip
 from .idle_connections import IdleConnections
+from .lookups import Pending
 from .loop import Loop
 from .outcome import ErrorClass, Fault, Outcome
 from .pins import Pins
 from .pool import ConnectionPool
-from .resolver import Pending, Resolver, vetted
+from .resolver import Resolver, vetted
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +129,7 @@ class Transfers:
             self._connect(exchange)
             return
         exchange.dns_started = time.monotonic()
-        exchange.lookup = pending = self._resolver.begin(target.host, target.port)
+        exchange.lookup = pending = self._resolver.begin(target.host, target.port, exchange.request.lookup_owner)
         exchange.connect_timer = self.loop.call_at(exchange.connect_by, self._step, exchange, self._name_late, pending)
         pending.future.add_done_callback(lambda _: self.loop.post(self._step, exchange, self._named, pending))
 

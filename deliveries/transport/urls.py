@@ -21,8 +21,9 @@ from urllib.parse import quote
 import idna
 
 from .addresses import AddressPolicy, AddressRefused, IPAddress
+from .lookups import AddrInfo
 from .outcome import ErrorClass, Fault
-from .resolver import AddrInfo, Endpoint, Resolver, system_lookup
+from .resolver import Endpoint, Resolver, system_lookup
 
 MAX_URL_LENGTH = 2048
 """Characters; also the longest URL that common proxies and browsers carry."""

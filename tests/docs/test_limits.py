@@ -48,7 +48,7 @@ NOBODY_MEETS = {
         "deliveries.transport.answer.BODY_WIRE_BYTES", "deliveries.transport.answer.MAX_BODY_READS",
         "deliveries.transport.pool.MAX_KEPT", "deliveries.transport.pool.MAX_OWNERS",
         "deliveries.transport.idle_connections.MAX_SPARE", "deliveries.transport.connection.BUFFER_BYTES",
-        "deliveries.transport.resolver.SLOW_FOR", "deliveries.transport.requests_adapter.READ_BYTES",
+        "deliveries.transport.lookups.SLOW_FOR", "deliveries.transport.requests_adapter.READ_BYTES",
         "deliveries.transport.outcome.MANAGED_HEADERS", "deliveries.transport.urls.WAITING_MAX",
         "deliveries.sending.slow_webhooks.KNOWN_MAX",
     ),

@@ -79,6 +79,7 @@ def request(webhook: WebhookSettings, headers: Sequence[tuple[str, str]], body: 
         connect_timeout=min(CONNECT_TIMEOUT, webhook.timeout),
         total_timeout=webhook.timeout,
         connection_owner=webhook.webhook_id,
+        lookup_owner=webhook.merchant_id,
     )
 
 

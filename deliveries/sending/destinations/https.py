@@ -43,6 +43,7 @@ def request(message: Message, webhook: WebhookSettings) -> Request:
         connect_timeout=min(dialect.connect_timeout, webhook.timeout),
         total_timeout=webhook.timeout,
         connection_owner=webhook.webhook_id,
+        lookup_owner=webhook.merchant_id,
         client_certificate=certificate,
     )
 

@@ -53,6 +53,7 @@ def token_request(webhook: WebhookSettings) -> Request:
         body=urlencode(form).encode(),
         connect_timeout=base.CONNECT_TIMEOUT,
         total_timeout=TOKEN_SECONDS,
+        lookup_owner=webhook.merchant_id,
         read_bytes=ANSWER_BYTES,
         keep_bytes=ANSWER_BYTES,
     )
