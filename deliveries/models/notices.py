@@ -21,8 +21,8 @@ class Notice(models.Model):
         FAILURE_RATE = "failure_rate", "Many attempts fail"
         DISABLED = "disabled", "Disabled by its endpoint"
         PAUSED = "paused", "Paused after lasting failure"
-        FAILING = "failing", "First failure after success"
-        RECOVERED = "recovered", "Works again"
+        FAILING = "failing", "Began to fail"
+        RECOVERED = "recovered", "Works now"
         CERTIFICATE = "certificate", "Client certificate ends soon"
 
     id = models.BigAutoField(primary_key=True)
@@ -77,8 +77,8 @@ class NoticePreference(models.Model):
     failure_rate = models.BooleanField("many attempts fail", default=True)
     disabled = models.BooleanField("disabled by its endpoint", default=True)
     paused = models.BooleanField("paused after lasting failure", default=True)
-    failing = models.BooleanField("first failure after success", default=False)
-    recovered = models.BooleanField("works again", default=True)
+    failing = models.BooleanField("began to fail", default=False)
+    recovered = models.BooleanField("works now", default=True)
     certificate = models.BooleanField("client certificate ends soon", default=True, db_default=True)
 
     class Meta:

@@ -133,7 +133,7 @@ def _run_of_failures(state: WebhookState, watch: Watch, seen: Seen) -> None:
     told = watch.failing_since
     over = told is not None and state.failing_since != told  # it holds through a run; a success empties it
     if told is not None and over and _is_worth_telling(state.webhook_id, told, watch.failures):
-        words = f"It failed {counted(watch.failures, 'time')} in a row and was answered with success again."
+        words = f"It failed {counted(watch.failures, 'time')} in a row and was then answered with success."
         seen.tell(state.webhook, Notice.Kind.RECOVERED, state.last_success_at or told, words, failed_since=told)
     if over or state.failing_since is None:
         watch.failing_since, watch.failures = None, 0

@@ -189,9 +189,13 @@ def total(steps: Iterable[tuple[datetime, Summary]]) -> Summary:
 
 
 def worst(*, window: timedelta, merchant: Whose = None, limit: int = 5) -> list[tuple[int, Summary]]:
-    """Return the `limit` webhooks (primary keys) with the most failed attempts in the last `window`. One query."""
+    """Return the `limit` webhooks (primary keys) with the most failed attempts in the last `window`. One query.
+
+    Deleted ones, about which nobody can do anything, take no other's place.
+    """
     webhooks: dict[int, Summary] = {}
-    cells = _cells(_since(window, timezone.now()), window, merchant, None).filter(result__in=ATTEMPTS)
+    cells = _cells(_since(window, timezone.now()), window, merchant, None)
+    cells = cells.filter(result__in=ATTEMPTS, webhook__deleted_at=None)
     rows = cells.values_list("webhook_id", "result")
     for webhook_id, result, count in rows.annotate(Sum("count")).order_by():
         webhooks.setdefault(webhook_id, Summary()).add(result, 0, count, 0.0)

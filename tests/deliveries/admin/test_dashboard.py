@@ -9,7 +9,7 @@ from django.db.models import F, Sum
 from django.test import Client
 from django.utils import timezone
 
-from deliveries.admin import charts, labels
+from deliveries.admin import attention, charts, labels
 from deliveries.db import counters
 from deliveries.models import Attempt, Counter, Delivery, HourCounter, WebhookState
 from deliveries.reporting import stats
@@ -70,6 +70,18 @@ def test_the_worst_webhooks_stand_first(shop: Shop, browser: Client) -> None:
     add_counter(shop.webhook, result="failed", count=2, ago=10)
     add_counter(worse, result="failed", count=5, ago=10)
     assert [each["webhook"] for each in browser.get("/admin/").context["failing"]] == [worse, shop.webhook]
+
+
+@pytest.mark.django_db
+def test_deleted_webhooks_are_not_among_the_worst_and_take_no_others_place(shop: Shop, browser: Client) -> None:
+    for _ in range(attention.LOOKED_AT):
+        gone = make_webhook(shop.merchant)
+        add_counter(gone, result="failed", count=50, ago=10)
+        services.delete_webhook(webhook=gone)
+    fails(shop.webhook)
+    shown = browser.get("/admin/")
+    assert [each["webhook"] for each in shown.context["failing"]] == [shop.webhook]
+    assert [each.webhook for each in shown.context["attention"]] == [shop.webhook]
 
 
 def fails(webhook: Webhook, *, failures: int = 3) -> None:

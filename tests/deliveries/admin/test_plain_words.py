@@ -104,7 +104,7 @@ def test_a_notices_page_names_its_kind_in_words(shop: Shop, owner: Client) -> No
         merchant=shop.merchant, webhook=shop.webhook, kind="recovered", first_at=now, last_at=now, due_at=now
     )
     page = text(owner, f"webhooks_deliveries/notice/{notice.pk}/change/")
-    assert "Works again" in page
+    assert "Works now" in page
     assert "&#x27;recovered&#x27;" not in page
     assert "Its last attempt succeeded" in page
 

@@ -92,7 +92,7 @@ SITUATIONS: list[tuple[Callable[[], Webhook], list[str]]] = [
     (fails, [" began to fail on ", "Why: Your endpoint answered 500; next try in ",
              "what failed is tried again as far as"]),
     (fails_anew_before_it_was_told, [", 2 times until "]),
-    (recovers, [" works again, since ", "It failed 5 times in a row and was answered with success again."]),
+    (recovers, [" works now, since ", "It failed 5 times in a row and was then answered with success."]),
     (fails_often, ["Many attempts fail at ", "12 of 20 attempts since ", "The log tells the answer to each attempt."]),
     (says_gone, [" was disabled on ", "Why: The endpoint answered 410 Gone. That means it wants no more deliveries."]),
     (fails_for_long, [" was paused on ", "It was paused after 3 failed attempts in a row.",

@@ -97,7 +97,7 @@ def test_while_another_process_looks_nothing_is_done(monkeypatch):
 # --- runs of failures -------------------------------------------------------------------------------------------
 
 
-def test_the_first_failure_after_success_is_noticed_once_a_run():
+def test_the_first_failure_after_a_success_is_noticed_once_a_run():
     webhook = make_webhook()
     answer(webhook, 200)
     watcher.look()
@@ -108,6 +108,17 @@ def test_the_first_failure_after_success_is_noticed_once_a_run():
     watcher.look()
     assert notices() == [("failing", 1)]
     assert "answered 500" in Notice.objects.get().reason
+
+
+def test_a_webhook_that_never_succeeded_is_not_said_to_have_done_so():
+    webhook = make_webhook()
+    answer(webhook, 500, watcher.WORTH_TELLING)
+    watcher.look()
+    answer(webhook, 200)
+    watcher.look()
+    told = {each.get_kind_display(): each.reason for each in Notice.objects.all()}
+    assert set(told) == {"Began to fail", "Works now"}
+    assert not any("again" in reason or "after success" in reason for reason in told.values())
 
 
 def test_recovery_is_noticed_after_a_run_worth_telling():
