@@ -24,6 +24,8 @@ UNKNOWN_TIMEOUT = 10.0
 """Seconds; what a claim assumes of a dialect it doesn't know."""
 KNOWN_MAX = 50_000
 """Webhooks whose settings a process keeps."""
+KNOWN_CHARACTERS = 32 * 1024 * 1024
+"""Characters of settings that it keeps: some 600 of each at most, or fewer webhooks."""
 
 _SQL = load(__file__, "webhook_settings.sql")
 
@@ -92,6 +94,8 @@ class WebhookSettings:
 
 _known: dict[int, tuple[str, WebhookSettings]] = {}
 """Webhook key → version and settings, as this process read them last."""
+_held = 0
+"""Characters of what was kept since `_known` was empty."""
 
 
 def current(versions: Mapping[int, str]) -> dict[int, WebhookSettings]:
@@ -102,11 +106,8 @@ def current(versions: Mapping[int, str]) -> dict[int, WebhookSettings]:
     known = {pk: _known.get(pk, (None, None)) for pk in versions}  # each looked up once: a thread may clear them all
     found = {pk: webhook for pk, (version, webhook) in known.items() if webhook and version == versions[pk]}
     if wanted := [pk for pk in versions if pk not in found]:
-        if len(_known) > KNOWN_MAX:
-            _known.clear()
         for row in fetch(_SQL["settings"], {"ids": literal(wanted)}):
-            found[row.id] = _settings(row)
-            _known[row.id] = (row.version, found[row.id])
+            found[row.id] = _kept(row)
     return found
 
 
@@ -117,9 +118,25 @@ def read(webhook_id: int) -> WebhookSettings:
         raise LookupError(webhook_id)
     version, known = _known.get(webhook_id, ("", None))
     if known is None or version != rows[0].version:
-        known = _settings(rows[0])
-        _known[webhook_id] = (rows[0].version, known)
+        known = _kept(rows[0])
     return known
+
+
+def _kept(row: Any) -> WebhookSettings:
+    global _held  # noqa: PLW0603 - what another thread adds meanwhile may be missed: the bound is no exact one
+    size = _characters(row)
+    if len(_known) >= KNOWN_MAX or _held + size > KNOWN_CHARACTERS:
+        _known.clear()
+        _held = 0
+    _held += size
+    settings = _settings(row)
+    _known[row.id] = (row.version, settings)
+    return settings
+
+
+def _characters(row: Any) -> int:
+    texts = sum(len(value) for value in row if isinstance(value, str))
+    return texts + sum(map(len, row.sealed))
 
 
 def _settings(row: Any) -> WebhookSettings:

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def _nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhook_settings, "_known", {})
+    monkeypatch.setattr(webhook_settings, "_held", 0)
 
 
 def versions(count: int) -> dict[int, str]:
@@ -71,8 +72,32 @@ def test_another_thread_may_forget_while_this_one_looks(monkeypatch: pytest.Monk
         assert current(told).keys() == told.keys()
 
 
-def test_the_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhook_settings, "KNOWN_MAX", 1)
+@pytest.mark.parametrize("most", [1, 3])
+def test_so_many_webhooks_are_remembered(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    monkeypatch.setattr(webhook_settings, "KNOWN_MAX", most)
     for _ in range(4):
         versions(1)
-        assert len(webhook_settings._known) <= 2
+        assert len(webhook_settings._known) <= most
+
+
+@pytest.mark.parametrize(
+    "large",
+    [
+        {"url": "https://shop.example.com/" + "a" * 1_500},
+        {"headers": {"X-Shop": "b" * 1_500}},
+        {"fields": [f"order.{'c' * 40}{n}" for n in range(30)]},
+        {"transform": "{id: '" + "d" * 1_500 + "'}"},
+    ],
+    ids=lambda each: next(iter(each)),
+)
+def test_so_many_characters_of_settings_are_remembered(monkeypatch: pytest.MonkeyPatch, large: dict[str, Any]) -> None:
+    """Large settings cost a process no more than small ones: fewer of them are kept."""
+    monkeypatch.setattr(webhook_settings, "KNOWN_CHARACTERS", 6_000)
+    most = 0
+    for _ in range(8):
+        webhook = make_webhook(**large)
+        webhook_settings.read(webhook.pk)
+        most = max(most, len(webhook_settings._known))
+    assert 2 <= most <= 4
+    webhook_settings.read(webhook.pk)
+    assert webhook.pk in webhook_settings._known
