@@ -70,6 +70,8 @@ class Previews:
 class WebhookPreview(ApiView):
     """A preview of settings."""
 
+    only_reads = True
+
     @describe("Preview messages", body=TrySerializer, answer=PreviewsSerializer)
     def post(self, request: Request, id: str) -> Response:
         """Try a filter, chosen fields and a transformation on the catalogue's examples and the last events.

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 from django.db import transaction
-from django.db.models import F, Func, JSONField, Q, QuerySet, Value
+from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from deliveries import reasons, sentences
+from deliveries.maintenance.purging import by_statement
 from deliveries.models import Attempt, Delivery, Event, ExpungedPayload
 from deliveries.models.debounce import LastSent
 from deliveries.models.events import EXPUNGED
 from deliveries.queueing import ordering, orphans
 from deliveries.reasons import Reason, ReasonCode
 from deliveries.review import manual_actions
-from deliveries.transport import ErrorClass
 
 BLANK = {"request_headers": "[]", "response_headers": "[]", "response_body": b""}
 """What an attempt without its bodies says in their place; sizes, digest, status and times stay."""
 
-_WITHOUT_WORDS = {
-    ReasonCode.FILTERED: {"result": "not true"},
-    ReasonCode.FILTER_NOT_EVALUATED: {"why": "its payload was expunged"},
-}
-"""What stands in a reason in place of words that may be the payload's: what a filter gave, or what stopped it."""
-TRANSFORMATION_FAILED = "The transformation gave no message. Why is no longer known: the payload was expunged."
-"""The detail of an attempt whose own might quote the payload."""
+_empty_events = by_statement("empty_events")
 
 
 def expunge(event: Event, *, by: str, note: str = "") -> ExpungedPayload:
@@ -63,8 +58,7 @@ def expunge(event: Event, *, by: str, note: str = "") -> ExpungedPayload:
             LastSent.objects.forget(of_unsent)  # who got it was last sent this, expunged or not
         full = ~Q(request_headers="[]") | ~Q(response_headers="[]") | ~Q(response_body=b"")
         attempts = Attempt.objects.filter(full, delivery_id__in=keys).update(**BLANK)
-        _forget_words(deliveries, keys)
-        Event.objects.filter(pk=event.pk).update(data=EXPUNGED)
+        _empty_events([event.pk], timezone.now())  # all of its deliveries are closed by now, and locked above
         event.data = EXPUNGED
         return ExpungedPayload.objects.create(
             merchant_id=event.merchant_id,
@@ -75,15 +69,3 @@ def expunge(event: Event, *, by: str, note: str = "") -> ExpungedPayload:
             attempts=attempts,
             cancelled=cancelled,
         )
-
-
-def _forget_words(deliveries: QuerySet[Delivery], keys: list[int]) -> None:
-    """Take out of reasons and details what may be words of the payload: an expression's value, or its complaint."""
-    for code, words in _WITHOUT_WORDS.items():
-        merged = Func(
-            F("reason_values"), Value(words, JSONField()), template="%(expressions)s", arg_joiner=" || ",
-            output_field=JSONField(),
-        )  # fmt: skip
-        deliveries.filter(reason_code=code).update(reason_values=merged)
-    failed = Attempt.objects.filter(delivery_id__in=keys, error=ErrorClass.TRANSFORMATION_FAILED)
-    failed.update(detail=TRANSFORMATION_FAILED)

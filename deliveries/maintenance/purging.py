@@ -7,9 +7,10 @@ what somebody else has locked, so claims and replays are never held up, and nobo
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.db import connection
 from django.db.models import Q
@@ -18,9 +19,28 @@ from deliveries.db.arrays import literal
 from deliveries.db.statements import load
 from deliveries.maintenance import parts
 from deliveries.models.debounce import LastSent
+from deliveries.reasons import ReasonCode
+from deliveries.transport import ErrorClass
 from subscriptions.models import IdempotencyKey
 
 _SQL = load(__file__, "purging.sql")
+
+_GONE: Final = "is no longer known, since the payload is gone"
+_REASONS: Final = {
+    ReasonCode.FILTERED: {"result": "not true"},
+    ReasonCode.FILTER_NOT_EVALUATED: {"why": f"why {_GONE}"},
+}
+"""What stands in a reason in place of words that may be the payload's: what a filter gave, or what stopped it."""
+_DETAILS: Final = [
+    {"error": error, "beginning": beginning, "instead": f"{instead}. Why {_GONE}."}
+    for error, beginning, instead in (
+        (ErrorClass.TRANSFORMATION_FAILED, "", "The transformation gave no message"),
+        (ErrorClass.INTERNAL, "The request could not be made: ", "The request could not be made"),
+        (ErrorClass.INTERNAL, "The message could not be made: ", "The message could not be made"),
+    )
+]
+"""What stands in an attempt in place of a detail that may quote the payload."""
+_WORDS: Final = {"reasons": json.dumps(_REASONS), "details": json.dumps(_DETAILS)}
 
 Purge = Callable[[list[int], datetime], int]
 
@@ -32,7 +52,7 @@ def by_statement(name: str) -> Purge:
     def run(keys: list[int], before: datetime) -> int:
         by_part = "by_part" in statement and parts.take_all()
         with connection.cursor() as cursor:
-            cursor.execute(statement, {"keys": literal(keys), "before": before, "by_part": by_part})
+            cursor.execute(statement, {"keys": literal(keys), "before": before, "by_part": by_part, **_WORDS})
             return cursor.rowcount
 
     return run

@@ -49,6 +49,7 @@ class ApiView(APIView):
         query: Names of the query parameters each GET takes; others are refused, since a misspelt filter that is
             ignored answers another question than the one asked.
         sends: True when POST does something outside the database, so that it can't be undone with a transaction.
+        only_reads: True when POST does nothing at all: the same request again is answered anew.
         error_handler: Makes answers of exceptions; `deliveries.api.errors` puts in one that knows more of them.
     """
 
@@ -67,6 +68,7 @@ class ApiView(APIView):
     limit_kinds: ClassVar[Mapping[str, str]] = {}
     query: ClassVar[tuple[str, ...]] = ()
     sends: ClassVar[bool] = False
+    only_reads: ClassVar[bool] = False
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     format_kwarg = None
     quota: limits.Quota | None = None

@@ -41,9 +41,13 @@ _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 class Posting(Protocol):
-    """A view whose POSTs are carried out once; `sends` when they do something that no transaction takes back."""
+    """A view whose POSTs are carried out once.
+
+    `sends`: they do something that no transaction takes back. `only_reads`: they do nothing, so nothing is kept.
+    """
 
     sends: ClassVar[bool]
+    only_reads: ClassVar[bool]
 
     @property
     def credential(self) -> Credential:
@@ -67,6 +71,8 @@ def once(view: Posting, handler: Callable[..., Answer]) -> Callable[..., Answer]
             return handler(request, *args, **kwargs)
         if not is_key(key):
             raise exceptions.ParseError("An Idempotency-Key has 1 to 255 visible ASCII characters, such as a UUID.")
+        if view.only_reads:  # what it shows of payloads must not outlast them here
+            return handler(request, *args, **kwargs)
         body = request._request.body
         claim = _Claim(
             view.credential.merchant.pk, key, fingerprint(request.method or "", request.path, body, view.credential)

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from deliveries.maintenance.expunging import EXPUNGED, expunge
 from deliveries.models import Attempt, DeadLetter, Delivery, Event, ExpungedPayload
-from deliveries.payloads.transformations import NotTransformed
-from deliveries.publishing import publish
 from deliveries.reasons import ReasonCode
 from deliveries.recording import outcomes
 from deliveries.review import manual_actions
-from deliveries.sending import rendering
-from deliveries.transport import ErrorClass
 from tests.support.aging import age, purge, settled
 from tests.support.engine import answered, claim_one, due_one, expire, reread
 from tests.support.factories import make_merchant, make_webhook
@@ -82,36 +77,3 @@ def test_the_trace_outlives_the_event():
     purge()
     assert not Event.objects.exists()
     assert ExpungedPayload.objects.get().event_id == delivery.event.public_id
-
-
-@pytest.mark.parametrize(
-    ("filter_", "transform"),
-    [
-        ("data.secret", ""),
-        ("contains(data.secret, 'x') && length(`1`) == `1`", ""),
-        ("contains(data.number, `9`)", ""),
-        ("length(data.number) > `1`", ""),
-        ("data.number > data.secret", ""),
-        ("", "{n: length(data.number)}"),
-        ("", "data.number"),
-    ],
-)
-def test_no_word_of_an_expunged_payload_stays_in_what_is_said_of_it(filter_: str, transform: str):
-    merchant = make_merchant()
-    make_webhook(merchant, filter=filter_, transform=transform)
-    event = publish("order.created", {"number": 492995977819966, "secret": "canary-7319"}, merchant=merchant)
-    for row in Delivery.objects.filter(event=event, due_at__isnull=False):
-        claimed = claim_one(row)
-        try:
-            rendering.render(claimed, claimed.data, timezone.now())
-            outcomes.record([answered(claimed)])
-        except NotTransformed as error:
-            failed = {"error": ErrorClass.TRANSFORMATION_FAILED, "detail": str(error), "permanent": True}
-            outcomes.record([answered(claimed, None, **failed)])
-    expunge(event, by="ada")
-    with connection.cursor() as cursor:
-        for table in ("delivery", "attempt", "deadletter", "event"):
-            cursor.execute(f"SELECT t::text FROM webhooks_deliveries_{table} t")
-            rows = str(cursor.fetchall())
-            assert "492995977819966" not in rows, rows
-            assert "canary-7319" not in rows, rows

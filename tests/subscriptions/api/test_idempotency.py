@@ -55,6 +55,19 @@ def test_a_refused_request_leaves_its_key_free(api: Client) -> None:
     assert api.post(EVENTS, ORDER, **KEY).status_code == 201
 
 
+def test_a_preview_which_does_nothing_keeps_no_payload_under_a_key(api: Client) -> None:
+    webhook = api.post("/api/v1/webhooks", {"url": "http://127.0.0.1:9/", "events": ["order.*"]}).json()
+    api.post(EVENTS, ORDER)
+    path = f"/api/v1/webhooks/{webhook['id']}/preview"
+    for _ in range(2):
+        answer = api.post(path, {"fields": ["order.id"]}, **KEY)
+        assert answer.status_code == 200
+        assert "1045" in answer.content.decode()
+        assert "Idempotent-Replayed" not in answer
+    assert not IdempotencyKey.objects.exists()
+    assert api.post(path, {}, **{"Idempotency-Key": "no key"}).status_code == 400
+
+
 def test_a_secret_in_the_answer_is_kept_encrypted(api: Client) -> None:
     body = {"url": "http://127.0.0.1:9/", "events": ["*"]}
     first = api.post("/api/v1/webhooks", body, **KEY).json()
