@@ -24,10 +24,14 @@ from webhooks_project.server.serving import Server, configured
 
 @dataclass
 class Running:
-    """A server that runs. `loop` is its loop, `server.direct` where tests register answers."""
+    """A server that runs. `loop` is its loop, `server.direct` where tests register answers.
+
+    `pages` makes what `server` relays, and holds what clients don't take of it; the same where nothing is relayed.
+    """
 
     port: int
     server: Server
+    pages: Server
     loop: asyncio.AbstractEventLoop
 
     def on(self, method: str, path: str, answer: Callable[[Request], Answer | None]) -> None:
@@ -73,7 +77,7 @@ def running(*, connections_max: int = 10_000, relayed: bool | str = False, **lim
             relay = Relay(path)
         server = Server(listener, given, connections_max, relay=relay)
         await server.start()
-        made.append(Running(listener.getsockname()[1], server, asyncio.get_running_loop()))
+        made.append(Running(listener.getsockname()[1], server, (*makers, server)[0], asyncio.get_running_loop()))
         ready.set()
         await asyncio.to_thread(over.wait)
         for each in (server, *makers):
