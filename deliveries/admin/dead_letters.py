@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
@@ -129,6 +129,26 @@ class DeadLetterAdmin(DeadLetterColumns, ServiceFormMixin, WithRowActions, Curso
             path("all/<str:what>/narrow/", view(self.narrow), name=f"{own}_narrow"),
             *super().get_urls(),
         ]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Leave the endpoint out where it can't be changed: the webhook's link names it."""
+        fields = list(self.fields)
+        return fields if self.has_change_permission(request, obj) else [name for name in fields if name != "url"]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Keep what is decided as it was decided: it is the record."""
+        return super().has_change_permission(request, obj) and getattr(obj, "resolved_at", None) is None
+
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> Any:
+        """Say so where a form comes after somebody's decision; nothing of it is saved."""
+        try:
+            return super().change_view(request, object_id, *args, **kwargs)
+        except PermissionDenied:
+            dead_letter = self.get_object(request, object_id)
+            if dead_letter.resolved_at is None or not self.may(request, "change", dead_letter):
+                raise
+            messages.error(request, manual_actions.DECIDED)
+            return HttpResponseRedirect(self.page_url(dead_letter))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Put the groups above the list: webhook and error, with how many wait."""

@@ -21,8 +21,9 @@ from deliveries.queueing import feed_news, ordering, wakeups
 from deliveries.reasons import Reason, ReasonCode
 from deliveries.review.refusals import StateConflict, check_sendable, conflict, reread
 
-__all__ = ["StateConflict", "cancel", "discard", "discard_all", "in_review", "replay", "replay_all", "retry"]
+__all__ = ["DECIDED", "StateConflict", "cancel", "discard", "discard_all", "in_review", "replay", "replay_all", "retry"]
 
+DECIDED = "Somebody has decided about this already; look at it again."
 BULK_CHUNK = 500
 """Deliveries a transaction of a bulk replay or discard."""
 
@@ -152,7 +153,7 @@ def in_review(dead_letter: DeadLetter) -> Delivery:
     waiting = DeadLetter.objects.filter(pk=dead_letter.pk, resolved_at=None)
     found = waiting.select_related("delivery__event", "delivery__webhook").first()
     if found is None:
-        raise StateConflict("Somebody has decided about this already; look at it again.")
+        raise StateConflict(DECIDED)
     return found.delivery
 
 
