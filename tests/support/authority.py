@@ -99,9 +99,9 @@ class Authority:
             context.maximum_version = ssl.TLSVersion.TLSv1_2
         return context
 
-    def server(self, *names: str, days: int = 30, self_signed: bool = False) -> ssl.SSLContext:
+    def server(self, *names: str, days: int = 30, self_signed: bool = False, key: Any = None) -> ssl.SSLContext:
         """A server context with a certificate for `names` that ends in `days` (negative: has ended)."""
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = key or ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "receiver")])
         issuer = subject if self_signed else self.name
         builder = self._build(subject, key.public_key(), issuer=issuer, days=days, names=list(names), ca=False)

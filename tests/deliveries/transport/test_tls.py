@@ -1,9 +1,13 @@
 """Certificates are verified always, against the URL's name, and failures are spelled out."""
 
+import base64
+import random
 import socket
 import ssl
+from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from deliveries.transport import ErrorClass, Outcome, Transport
 from tests.deliveries.transport.conftest import LOOPBACK, Authority, send
@@ -85,6 +89,44 @@ def test_a_receiver_with_an_old_protocol_only_is_refused(authority: Authority):
     context.set_ciphers("ALL:@SECLEVEL=0")
     outcome = post(authority, context)
     assert outcome.error is ErrorClass.TLS_FAILED
+
+
+def group(modulus: int) -> str:
+    """Return the PEM of a group modulo this, of 2,048 bits; not a good one, which no client looks at."""
+    number = b"\0" + modulus.to_bytes(256)
+    numbers = b"\x02\x82\x01\x01" + number + b"\x02\x01\x02"  # DER: two integers, the second a 2
+    text = base64.encodebytes(b"\x30\x82" + len(numbers).to_bytes(2) + numbers).decode()
+    return f"-----BEGIN DH PARAMETERS-----\n{text}-----END DH PARAMETERS-----\n"
+
+
+@pytest.mark.parametrize(
+    ("cipher", "taken"),
+    [
+        ("ECDHE-RSA-AES128-GCM-SHA256", True),
+        ("ECDHE-RSA-AES256-GCM-SHA384", True),
+        ("ECDHE-RSA-CHACHA20-POLY1305", True),
+        ("ECDHE-RSA-AES128-SHA", True),
+        ("DHE-RSA-AES128-GCM-SHA256", False),
+        ("DHE-RSA-AES256-GCM-SHA384", False),
+        ("DHE-RSA-CHACHA20-POLY1305", False),
+        ("DHE-RSA-AES256-SHA256", False),
+    ],
+)
+def test_a_receiver_cannot_have_us_compute_in_a_group_of_its_choice(
+    authority: Authority, tmp_path: Path, cipher: str, taken: bool
+):
+    """A handshake in a group of 10,000 bits takes 600 ms of the thread that carries everybody's requests."""
+    context = authority.server("receiver.example", key=rsa.generate_private_key(65537, 2048))
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(f"{cipher}:@SECLEVEL=0")
+    (tmp_path / "group.pem").write_text(group(random.Random(1).getrandbits(2048) | 1 << 2047 | 1))
+    context.load_dh_params(tmp_path / "group.pem")
+    outcome = post(authority, context)
+    if taken:
+        assert outcome.delivered
+    else:
+        assert outcome.error is ErrorClass.TLS_FAILED
+        assert "for other ciphers" in outcome.detail
 
 
 @pytest.mark.parametrize("word", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"", b"\x15\x03\x01\x00\x02\x02\x46"])
