@@ -15,7 +15,8 @@ from deliveries.db.merged_pages import MergedRows
 from deliveries.models import Attempt
 from subscriptions import desk
 from subscriptions.admin import cells, local_times
-from subscriptions.admin.scoping import OwnRowsFilter, merchants_with
+from subscriptions.admin.own_rows import OwnRowsFilter
+from subscriptions.admin.scoping import merchants_with
 from subscriptions.models import Webhook
 
 

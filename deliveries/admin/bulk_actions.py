@@ -18,7 +18,7 @@ from deliveries.models import DeadLetter, Job
 from deliveries.review import bulk_jobs, selection
 from subscriptions import desk
 from subscriptions.acting import name_of
-from subscriptions.admin.scoping import CHOICES_MAX
+from subscriptions.admin.own_rows import CHOICES_MAX
 from subscriptions.filters import WordField, says_nothing
 from subscriptions.models import Merchant, Webhook
 

@@ -21,8 +21,9 @@ from deliveries.models import DeadLetter, Event
 from deliveries.review import manual_actions
 from subscriptions import desk, services
 from subscriptions.acting import name_of
+from subscriptions.admin.own_rows import OwnRowsFilter
 from subscriptions.admin.row_actions import WithRowActions, row_action
-from subscriptions.admin.scoping import DEVELOPER, OwnRowsFilter
+from subscriptions.admin.scoping import DEVELOPER
 from subscriptions.admin.service_forms import ServiceForm, ServiceFormMixin
 from subscriptions.webhook_rules import HTTPS
 

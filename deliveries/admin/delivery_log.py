@@ -21,8 +21,9 @@ from deliveries.review import manual_actions
 from subscriptions import desk, ids
 from subscriptions.acting import name_of
 from subscriptions.admin.declared import WrongQuery
+from subscriptions.admin.own_rows import OwnRowsFilter
 from subscriptions.admin.row_actions import WithRowActions, row_action
-from subscriptions.admin.scoping import DEVELOPER, OwnRowsFilter
+from subscriptions.admin.scoping import DEVELOPER
 from subscriptions.filters import says_nothing
 from subscriptions.models import Webhook
 

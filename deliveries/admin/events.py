@@ -20,7 +20,8 @@ from deliveries.models import Delivery, Event
 from deliveries.models.events import EXPUNGED
 from subscriptions import desk
 from subscriptions.admin import cells, local_times
-from subscriptions.admin.scoping import OWNER, OwnRowsFilter
+from subscriptions.admin.own_rows import OwnRowsFilter
+from subscriptions.admin.scoping import OWNER
 from subscriptions.filters import says_nothing
 
 _SQL = load(__file__, "events.sql")

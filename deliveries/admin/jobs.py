@@ -18,8 +18,9 @@ from deliveries.models import Job
 from deliveries.review import bulk_jobs, job_control
 from subscriptions import desk
 from subscriptions.admin import local_times
+from subscriptions.admin.own_rows import OwnRowsFilter
 from subscriptions.admin.row_actions import WithRowActions, row_action
-from subscriptions.admin.scoping import DEVELOPER, OwnRowsFilter
+from subscriptions.admin.scoping import DEVELOPER
 from subscriptions.models import Webhook
 
 DONE_WORDS = {Job.Kind.REPLAY: "on their way", Job.Kind.DISCARD: "discarded"}

@@ -16,7 +16,8 @@ from unfold.views import ChangeList
 from deliveries.db import merged_pages, replica
 from deliveries.db.merged_pages import MergedRows
 from subscriptions.admin import local_times
-from subscriptions.admin.scoping import KEY_DIGITS, MerchantScoped, merchants_with, only
+from subscriptions.admin.own_rows import KEY_DIGITS
+from subscriptions.admin.scoping import MerchantScoped, merchants_with, only
 
 NEXT, PREVIOUS = "after", "before"
 SCAN_MAX = 50_000

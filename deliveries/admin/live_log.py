@@ -14,7 +14,7 @@ from deliveries.admin.keyset_pages import NEXT, PREVIOUS
 from deliveries.models import Delivery
 from subscriptions import desk
 from subscriptions.admin import list_tools
-from subscriptions.admin.scoping import KEY_DIGITS
+from subscriptions.admin.own_rows import KEY_DIGITS
 
 FOLLOWED_MAX: Final = 60
 """Deliveries of a page that one refresh asks for."""

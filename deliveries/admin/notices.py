@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.html import format_html
@@ -16,7 +17,8 @@ from deliveries.models import ExpungedPayload, Notice, NoticePreference, Webhook
 from deliveries.sentences import counted
 from subscriptions import desk
 from subscriptions.admin import cells, local_times
-from subscriptions.admin.scoping import OWNER, MerchantScoped, OwnRowsFilter
+from subscriptions.admin.own_rows import OwnRowsFilter
+from subscriptions.admin.scoping import OWNER, MerchantScoped
 from subscriptions.services import people
 
 TONES = {
@@ -113,10 +115,23 @@ class NoticeAdmin(CursorAdmin):
         )
 
 
+class NoticeWishForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Who wants what."""
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse whoever is no member of the merchant."""
+        data = super().clean() or {}
+        merchant, user = data.get("merchant"), data.get("user")
+        if merchant and user and not merchant.memberships.filter(user=user).exists():
+            self.add_error("user", f"Choose a member of {merchant}.")
+        return data
+
+
 @desk.register(NoticePreference)
 class NoticeWishAdmin(MerchantScoped):
     """Who is told what by e-mail; owners decide. Without a row the merchant's address gets the usual."""
 
+    form = NoticeWishForm
     needs = {"add": OWNER, "change": OWNER, "delete": OWNER}
     list_display = ["who", *Notice.Kind.values, "merchant"]
     list_display_links = ["who"]

@@ -11,7 +11,8 @@ from unfold.decorators import display
 
 from subscriptions import desk
 from subscriptions.admin import local_times
-from subscriptions.admin.scoping import MerchantScoped, OwnRowsFilter
+from subscriptions.admin.own_rows import OwnRowsFilter
+from subscriptions.admin.scoping import MerchantScoped
 from subscriptions.models import SigningSecret, Subscription
 from subscriptions.patterns import EVERYTHING
 

@@ -14,8 +14,9 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from subscriptions import desk, services
 from subscriptions.admin import local_times, shown_once
+from subscriptions.admin.own_rows import OwnRowsFilter
 from subscriptions.admin.row_actions import WithRowActions, row_action
-from subscriptions.admin.scoping import OWNER, OwnRowsFilter
+from subscriptions.admin.scoping import OWNER
 from subscriptions.admin.service_forms import ServiceForm, ServiceFormMixin
 from subscriptions.models import ApiKey
 

@@ -12,8 +12,9 @@ from unfold.widgets import UnfoldAdminEmailInputWidget
 
 from subscriptions import desk, services
 from subscriptions.admin import cells, local_times
+from subscriptions.admin.own_rows import OwnRowsFilter
 from subscriptions.admin.row_actions import WithRowActions
-from subscriptions.admin.scoping import OWNER, OwnRowsFilter
+from subscriptions.admin.scoping import OWNER
 from subscriptions.admin.service_forms import ServiceForm, ServiceFormMixin
 from subscriptions.models import Invitation, Membership
 from subscriptions.services import people

@@ -7,10 +7,10 @@ all. Every ModelAdmin of the desk is a MerchantScoped; a test walks the registry
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from django.contrib import messages
-from django.contrib.admin import FieldListFilter
 from django.contrib.auth import get_user_model
 from django.db import connection
 from django.db.models import Model, Q, QuerySet
@@ -18,7 +18,6 @@ from django.forms import HiddenInput
 from django.http import Http404, HttpRequest
 from django.template.response import TemplateResponse
 from django.utils.text import capfirst
-from unfold.contrib.filters.admin import RelatedDropdownFilter
 
 from subscriptions.admin import declared, list_tools
 from subscriptions.admin.declared import filter_names
@@ -30,11 +29,6 @@ from subscriptions.models import Membership, Merchant
 VIEWER, DEVELOPER, OWNER = Membership.Role.VIEWER.value, Membership.Role.DEVELOPER.value, Membership.Role.OWNER.value
 STAFF, NOBODY = "staff", "nobody"
 _RANK = {VIEWER: 0, DEVELOPER: 1, OWNER: 2}
-
-CHOICES_MAX = 200
-"""The most rows a filter offers; past that the search finds them."""
-KEY_DIGITS = 18
-"""Digits that a primary key may have to fit a bigint."""
 
 
 def roles(request: HttpRequest) -> dict[int, str]:
@@ -140,6 +134,20 @@ class MerchantScoped(ListPages):
             return model._default_manager.none()
         return admin.scope(request, admin.get_queryset(request), role)
 
+    def related_to(self, request: HttpRequest, field: Any, row: Any) -> QuerySet[Any]:
+        """Return the rows that this row of a merchant may point at by a field: none of another merchant.
+
+        A person who is pointed at already may stay, and the platform's staff may take things on.
+        """
+        model, key = field.remote_field.model, self.merchant_key(row)
+        if issubclass(model, get_user_model()):
+            named = [getattr(row, field.attname), request.user.pk if request.user.is_superuser else None]
+            members = Q(pk__in=Membership.objects.filter(merchant_id=key).values("user_id"))
+            return model._default_manager.filter(members | Q(pk__in=[pk for pk in named if pk]))
+        rows = self.related(request, model, self._writing_role())
+        path = getattr(self.admin_site._registry.get(model), "merchant_path", None)
+        return rows if path is None else rows.filter(**{path: key})
+
     def columns_on_offer(self, request: HttpRequest) -> list[str]:
         """Name the merchant only to whoever sees several."""
         columns = super().columns_on_offer(request)
@@ -203,6 +211,7 @@ class MerchantScoped(ListPages):
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """Return the form's class; one that changes a row notices what was changed meanwhile."""
+        kwargs.setdefault("formfield_callback", partial(self.formfield_for_dbfield, request=request, row=obj))
         form = super().get_form(request, obj, change=change, **kwargs)
         return type(form.__name__, (StaleCheck, form), {}) if change else form
 
@@ -237,7 +246,13 @@ class MerchantScoped(ListPages):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Ask for the merchant only people who have several; adding merchants is another page's."""
+        """Ask for the merchant only people who have several; adding merchants is another page's.
+
+        `row` is the one whose form this is; without it, its merchant isn't known yet.
+        """
+        row = kwargs.pop("row", None)
+        if row is not None and self.merchant_path and db_field.remote_field:
+            kwargs.setdefault("queryset", self.related_to(request, db_field, row))
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.name == "merchant" and field is not None:
             field.widget = getattr(field.widget, "widget", field.widget)  # no buttons for related rows
@@ -253,46 +268,3 @@ class MerchantScoped(ListPages):
 
     def _writing_role(self) -> str:
         return next((self.needs[what] for what in ("add", "change") if what in self.needs), VIEWER)
-
-
-class OwnRowsFilter(RelatedDropdownFilter):
-    """A filter over a relation that offers the person's own rows; with one row or none it hides itself until asked."""
-
-    def has_output(self) -> bool:
-        """Tell whether it is of use; one that is asked for must narrow the list."""
-        return super().has_output() or bool(self._chosen())
-
-    def problem(self) -> str:
-        """Return what is wrong with the value, for eyes."""
-        chosen = self._chosen()
-        return declared.no_such(self.title, chosen) if chosen and not _is_key(chosen) else ""
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Keep the rows of the chosen one; none for what is no key."""
-        chosen = self._chosen()
-        if not chosen:
-            return queryset
-        return only(queryset, self.field.attname, int(chosen)) if _is_key(chosen) else queryset.none()
-
-    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
-        """Return (key, name) of each row on offer."""
-        rows = model_admin.related(request, field.remote_field.model)
-        return [(row.pk, str(row)) for row in rows.order_by("pk")[:CHOICES_MAX]]
-
-    def _chosen(self) -> str:
-        chosen = self.value()
-        return str((chosen[0] if isinstance(chosen, list) and chosen else chosen) or "")
-
-
-def _is_key(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= KEY_DIGITS
-
-
-def is_scoped_filter(model: type[Model], entry: Any) -> bool:
-    """Tell whether an entry of `list_filter` can't leak a foreign row: no plain filter over a relation."""
-    name, kind = entry if isinstance(entry, tuple) else (entry, None)
-    if isinstance(name, type):
-        return not issubclass(name, FieldListFilter)
-    if kind is not None and issubclass(kind, OwnRowsFilter):
-        return True
-    return "__" not in name and not model._meta.get_field(name).is_relation

@@ -17,8 +17,9 @@ from unfold.decorators import display
 from subscriptions import desk, selectors, services
 from subscriptions.acting import name_of
 from subscriptions.admin import cells, destination_fields, local_times, shown_once, sign_in_fields, text_settings
+from subscriptions.admin.own_rows import OwnRowsFilter
 from subscriptions.admin.row_actions import WithRowActions, row_action
-from subscriptions.admin.scoping import DEVELOPER, OwnRowsFilter
+from subscriptions.admin.scoping import DEVELOPER
 from subscriptions.admin.service_forms import ServiceFormMixin
 from subscriptions.admin.webhook_form import WebhookForm
 from subscriptions.models import Subscription, Webhook

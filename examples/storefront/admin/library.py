@@ -12,7 +12,8 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from examples.storefront.models import File, Product
 from subscriptions.admin import local_times
-from subscriptions.admin.scoping import DEVELOPER, MerchantScoped, OwnRowsFilter
+from subscriptions.admin.own_rows import OwnRowsFilter
+from subscriptions.admin.scoping import DEVELOPER, MerchantScoped
 from subscriptions.admin.text_settings import words_of
 
 WRITING = {"add": DEVELOPER, "change": DEVELOPER}

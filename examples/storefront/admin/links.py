@@ -10,8 +10,9 @@ from examples.storefront import services
 from examples.storefront.models import Download
 from subscriptions.acting import name_of
 from subscriptions.admin import local_times
+from subscriptions.admin.own_rows import OwnRowsFilter
 from subscriptions.admin.row_actions import WithRowActions, row_action
-from subscriptions.admin.scoping import DEVELOPER, OwnRowsFilter
+from subscriptions.admin.scoping import DEVELOPER
 
 
 @admin.register(Download)

@@ -15,8 +15,9 @@ from examples.storefront import payloads, services
 from examples.storefront.models import Customer, Order, OrderLine, Refund
 from subscriptions.acting import name_of
 from subscriptions.admin import local_times
+from subscriptions.admin.own_rows import OwnRowsFilter
 from subscriptions.admin.row_actions import WithRowActions, row_action
-from subscriptions.admin.scoping import DEVELOPER, MerchantScoped, OwnRowsFilter
+from subscriptions.admin.scoping import DEVELOPER, MerchantScoped
 
 OWN_MERCHANT = ("merchant", OwnRowsFilter)
 

@@ -10,8 +10,9 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 
 from deliveries.models import DeadLetter, Delivery
+from subscriptions.admin.own_rows import is_scoped_filter
 from subscriptions.admin.row_actions import WithRowActions
-from subscriptions.admin.scoping import MerchantScoped, is_scoped_filter
+from subscriptions.admin.scoping import MerchantScoped
 from subscriptions.models import Merchant, Webhook
 from tests.support.desk import Shop, make_row, make_shop, sign_in
 from tests.support.factories import make_user
