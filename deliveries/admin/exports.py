@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import unicodedata
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import chain
@@ -39,8 +40,8 @@ COLUMNS = (
     "attempts",
     "last_attempt_at",
 )
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet would run a cell that starts so; it gets an apostrophe before it."""
+FORMULA_STARTS = frozenset("=+-@")
+"""A spreadsheet would run a cell that starts so, in their full-width forms, too; it gets an apostrophe before it."""
 CUT = "Cut after {most:,} rows: choose a shorter time, or filter further, for the rest."
 """What the last row says where not all rows are in the file."""
 SEARCHED = "The search stopped early: text of what was published before {when} was not looked for."
@@ -182,7 +183,15 @@ def _csv(records: Iterator[tuple[Any, ...]]) -> Iterator[str]:
 
 
 def _harmless(value: Any) -> Any:
-    return "'" + value if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+    """Return a cell's value as a spreadsheet shows it and runs nothing.
+
+    Programs skip what can't be seen at its start: separators (Z…), controls and what only formats (C…), marks (M…).
+    """
+    if not isinstance(value, str) or not value:
+        return value
+    seen = next((letter for letter in value if unicodedata.category(letter)[0] not in "ZCM"), "")
+    is_formula = unicodedata.normalize("NFKC", seen)[:1] in FORMULA_STARTS
+    return "'" + value if is_formula or value[0] in "\t\r\n" else value
 
 
 def _json(records: Iterator[tuple[Any, ...]]) -> Iterator[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import random
+import unicodedata
 from typing import Any
 
 import pytest
@@ -53,10 +55,36 @@ def test_an_empty_export_is_valid_json(browser: Client) -> None:
     assert json.loads(b"".join(browser.get(f"{LOG}export/json/?outcome=cancelled").streaming_content)) == []
 
 
-def test_a_cell_that_a_spreadsheet_would_run_is_disarmed(shop: Shop, browser: Client) -> None:
-    Delivery.objects.filter(pk=shop.delivery.pk).update(last_error="=cmd|'/C calc'!A0")
+UNSEEN = [letter for letter in map(chr, range(1, 0x10000)) if unicodedata.category(letter)[0] in "ZC"]
+UNSEEN = [letter for letter in UNSEEN if unicodedata.category(letter) != "Cs"]  # no text that is stored has surrogates
+STARTS = "=+-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b"
+
+
+def cells_of(browser: Client) -> list[dict[str, str]]:
     text = b"".join(browser.get(f"{LOG}export/csv/?all=true").streaming_content).decode()
-    assert "'=cmd" in text
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def test_a_cell_that_a_spreadsheet_would_run_is_disarmed(shop: Shop, browser: Client) -> None:
+    draw = random.Random(5)
+    some = ["\t", "\r", "\n", " ", "\u00a0", "\u3000", "\u200b", "\ufeff", "\u202e", "\x01", "\x7f"]
+    prefixes = ["", *some, *("".join(draw.choices([*some, *UNSEEN], k=draw.randint(1, 6))) for _ in range(30))]
+    for prefix in prefixes:
+        for start in STARTS:
+            Delivery.objects.filter(pk=shop.delivery.pk).update(last_error=f"{prefix}{start}cmd|'/C calc'!A0")
+            assert cells_of(browser)[0]["error"] == f"'{prefix}{start}cmd|'/C calc'!A0", ascii(prefix + start)
+
+
+@pytest.mark.parametrize("column", ["event_type", "last_error"])
+def test_no_column_of_text_is_left_out(column: str, shop: Shop, browser: Client) -> None:
+    Delivery.objects.filter(pk=shop.delivery.pk).update(**{column: " =1+1"})
+    assert "' =1+1" in cells_of(browser)[0].values()
+
+
+@pytest.mark.parametrize("text", ["timed out", " a = b", "https://a.example/?b=-1", "\u200btext", "\u2010 dash", ""])
+def test_other_text_is_exported_as_it_is(text: str, shop: Shop, browser: Client) -> None:
+    Delivery.objects.filter(pk=shop.delivery.pk).update(last_error=text)
+    assert cells_of(browser)[0]["error"] == text
 
 
 def test_an_unknown_export_is_not_found(browser: Client) -> None:
