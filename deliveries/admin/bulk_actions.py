@@ -15,7 +15,8 @@ from django.template.response import TemplateResponse
 
 from deliveries.admin import labels
 from deliveries.models import DeadLetter, Job
-from deliveries.review import bulk_jobs, selection
+from deliveries.review import bulk_jobs, open_jobs, selection
+from deliveries.sentences import counted
 from subscriptions import desk
 from subscriptions.acting import name_of
 from subscriptions.admin.own_rows import CHOICES_MAX
@@ -74,7 +75,11 @@ def page(admin: Any, request: HttpRequest, what: str) -> HttpResponse:
     is_unexplained = request.method == "POST" and what == Job.Kind.DISCARD and not chosen["note"].strip()
     is_unconfirmed = request.method == "POST" and not filters and not chosen["all"]
     if request.method == "POST" and owners and len(owners) <= MERCHANTS_MAX and not (is_unexplained or is_unconfirmed):
-        return _follow(request, _start(request, what, owners, filters, chosen))
+        started, refused = _start(request, what, owners, filters, chosen)
+        if not started:
+            status = 429 if isinstance(refused[0], open_jobs.TooManyJobs) else 409
+            return _page(admin, request, what, status=status, refused=refused)
+        return _follow(request, started, refused)
     newest = waiting.order_by("-pk").values_list("pk", flat=True).first() or 0
     return _page(
         admin,
@@ -177,24 +182,31 @@ def _matching(admin: Any, request: HttpRequest, filters: dict[str, Any], until: 
 
 def _start(
     request: HttpRequest, what: str, owners: list[int], filters: dict[str, Any], chosen: dict[str, Any]
-) -> list[Job]:
-    return [
-        bulk_jobs.start(
-            merchant,
-            kind=what,
-            source=Job.Source.QUEUE,
-            chosen=filters or {"all": True},
-            by=name_of(request),
-            note=chosen["note"].strip(),
-            rate=int(chosen["rate"] or 0),
-            until=chosen["until"],
-        )
-        for merchant in Merchant.objects.filter(pk__in=owners).order_by("pk")
-    ]
+) -> tuple[list[Job], list[open_jobs.JobRefused]]:
+    """Start a job for each merchant; return those begun, and why others were not."""
+    started, refused = [], []
+    for merchant in Merchant.objects.filter(pk__in=owners).order_by("pk"):
+        try:
+            job = bulk_jobs.start(
+                merchant,
+                kind=what,
+                source=Job.Source.QUEUE,
+                chosen=filters or {"all": True},
+                by=name_of(request),
+                note=chosen["note"].strip(),
+                rate=int(chosen["rate"] or 0),
+                until=chosen["until"],
+            )
+            started.append(job)
+        except open_jobs.JobRefused as error:
+            refused.append(error)
+    return started, refused
 
 
-def _follow(request: HttpRequest, jobs: list[Job]) -> HttpResponse:
-    if len(jobs) == 1:
+def _follow(request: HttpRequest, jobs: list[Job], refused: list[open_jobs.JobRefused]) -> HttpResponse:
+    for error in refused:
+        messages.warning(request, f"{error.jobs[0].merchant}: {error}")
+    if len(jobs) == 1 and not refused:
         return HttpResponseRedirect(desk.reverse("webhooks_deliveries_job_change", jobs[0].pk))
-    messages.success(request, f"Started for {len(jobs)} merchants; each has a line below.")
+    messages.success(request, f"Started for {counted(len(jobs), 'merchant')}; each has a line below.")
     return HttpResponseRedirect(desk.reverse("webhooks_deliveries_job_changelist"))

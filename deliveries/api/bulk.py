@@ -108,7 +108,8 @@ class DeliveryReplay(ApiView):
         Only closed deliveries are sent again: those still open, those of disabled or deleted webhooks and those
         whose data was expunged are left out. `dry_run` only counts. Up to 200 rows are changed before the
         answer (200); larger selections are answered with 202 and a job that goes on: read it for its progress.
-        What fails again meanwhile is not selected twice. 422 names each filter that makes no sense, a blank
+        What fails again meanwhile is not selected twice. 409 (`same_job`) while a job that does the same is open, 429
+        (`too_many_jobs`) while 10 jobs are; both name them. 422 names each filter that makes no sense, a blank
         one included, and `all` where nothing is given.
         """
         return _carry_out(self, Job.Kind.REPLAY, Job.Source.LOG, DeliverySelectionSerializer)
@@ -129,7 +130,9 @@ class DeadLettersReplay(ApiView):
 
         Give at least one filter or `ids`, or `all`. Those of disabled or deleted webhooks are left out. `dry_run` only
         counts. Up to 200 rows are changed before the answer (200); larger selections are answered with 202 and a job
-        that goes on. 422 names each filter that makes no sense, a blank one included, and `all` where nothing is given.
+        that goes on. 409 (`same_job`) while a job that does the same is open, 429 (`too_many_jobs`) while 10 jobs are;
+        both name them. 422 names each filter that makes no sense, a blank one included, and `all` where nothing is
+        given.
         """
         return _carry_out(self, Job.Kind.REPLAY, Job.Source.QUEUE, DeadLetterSelectionSerializer)
 
@@ -150,8 +153,9 @@ class DeadLettersDiscard(ApiView):
 
         Give at least one filter or `ids`, or `all`. They are not sent again unless somebody retries them from the log.
         `dry_run` only counts. Up to 200 rows are changed before the answer (200); larger selections are answered with
-        202 and a job that goes on. 422 names each filter that makes no sense, a blank one included, and `all` where
-        nothing is given.
+        202 and a job that goes on. 409 (`same_job`) while a job that does the same is open, 429 (`too_many_jobs`)
+        while 10 jobs are; both name them. 422 names each filter that makes no sense, a blank one included, and `all`
+        where nothing is given.
         """
         return _carry_out(self, Job.Kind.DISCARD, Job.Source.QUEUE, DeadLetterSelectionSerializer)
 

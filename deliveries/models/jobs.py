@@ -44,10 +44,15 @@ class Job(models.Model):
     done = models.PositiveIntegerField(default=0, help_text="Rows changed so far.")
     position = models.BigIntegerField(default=0)
     last = models.BigIntegerField(default=0)
+    found = models.JSONField(
+        default=dict, db_default={}, help_text="Keys of the events that its search found when the request came."
+    )
     error = models.TextField(blank=True, default="")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(auto_now=True)
     finished_at = models.DateTimeField(null=True)
+
+    OPEN = (Status.QUEUED, Status.RUNNING)
 
     class Meta:
         ordering = ["-id"]

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from deliveries.models import Job
 from deliveries.queueing import broker
-from deliveries.review import manual_actions, selection
+from deliveries.review import manual_actions, open_jobs, selection
 from subscriptions.logs import get_logger
 from subscriptions.models import Merchant
 
@@ -74,10 +74,15 @@ def start(
         note: Why; kept with each dead letter.
         rate: Rows a second; 0 is as fast as it goes.
         until: The last row (primary key) there was when the person looked; what came since is left out.
+
+    Raises:
+        open_jobs.TooManyJobs: What workers must do, while as many jobs of the merchant are open as may be.
+        open_jobs.SameJob: What workers must do, while one that does the same is open.
     """
-    rows = selection.rows(merchant, source, chosen)
+    memory: dict[str, list[int]] = {}
+    rows = selection.rows(merchant, source, chosen, memory=memory)
     rows = rows if until is None else rows.filter(pk__lte=until)
-    job = Job.objects.create(
+    job = Job(
         merchant=merchant,
         kind=kind,
         source=source,
@@ -87,13 +92,17 @@ def start(
         rate=rate,
         total=count(rows, kind),
         last=rows.aggregate(last=Max("pk"))["last"] or 0,
+        found=memory,
     )
     at_once = rate or AT_ONCE_MAX
     if not job.total:
-        Job.objects.filter(pk=job.pk).update(status=Job.Status.DONE, finished_at=timezone.now())
+        job.status, job.finished_at = Job.Status.DONE, timezone.now()
+        job.save()
     elif job.total <= at_once and len(rows.order_by("pk").values_list("pk", flat=True)[: at_once + 1]) <= at_once:
+        job.save()
         run(job.pk)
     else:
+        open_jobs.add(job)
         transaction.on_commit(lambda: _tell(job.pk), robust=True)
     job.refresh_from_db()
     return job
@@ -173,7 +182,9 @@ def _step(job: Job) -> bool:
             raise Overtaken
         job.rate = mine.rate  # which may have been changed meanwhile
         size = min(job.rate or STEP, STEP)
-        rows = selection.rows(job.merchant, job.source, job.selection, until_row=job.last).order_by("pk")
+        # What its search found is not looked for at each step again: that reads thousands of payloads.
+        rows = selection.rows(job.merchant, job.source, job.selection, until_row=job.last, memory=job.found)
+        rows = rows.order_by("pk")
         keys = list(rows.filter(pk__gt=job.position, pk__lte=job.last).values_list("pk", flat=True)[:size])
         if not keys:
             return False
@@ -189,8 +200,7 @@ def _note_progress(job: Job, position: int, changed: int) -> None:
 
 def wake_stalled(jobs: QuerySet[Job]) -> int:
     """Tell workers of those jobs that make no progress; returns how many. Reading a job does this for it."""
-    still = [Job.Status.QUEUED, Job.Status.RUNNING]
-    stalled = jobs.filter(status__in=still, updated_at__lt=timezone.now() - STALLED_AFTER)
+    stalled = jobs.filter(status__in=Job.OPEN, updated_at__lt=timezone.now() - STALLED_AFTER)
     found = list(stalled.values_list("pk", flat=True)[:STEP])
     for pk in found:
         _tell(pk)

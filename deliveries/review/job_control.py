@@ -15,8 +15,6 @@ RESULTS_MAX: Final = 20_000
 RATE_MAX: Final = 10_000
 """The highest rate that can be given to a job, rows a second."""
 
-_RUNS: Final = (Job.Status.QUEUED, Job.Status.RUNNING)
-
 
 @dataclass(frozen=True, slots=True)
 class Results:
@@ -38,7 +36,7 @@ class Results:
 
 def stop(job: Job) -> bool:
     """End a job before its next step; what it has changed stays. False when it had ended already."""
-    running = Job.objects.filter(pk=job.pk, status__in=_RUNS)
+    running = Job.objects.filter(pk=job.pk, status__in=Job.OPEN)
     return bool(running.update(status=Job.Status.STOPPED, finished_at=timezone.now()))
 
 
@@ -49,7 +47,7 @@ def set_rate(job: Job, rate: int) -> bool:
     """
     if not 0 <= rate <= RATE_MAX:
         raise ValueError(f"Give a rate from 0 to {RATE_MAX:,} a second.")
-    return bool(Job.objects.filter(pk=job.pk, status__in=_RUNS).update(rate=rate))
+    return bool(Job.objects.filter(pk=job.pk, status__in=Job.OPEN).update(rate=rate))
 
 
 def results(job: Job) -> Results:

@@ -107,6 +107,7 @@ class DeliveryFilter(FilterSet):
         merchant: Merchant,
         until_row: int | None = None,
         tell: Callable[[datetime], None] | None = None,
+        memory: dict[str, list[int]] | None = None,
         **options: Any,
     ) -> None:
         """Select deliveries of a merchant.
@@ -117,10 +118,13 @@ class DeliveryFilter(FilterSet):
             until_row: The last row (key) that a stored selection means; then what it names may have gone since.
             tell: Called with the moment down to which a search read payloads, where it left out older ones. Without it
                 such a search is refused.
+            memory: What is searched for → keys of the events found. A search writes what it found into it, and one that
+                stands there is not made again.
             options: FilterSet's own.
         """
         super().__init__(*args, **options)
         self._merchant, self._until_row, self._tell = merchant, until_row, tell
+        self._memory = {} if memory is None else memory
 
     def by_event(self, rows: QuerySet[Delivery], name: str, value: str) -> QuerySet[Delivery]:
         """Keep one event's, or those of one name. Raises ValidationError where there is neither."""
@@ -134,6 +138,13 @@ class DeliveryFilter(FilterSet):
 
     def by_search(self, rows: QuerySet[Delivery], name: str, value: str) -> QuerySet[Delivery]:
         """Keep those that bear the words. Raises ValidationError where it can't tell of all and nobody is told."""
+        if value not in self._memory:
+            self._memory[value] = self._search(name, value)
+        urls = Webhook.objects.filter(merchant=self._merchant, url__istartswith=value).values_list("pk", flat=True)
+        found = self._memory[value]
+        return rows.filter(Q(public_id=value) | Q(webhook_id__in=list(urls)) | Q(event_id__in=found))
+
+    def _search(self, name: str, value: str) -> list[int]:
         given = self.form.cleaned_data
         since = max((given[one] for one in ("since", "created_at_min") if given[one]), default=None)
         newest = None if self._until_row is None else _newest_event(self._merchant, self._until_row)
@@ -142,8 +153,7 @@ class DeliveryFilter(FilterSet):
             self._tell(found.reached)
         elif found.reached and self._until_row is None:
             raise ValidationError({name: [STOPPED.format(when=in_utc(found.reached))]})
-        urls = Webhook.objects.filter(merchant=self._merchant, url__istartswith=value).values_list("pk", flat=True)
-        return rows.filter(Q(public_id=value) | Q(webhook_id__in=list(urls)) | Q(event_id__in=found.keys))
+        return found.keys
 
     def by_change(self, rows: QuerySet[Delivery], name: str, value: Any) -> QuerySet[Delivery]:
         """Keep those that something happened to."""
@@ -201,15 +211,23 @@ IDS_MAX: Final = 1000
 _FILTERS: Final[dict[str, Any]] = {Job.Source.LOG: DeliveryFilter, Job.Source.QUEUE: DeadLetterFilter}
 
 
-def rows(merchant: Merchant, source: str, selection: dict[str, Any], *, until_row: int | None = None) -> QuerySet[Any]:
+def rows(
+    merchant: Merchant,
+    source: str,
+    selection: dict[str, Any],
+    *,
+    until_row: int | None = None,
+    memory: dict[str, list[int]] | None = None,
+) -> QuerySet[Any]:
     """Return the merchant's rows that a selection means; see `narrowed`.
 
-    `until_row` is the last row (key) of a selection that was stored; see `DeliveryFilter`.
+    `until_row` is the last row (key) of a selection that was stored, `memory` what its search found; see
+    `DeliveryFilter`.
     """
     if source == Job.Source.QUEUE:
         return narrowed(DeadLetter.objects.filter(merchant=merchant), source, selection)
     found = Delivery.objects.filter(merchant=merchant)
-    return narrowed(found, source, selection, merchant=merchant, until_row=until_row)
+    return narrowed(found, source, selection, merchant=merchant, until_row=until_row, memory=memory)
 
 
 def narrowed(found: QuerySet[Any], source: str, selection: dict[str, Any], **whose: Any) -> QuerySet[Any]:

@@ -10,7 +10,7 @@ from django.db import connection
 
 from deliveries.models import Delivery, Job
 from deliveries.recording import outcomes
-from deliveries.review import bulk_jobs
+from deliveries.review import bulk_jobs, search
 from subscriptions.models import Webhook
 from tests.support.engine import answered, claim, due, widen
 from tests.support.factories import make_webhook
@@ -180,3 +180,23 @@ def backend() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         return cursor.fetchone()[0]
+
+
+def test_a_job_by_a_search_reads_payloads_once(
+    webhook: Webhook, delivered: list[Delivery], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searches: list[str] = []
+    found = search.of_merchant
+
+    def searched(*given: Any, **options: Any) -> search.Found:
+        searches.append(given[1])
+        return found(*given, **options)
+
+    monkeypatch.setattr(search, "of_merchant", searched)
+    monkeypatch.setattr(bulk_jobs, "SLICE", 0.0)
+    job = start(webhook, search="n", status="delivered")
+    for _ in range(9):
+        bulk_jobs.run(job.pk)
+
+    job.refresh_from_db()
+    assert (job.total, job.status, job.done, searches) == (7, "done", 7, ["n"])
