@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from subscriptions import desk, services, sign_in_limits
+from subscriptions.desk_headers import add_headers
 from subscriptions.models import Invitation
 
 PASSWORD_MAX = 4096
@@ -62,4 +63,5 @@ def _page(request: HttpRequest, found: Invitation, problems: list[str]) -> HttpR
         "sign_in_url": redirect_to_login(request.path).url,
     }
     response = TemplateResponse(request, "subscriptions/invitation.html", context)
+    add_headers(response)
     return desk.rendered(response)

@@ -23,8 +23,26 @@ def _framed(request: HttpRequest, response: HttpResponseBase) -> str:
     return POLICY.replace("frame-ancestors 'none'", f"frame-ancestors {' '.join(origins)}")
 
 
+class PageHeaders:
+    """Sets the headers on whatever page is answered, also by a middleware; those that a page set itself stay.
+
+    Stands outside all that may answer a page.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Add the headers."""
+        response = self.get_response(request)
+        if response.headers.get("Content-Type", "").startswith("text/html"):
+            response.headers.setdefault("X-Content-Type-Options", "nosniff")
+            add_headers(response)
+        return response
+
+
 class ContentSecurityPolicy:
-    """Sets the policy on pages of the admin and of portal links; others (the API's documents) have their own needs."""
+    """Sets the policy on all answers of the admin and of portal links, and lets the platform frame some."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response

@@ -113,6 +113,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "webhooks_project.request_ids.RequestIds",
+    *admin_theme.OUTER_MIDDLEWARE,
     "webhooks_project.probes.Probes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

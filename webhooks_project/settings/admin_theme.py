@@ -16,6 +16,7 @@ from webhooks_project.settings import example_shop
 APPS = ["unfold", "unfold.contrib.filters", "unfold.contrib.forms"]
 """Stand before django.contrib.admin, whose templates they replace."""
 
+OUTER_MIDDLEWARE = ["deliveries.admin.csp.PageHeaders"]
 MIDDLEWARE = ["deliveries.admin.csp.ContentSecurityPolicy"]
 
 
