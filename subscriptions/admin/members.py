@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminEmailInputWidget
@@ -71,6 +72,10 @@ class InvitationAdmin(ServiceFormMixin, WithRowActions):
     search_fields = ["email"]
     search_help_text = "Search addresses"
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Invitation]:
+        """Leave out the links' tokens, which no page shows."""
+        return super().get_queryset(request).defer("token")
+
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         """Ask who; afterwards nothing can change."""
         return ["merchant", "email", "role"] if obj is None else ["email", "role", "until", "by", "since"]
@@ -113,6 +118,10 @@ class MembershipAdmin(ServiceFormMixin, WithRowActions):
     search_help_text = "Search names and addresses"
     fields = ["person", "merchant_name", "role"]
     readonly_fields = ["person", "merchant_name"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
+        """Leave out what is secret: a list shows whether there is a second factor, whoever can decrypt its key."""
+        return super().get_queryset(request).defer("user__second_factor__key")
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """Lead to the page that invites: nobody becomes a member without their word."""

@@ -42,11 +42,7 @@ class MerchantForm(ServiceForm):
         """Create the merchant with its first owner and key, or save its settings."""
         if self.instance.pk:
             data.pop("existing_account", None)
-            for field, value in data.items():
-                setattr(self.instance, field, value)
-            self.instance.full_clean()
-            self.instance.save(update_fields=[*data, "updated_at"])
-            return self.instance
+            return services.update_merchant(merchant=self.instance, **data)
         made = services.create_merchant(**data)
         secrets = {"User name": made.user.get_username(), "API key": made.api_key}
         shown_once.keep(self.request, secrets | ({"Password": made.password} if made.password else {}))

@@ -24,11 +24,15 @@ from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from subscriptions import encryption
 from subscriptions.api.errors import Conflict
 from subscriptions.api.rendering import Renderer
 from subscriptions.awaited import AwaitedResponse
 from subscriptions.credentials import Credential
+from subscriptions.logs import get_logger
 from subscriptions.models import IdempotencyKey
+
+log = get_logger(__name__)
 
 KEPT_FOR: Final = timedelta(hours=24)
 GIVEN_UP_AFTER: Final = timedelta(minutes=2)
@@ -93,7 +97,7 @@ class _Claim:
         """Return None when this request is to be carried out, else the first one's answer. Raises Conflict (409)."""
         mine = self.row
         IdempotencyKey.objects.bulk_create([mine], ignore_conflicts=True)
-        row = IdempotencyKey.objects.filter(merchant_id=mine.merchant_id, key=mine.key).first()
+        row = IdempotencyKey.objects.filter(merchant_id=mine.merchant_id, key=mine.key).defer("answer").first()
         if row is None:  # its twin failed between the two statements
             raise InProgress
         if row.claim == mine.claim or self._take_over(row):
@@ -106,7 +110,19 @@ class _Claim:
             )
         if row.status is None:
             raise InProgress
-        return Response(json.loads(row.answer) if row.answer else None, row.status, headers={REPLAYED: "true"})
+        answer = self._answer_of(row)
+        return Response(json.loads(answer) if answer else None, row.status, headers={REPLAYED: "true"})
+
+    @staticmethod
+    def _answer_of(row: IdempotencyKey) -> str:
+        try:
+            return str(row.answer)
+        except encryption.UndecryptableSecret as error:
+            log.error("kept_answer_unreadable", key=row.pk, error=str(error))
+            raise Conflict(
+                "This request was carried out, but its answer can't be read any more. Look at what it has made.",
+                "answer_unreadable",
+            ) from error
 
     def _take_over(self, row: IdempotencyKey) -> bool:
         kept = GIVEN_UP_AFTER if row.status is None else KEPT_FOR

@@ -10,7 +10,7 @@ from subscriptions.services.invitations import is_for as is_invited
 from subscriptions.services.invitations import withdraw as withdraw_invitation
 from subscriptions.services.keys import NewApiKey, create_api_key, revoke_api_key
 from subscriptions.services.members import change_role, remove_member
-from subscriptions.services.merchants import NewMerchant, create_merchant
+from subscriptions.services.merchants import NewMerchant, create_merchant, update_merchant
 from subscriptions.services.portal import NewPortalLink, create_portal_link, find_portal_link, open_portal_link
 from subscriptions.services.secrets import rotate_secret, switch_secret
 from subscriptions.services.states import disable, enable, pause, resume
@@ -42,6 +42,7 @@ __all__ = [
     "revoke_api_key",
     "rotate_secret",
     "switch_secret",
+    "update_merchant",
     "update_webhook",
     "withdraw_invitation",
 ]

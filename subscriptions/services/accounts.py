@@ -24,13 +24,13 @@ def clean_email(value: Any) -> str:
     ASCII only: letters that look alike, or fold into each other (an `i` without its dot is an `I`, too), would let one
     address pass for another. Mail servers know other domains as `xn--…`.
     """
-    email = single_line(value, EMAIL_MAX, "An e-mail address")
-    if not email.isascii():
-        wrong = next(character for character in email if not character.isascii())
+    if isinstance(value, str) and not value.isascii():
+        wrong = next(character for character in value if not character.isascii())
         raise ValueError(
             f"An e-mail address here has plain letters only, and {wrong!r} is none. "
             "Write the domain as xn--… if it has others."
         )
+    email = single_line(value, EMAIL_MAX, "An e-mail address")
     try:
         validate_email(email)
     except ValidationError:

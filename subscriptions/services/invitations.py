@@ -68,7 +68,7 @@ def find(token: str) -> Invitation | None:
 
     None also when whoever invited may invite no more: who was shut out leaves no door open behind them.
     """
-    rows = Invitation.objects.select_related("merchant", "invited_by")
+    rows = Invitation.objects.select_related("merchant", "invited_by").defer("token")
     found = rows.filter(digest=_digest(token), expires_at__gt=timezone.now(), merchant__is_active=True).first()
     if found is None or found.invited_by is None:
         return found
@@ -105,7 +105,9 @@ def accept(*, token: str, user: Any) -> Membership:
     found = find(token)
     if found is not None:
         lock_merchant(found.merchant)  # before the invitation's row, as `invite` does
-        Invitation.objects.select_for_update().filter(pk=found.pk).first()  # who withdraws it waits, or was first
+        Invitation.objects.select_for_update().filter(pk=found.pk).defer(
+            "token"
+        ).first()  # who withdraws it waits, or was first
         found = find(token)
     if found is None:
         raise ValidationError("This invitation has been used, withdrawn or is too old. Ask for a new one.")

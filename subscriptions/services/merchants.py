@@ -29,6 +29,16 @@ class NewMerchant:
     password: str | None = field(repr=False)
 
 
+def update_merchant(*, merchant: Merchant, **given: Any) -> Merchant:
+    """Change name, email, domain or validate_events. Raises ValidationError for every field that is wrong."""
+    values = given | _clean(**{name: value for name, value in given.items() if name in _CHECKS})
+    for name, value in values.items():
+        setattr(merchant, name, value)
+    merchant.full_clean()
+    merchant.save(update_fields=[*values, "updated_at"])
+    return merchant
+
+
 @transaction.atomic
 def create_merchant(
     *, name: str, email: str, domain: str = "", password: str | None = None, existing_account: bool = False
@@ -68,14 +78,9 @@ def _refuse_twin(user: Any, values: dict[str, str]) -> None:
 def _clean(**given: Any) -> dict[str, str]:
     problems: dict[str, list[str]] = {}
     cleaned: dict[str, str] = {}
-    checks: dict[str, Callable[[Any], str]] = {
-        "name": _clean_name,
-        "email": accounts.clean_email,
-        "domain": _clean_domain,
-    }
-    for key, check in checks.items():
+    for key, value in given.items():
         try:
-            cleaned[key] = check(given[key])
+            cleaned[key] = _CHECKS[key](value)
         except ValueError as error:
             problems[key] = [str(error)]
     if problems:
@@ -87,6 +92,8 @@ def _clean_name(value: Any) -> str:
     name = single_line(value, NAME_MAX, "A merchant's name")
     if not name:
         raise ValueError("A merchant needs a name. Give the shop's.")
+    if "://" in name:  # invitations and notices are mailed with it, to people who don't know who wrote it
+        raise ValueError("A merchant's name is no address. Give the shop's name.")
     return name
 
 
@@ -98,3 +105,10 @@ def _clean_domain(value: Any) -> str:
     except ValidationError:
         raise ValueError(f"{domain!r} is not a domain. Give the bare name, such as shop.example.com.") from None
     return domain
+
+
+_CHECKS: dict[str, Callable[[Any], str]] = {
+    "name": _clean_name,
+    "email": accounts.clean_email,
+    "domain": _clean_domain,
+}

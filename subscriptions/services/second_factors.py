@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 import secrets
 import time
 from typing import Any, Final
@@ -17,8 +18,11 @@ from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from subscriptions import encryption
 from subscriptions.conf import settings
 from subscriptions.models import SecondFactor
+
+logger = logging.getLogger(__name__)
 
 STEP: Final = 30
 """Seconds that a code is shown for."""
@@ -75,12 +79,15 @@ def turn_on(*, user: Any, key: str, code: str) -> list[str]:
 
 @transaction.atomic
 def check(*, user: Any, code: str) -> bool:
-    """Tell whether a code is right, and use it up: neither an app's code nor a recovery code is taken twice."""
-    factor = SecondFactor.objects.select_for_update().filter(user_id=user.pk).first()
+    """Tell whether a code is right, and use it up: neither an app's code nor a recovery code is taken twice.
+
+    Where no key of WEBHOOKS_ENCRYPTION_KEYS decrypts the app's, only recovery codes are right; the log says so.
+    """
+    factor = SecondFactor.objects.select_for_update().filter(user_id=user.pk).defer("key").first()
     if factor is None:
         return False
     given = _plain(code)
-    if (step := _step_of(factor.key, given, after=factor.last_step)) is not None:
+    if (step := _step_of(_key_of(factor), given, after=factor.last_step)) is not None:
         factor.last_step = step
         factor.save(update_fields=["last_step"])
         return True
@@ -91,6 +98,15 @@ def check(*, user: Any, code: str) -> bool:
     factor.recovery_digests = left
     factor.save(update_fields=["recovery_digests"])
     return True
+
+
+def _key_of(factor: SecondFactor) -> str:
+    """Return the app's key; a new one, which no app has, where the stored one can't be decrypted any more."""
+    try:
+        return factor.key
+    except encryption.UndecryptableSecret as error:
+        logger.error("codes of %s are refused, but for recovery codes: %s", factor, error)
+        return new_key()
 
 
 @transaction.atomic

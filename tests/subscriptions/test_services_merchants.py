@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
+from django.urls import reverse
 
 from subscriptions import selectors, services
 from subscriptions.models import ApiKey, Membership, Merchant
+from tests.support.desk import make_shop, sign_in
 from tests.support.factories import make_user
 
 pytestmark = pytest.mark.django_db
@@ -128,3 +130,57 @@ def test_an_address_of_several_accounts_is_refused():
     make_user(username="ann", email="ann@acme.example")
     make_user(username="anna", email="ann@acme.example")
     assert "Several" in refused()["email"][0]
+
+
+ODD_NAMES = (
+    "Acme\r\nBcc: all@mail.example", "Acme\nBcc", "Acme\x1b[31m", "Acme\x85Next", "Acme\u2028Next", "Acme\u2029Next",
+    "\u202eemcA", "Ac\u2066me", "Ac\u200eme", "Ac\u200bme", "Ac\ufeffme", "Ac\xadme", "Ac\u2060me",
+    "Acme: see https://evil.example/", "http://evil.example",
+)  # fmt: skip
+GOOD_NAMES = (
+    "Acme & Söhne",
+    "شركة",
+    "\u0646\u06cc\u0645\u200c\u062e\u0637",
+    "👩\u200d💻 Shop",
+    "A/B",
+    "shop.example.com",
+    "商店",
+)
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_name_is_one_line_that_reads_as_it_is_written_and_no_address(name: str) -> None:
+    assert refused(name=name).keys() == {"name"}
+    merchant = services.create_merchant(name="Acme", email="ann@acme.example").merchant
+    with pytest.raises(ValidationError):
+        services.update_merchant(merchant=merchant, name=name)
+    merchant.refresh_from_db()
+    assert merchant.name == "Acme"
+
+
+@pytest.mark.parametrize("name", GOOD_NAMES)
+def test_names_of_all_scripts_are_kept_as_they_are(name: str) -> None:
+    merchant = services.create_merchant(name=name, email="ann@acme.example").merchant
+    assert merchant.name == name
+    assert services.update_merchant(merchant=merchant, name=name, domain="").name == name
+
+
+@pytest.mark.parametrize("name", ODD_NAMES[:13])
+def test_names_of_webhooks_and_keys_are_one_line_too(name: str) -> None:
+    merchant = services.create_merchant(name="Acme", email="ann@acme.example").merchant
+    with pytest.raises(ValidationError):
+        services.create_webhook(merchant=merchant, url="https://shop.example.com/", events=["order.created"], name=name)
+    with pytest.raises(ValidationError):
+        services.create_api_key(merchant=merchant, name=name)
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_an_owner_cannot_give_the_shop_such_a_name_on_its_page(name: str) -> None:
+    shop = make_shop("aster")
+    address = reverse("admin:webhooks_subscriptions_merchant_change", args=[shop.merchant.pk])
+    given = {"name": name, "email": "ann@acme.example", "domain": ""}
+    answer = sign_in(shop.people["owner"]).post(address, given)
+    assert answer.status_code == 200
+    assert "name" in answer.context["adminform"].form.errors
+    shop.merchant.refresh_from_db()
+    assert shop.merchant.name != name
