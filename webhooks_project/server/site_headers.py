@@ -59,4 +59,4 @@ class SiteHeaders(Pages):
         return [(name, value) for name, value in response.items() if name.lower() not in _OF_THE_VIEW]
 
     def _get_response(self, request: HttpRequest) -> HttpResponse:
-        return HttpResponse(status=_OURS)
+        return HttpResponse(status=_OURS, content_type="application/json")  # a page gets headers that no other needs
