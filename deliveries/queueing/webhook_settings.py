@@ -129,9 +129,9 @@ def _kept(row: Any) -> WebhookSettings:
         _known.clear()
         _held = 0
     _held += size
-    settings = _settings(row)
-    _known[row.id] = (row.version, settings)
-    return settings
+    webhook = _settings(row)
+    _known[row.id] = (row.version, webhook)
+    return webhook
 
 
 def _characters(row: Any) -> int:
