@@ -11,6 +11,7 @@ from rest_framework import serializers
 from subscriptions import webhook_rules
 from subscriptions.api.serializers import Text
 from subscriptions.patterns import MAX_NAME_LENGTH
+from subscriptions.validators.text import UNREADABLE
 
 NO_NUL: Final = "^[^\\u0000]*$"
 """What any text is held to: no database keeps U+0000."""
@@ -20,8 +21,8 @@ SAYS_SOMETHING: Final = (
     r"\ufff9-\ufffb][^\u0000]*$"
 )
 """Text that isn't blank, as `subscriptions.filters.says_nothing` has it (of the basic plane)."""
-_LINE: Final = r"^\s*[^\x00-\x1f\x7f]*\s*$"
-"""Text of one line; spaces and line breaks at its edges are cut off."""
+_LINE: Final = rf"^\s*[^{UNREADABLE}]*\s*$"
+"""Text of one line, as `validators.text.single_line` has it; spaces and line breaks at its edges are cut off."""
 _WORDS: Final = "[A-Za-z0-9_]+([.-][A-Za-z0-9_]+)*"
 _SHARE: Final = {"type": "number", "minimum": 0, "maximum": 1}
 _OPTIONS: Final = {"jitter": _SHARE, "clientErrorsFinal": {"type": "boolean"}, "honorRetryAfter": {"type": "boolean"}}
@@ -81,7 +82,7 @@ class Address(serializers.RegexField):
     """A URL that events may go to. Where its host leads is decided when it is given."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(r"^\s*[Hh][Tt][Tt][Pp][Ss]?://[^\x00-\x20\x7f@]+\s*$", max_length=2048, **options)
+        super().__init__(rf"^\s*[Hh][Tt][Tt][Pp][Ss]?://[^{UNREADABLE}\x20@]+\s*$", max_length=2048, **options)
 
 
 class Kind(serializers.ChoiceField):

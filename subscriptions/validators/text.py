@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-_CONTROL: Final = re.compile(
+UNREADABLE: Final = (
     # Controls, what ends a line or shows nothing, and what turns the direction of writing (Unicode TR9), so that a name
     # reads as it is written. Not the joiners U+200C and U+200D, which scripts and emoji need.
-    r"[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
+    r"\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
 )
+"""What one line of plain text doesn't contain, as a regular expression names it between brackets."""
+_CONTROL: Final = re.compile(rf"[{UNREADABLE}\ud800-\udfff]")
 _UNSTORABLE: Final = re.compile(r"[\x00\ud800-\udfff]")  # PostgreSQL refuses NUL, and UTF-8 has no surrogates
 
 

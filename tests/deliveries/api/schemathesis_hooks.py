@@ -41,6 +41,7 @@ PATTERNS: Final = ["*", "order.*", *NAMES]
 FILTERS: Final = ("data.order.currency == 'EUR'", "event == 'order.created'", "data.items[?price > `10`]", "!data.test")
 
 PATHS: Final = ("order", "order.id", "order.customer.email", "items", "größe.wert")
+KEYS_KEPT: Final = 50
 _KEY: Final = re.compile("[!-~]{1,255}")
 _numbers = itertools.count(1)
 _contents: dict[str, str] = {}
@@ -137,6 +138,7 @@ def settle(label: str, body: dict[str, Any]) -> None:
     elif label == "POST /api/v1/events":
         settle_event(body)
     elif label.endswith(("/replay", "/discard")):
+        Job.objects.filter(merchant=MERCHANT, status__in=Job.OPEN).update(status="stopped")  # no worker ends any here
         if "event" in body:
             body["event"] = chosen(NAMES, body["event"])
     elif "/webhooks" in label:
@@ -150,8 +152,16 @@ def settle(label: str, body: dict[str, Any]) -> None:
     elif label == "POST /api/v1/portal-links":
         body.pop("target", None)
         body["person"] = "anna@shop.example"
-    elif body.get("expires_at"):
-        body["expires_at"] = f"9{body['expires_at'][1:]}"  # a moment in the future
+    elif label == "POST /api/v1/api-keys":
+        drop_keys()
+        if body.get("expires_at"):
+            body["expires_at"] = f"9{body['expires_at'][1:]}"  # a moment in the future
+
+
+def drop_keys() -> None:
+    """Leave room for one more key: there are more cases than keys that a merchant may have."""
+    own = MERCHANT.api_keys.filter(revoked_at=None).order_by("pk")
+    own.filter(pk__in=own.values("pk")[KEYS_KEPT:]).update(revoked_at=timezone.now())
 
 
 def settle_event(event: dict[str, Any]) -> None:
