@@ -15,7 +15,7 @@ from unfold.decorators import display
 from deliveries.admin import labels
 from deliveries.admin.keyset_pages import CursorAdmin
 from deliveries.models import Job
-from deliveries.review import bulk_jobs, job_control
+from deliveries.review import job_control, job_turns
 from subscriptions import desk
 from subscriptions.admin import local_times
 from subscriptions.admin.own_rows import OwnRowsFilter
@@ -64,7 +64,7 @@ class JobAdmin(WithRowActions, CursorAdmin):
     def look(self, request: HttpRequest, object_id: str) -> JsonResponse:
         """Return how far it is as JSON; one that has stalled is taken up again."""
         job = self.get_object(request, object_id)
-        bulk_jobs.wake_stalled(Job.objects.filter(pk=job.pk))
+        job_turns.call_stalled(Job.objects.filter(pk=job.pk))
         return JsonResponse(standing(job))
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from deliveries.models import Job
-from deliveries.review import bulk_jobs, job_control
+from deliveries.review import job_control, job_turns
 from subscriptions.api import lookups
 from subscriptions.api.base import ApiView
 from subscriptions.api.describing import describe
@@ -59,7 +59,7 @@ class JobDetail(ApiView):
         """
         rows = Job.objects.filter(merchant=self.merchant)
         job = lookups.one(rows, id)
-        bulk_jobs.wake_stalled(rows.filter(pk=job.pk))
+        job_turns.call_stalled(rows.filter(pk=job.pk))
         return self.answer(JobSerializer(job).data)
 
 

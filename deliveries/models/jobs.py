@@ -47,6 +47,13 @@ class Job(models.Model):
     found = models.JSONField(
         default=dict, db_default={}, help_text="Keys of the events that its search found when the request came."
     )
+    turn = models.CharField(
+        max_length=36,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="The message that calls for its turn.",
+    )
     error = models.TextField(blank=True, default="")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(auto_now=True)

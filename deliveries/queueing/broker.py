@@ -28,7 +28,14 @@ BrokerError: Final = (KombuError, OSError, redis.RedisError, AMQPError)
 """What `enqueue` raises where the broker is away; for an `except` clause."""
 
 
-def enqueue(task: Task, args: Sequence[Any], *, queue: str = HOUSEKEEPING, countdown: float | None = None) -> None:  # type: ignore[type-arg]
+def enqueue(
+    task: Task,  # type: ignore[type-arg]
+    args: Sequence[Any],
+    *,
+    queue: str = HOUSEKEEPING,
+    countdown: float | None = None,
+    task_id: str | None = None,
+) -> None:
     """Enqueue a Celery task.
 
     Args:
@@ -36,6 +43,7 @@ def enqueue(task: Task, args: Sequence[Any], *, queue: str = HOUSEKEEPING, count
         args: Its arguments.
         queue: Where to.
         countdown: Seconds from now until a worker may start it.
+        task_id: The id of its message; None for one that Celery makes up.
 
     Raises:
         BrokerError: The broker didn't accept the task within TIMEOUT.
@@ -44,7 +52,7 @@ def enqueue(task: Task, args: Sequence[Any], *, queue: str = HOUSEKEEPING, count
     if countdown is not None:
         options["countdown"] = countdown
     with lent_producer() as producer:
-        task.apply_async(args=tuple(args), producer=producer, retry=False, **options)
+        task.apply_async(args=tuple(args), producer=producer, retry=False, task_id=task_id, **options)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,6 @@
 """Carrying jobs out: small ones within their request, the others by a worker, in steps that can be taken up again.
 
-The desk and the API start them alike. A job with a rate makes one step a message and asks for the next a second later;
-others work for SLICE and go to the end of the queue, so that forty jobs of one merchant hold up no other's work.
+The desk and the API start them alike. In a turn (`job_turns`) a job with a rate makes one step, others work for SLICE.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from django.utils import timezone
 
 from deliveries.models import Job
 from deliveries.queueing import broker
-from deliveries.review import manual_actions, open_jobs, selection
+from deliveries.review import job_turns, manual_actions, open_jobs, selection
 from subscriptions.logs import get_logger
 from subscriptions.models import Merchant
 
@@ -29,10 +28,6 @@ STEP: Final = 500
 """Rows after which the progress is written."""
 SLICE: Final = 1.0
 """Seconds after which a job gives its thread to whatever else waits for one."""
-STALLED_AFTER: Final = timedelta(seconds=60)
-"""When a job without progress is taken up again: its worker died, or its wake-up was lost."""
-PACE: Final = timedelta(seconds=1)
-"""Between two steps of a job with a rate."""
 CUT_REST: Final = timedelta(seconds=5)
 """How long a job rests whose connection was cut."""
 CUT: Final = (OperationalError, InterfaceError, InternalError)
@@ -103,35 +98,38 @@ def start(
         run(job.pk)
     else:
         open_jobs.add(job)
-        transaction.on_commit(lambda: _tell(job.pk), robust=True)
+        transaction.on_commit(lambda: job_turns.call(merchant), robust=True)
     job.refresh_from_db()
     return job
 
 
-def run(pk: int) -> None:
-    """Carry a job on from where it stands, unless somebody else is at it: for a slice, with a rate for one step."""
+def run(pk: int) -> bool:
+    """Carry a job on from where it stands, unless somebody else is at it: for a slice, with a rate for one step.
+
+    Returns False where its connection was cut.
+    """
     job = _taken(pk)
     if job is None:
-        return
+        return True
     slice_ends = time.monotonic() + SLICE
     try:
         goes_on = _step(job)
         while goes_on and not _gives_way(job, slice_ends):
             goes_on = _step(job)
     except Overtaken:
-        return
+        return True
     except CUT as error:
-        _take_up_later(pk, error)
-        return
+        _leave(pk, error)
+        return False
     except Exception:  # whatever else it is comes again: the job says so, and the log of the process tells what it was
         ended = {"status": Job.Status.FAILED, "error": "It broke off; the log of the process says why. Start it anew."}
         _going(pk).update(**ended, finished_at=timezone.now())
         raise
     if goes_on:
-        if _going(pk).update(status=Job.Status.QUEUED):
-            _tell(pk, countdown=PACE.total_seconds() if job.rate else 0)
+        _going(pk).update(status=Job.Status.QUEUED)
     else:
         _going(pk).update(status=Job.Status.DONE, finished_at=timezone.now())
+    return True
 
 
 def _going(pk: int) -> QuerySet[Job]:
@@ -139,7 +137,7 @@ def _going(pk: int) -> QuerySet[Job]:
     return Job.objects.filter(pk=pk).exclude(status=Job.Status.STOPPED)
 
 
-def _take_up_later(pk: int, error: Exception) -> None:
+def _leave(pk: int, error: Exception) -> None:
     """Leave a job whose connection was cut to the next who can go on; each step is done or not, and its record with it.
 
     Where the database is still away the job stays as if its worker had died, and is taken up as such.
@@ -152,14 +150,12 @@ def _take_up_later(pk: int, error: Exception) -> None:
         Job.objects.filter(pk=pk, status=Job.Status.RUNNING).update(status=Job.Status.QUEUED)
     except CUT:
         connection.close()
-    _tell(pk, countdown=CUT_REST.total_seconds())
 
 
 def _taken(pk: int) -> Job | None:
     now = timezone.now()
-    # Half the pace: a doubled message doesn't double the rate, and a clock a little behind doesn't stop the job.
-    at_pace = Q(rate=0) | Q(position=0) | Q(updated_at__lte=now - PACE / 2)
-    free = Q(at_pace, status=Job.Status.QUEUED) | Q(status=Job.Status.RUNNING, updated_at__lt=now - STALLED_AFTER)
+    stalled = Q(status=Job.Status.RUNNING, updated_at__lt=now - job_turns.STALLED_AFTER)
+    free = Q(status=Job.Status.QUEUED) | stalled
     if not Job.objects.filter(free, pk=pk).update(status=Job.Status.RUNNING, updated_at=now):
         return None
     return Job.objects.select_related("merchant").get(pk=pk)
@@ -198,27 +194,21 @@ def _note_progress(job: Job, position: int, changed: int) -> None:
     Job.objects.filter(pk=job.pk).update(done=F("done") + changed, position=position, updated_at=timezone.now())
 
 
-def wake_stalled(jobs: QuerySet[Job]) -> int:
-    """Tell workers of those jobs that make no progress; returns how many. Reading a job does this for it."""
-    stalled = jobs.filter(status__in=Job.OPEN, updated_at__lt=timezone.now() - STALLED_AFTER)
-    found = list(stalled.values_list("pk", flat=True)[:STEP])
-    for pk in found:
-        _tell(pk)
-    return len(found)
-
-
-@shared_task(name="deliveries.run_job", queue=broker.HOUSEKEEPING, ignore_result=True)
-def run_job(pk: int) -> None:
-    """Carry a job out."""
-    run(pk)
-
-
-def _tell(pk: int, *, countdown: float = 0) -> None:
-    """Enqueue a wake-up; without a broker the job waits until somebody asks for it again."""
-    if current_app.conf.task_always_eager:
-        run_job.apply_async(args=(pk,))
+@shared_task(name=job_turns.TASK, bind=True, queue=broker.HOUSEKEEPING, ignore_result=True)
+def run_job(self: Any, pk: int) -> None:
+    """Take the turn that the message stands for, and call for the merchant's next."""
+    turn = self.request.id
+    job = job_turns.begin(pk, turn)
+    if job is None:
         return
     try:
-        broker.enqueue(run_job, [pk], countdown=countdown)
-    except broker.BrokerError as error:
-        log.warning("job_not_told", job=pk, error=str(error)[:200])
+        went = run(pk)
+    except CUT:  # and nothing can be asked of the database
+        raise
+    except Exception:
+        job_turns.call_next(job)
+        raise
+    if went:
+        job_turns.call_next(job)
+    else:
+        job_turns.send(pk, turn, CUT_REST.total_seconds())

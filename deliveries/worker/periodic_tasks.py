@@ -18,7 +18,7 @@ from deliveries.models import Job
 from deliveries.notifications import mail, watcher
 from deliveries.queueing.broker import HOUSEKEEPING
 from deliveries.reporting import stuck_rows
-from deliveries.review.bulk_jobs import wake_stalled
+from deliveries.review.job_turns import call_stalled
 from deliveries.worker import probes
 from subscriptions import invitation_mail, password_mail
 from subscriptions.conf import settings
@@ -58,7 +58,7 @@ def probe_paused() -> None:
 def resume_jobs() -> None:
     """Take up bulk jobs whose worker died or whose wake-up was lost."""
     with borrowed(seconds=LONG):
-        wake_stalled(Job.objects.all())
+        call_stalled(Job.objects.all())
 
 
 @shared_task(name="deliveries.look_for_stuck_rows", queue=HOUSEKEEPING, ignore_result=True)

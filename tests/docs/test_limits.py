@@ -76,6 +76,7 @@ NOBODY_MEETS = {
         "deliveries.payloads.transformations.TRANSFORM_GROWTH_MAX",
         "deliveries.payloads.filter_values.NUMBER_MAX", "subscriptions.api.parsing.SAFE_MAX",
         "deliveries.reporting.stats.FINE_MAX", "deliveries.admin.backlog.WEBHOOKS_MAX",
+        "deliveries.review.job_turns.MERCHANTS_MAX",
     ),
 }  # fmt: skip
 """Bounds that show to nobody, by why."""

@@ -29,6 +29,10 @@ class Beside:
             connections.close_all()
 
     @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    @property
     def waits(self) -> bool:
         self._thread.join(0.3)
         return self._thread.is_alive()

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from deliveries.models import DeadLetter, Delivery, Job
 from deliveries.review import bulk_jobs as core
+from deliveries.review import job_turns
 from tests.deliveries.admin.test_review_queue import QUEUE, make_dead_letters, run_bulk, statuses
 from tests.support.desk import Shop, add_delivery, make_dead, sign_in
 from tests.support.factories import make_webhook
@@ -59,7 +60,7 @@ def test_a_jobs_page_says_what_came_of_its_replays(shop: Shop, browser: Client) 
 
 
 def test_a_job_is_stopped_and_paced_from_its_page(shop: Shop, browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(core, "_tell", lambda pk, **_: None)
+    monkeypatch.setattr(job_turns, "send", lambda *_: None)
     make_dead_letters(shop, 24)
     job = core.start(
         shop.merchant, kind="replay", source="dead-letters", chosen={"all": True}, by="anna", note="", rate=5
@@ -72,10 +73,10 @@ def test_a_job_is_stopped_and_paced_from_its_page(shop: Shop, browser: Client, m
         browser.post(rate, {"rate": given})
     job.refresh_from_db()
     assert (job.done, job.rate) == (5, 10)
-    Job.objects.update(updated_at=timezone.now() - core.PACE)
+    Job.objects.update(updated_at=timezone.now() - job_turns.PACE)
     core.run(job.pk)
     browser.post(reverse("admin:webhooks_deliveries_job_stop", args=[job.pk]))
-    Job.objects.update(updated_at=timezone.now() - core.PACE)
+    Job.objects.update(updated_at=timezone.now() - job_turns.PACE)
     core.run(job.pk)
     job.refresh_from_db()
     assert (job.done, job.status) == (15, "stopped")

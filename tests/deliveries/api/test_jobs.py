@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from deliveries.models import DeadLetter, Delivery, Job
-from deliveries.review import bulk_jobs
+from deliveries.review import bulk_jobs, job_turns
 from tests.support.api import Client
 
 QUEUE = "/api/v1/dead-letters"
@@ -33,7 +33,7 @@ def dead(api: Client, webhook: dict[str, Any]) -> list[Delivery]:
 def told(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The jobs that a worker was told of; nobody carries them out."""
     found: list[int] = []
-    monkeypatch.setattr(bulk_jobs, "_tell", lambda pk, **_: found.append(pk))
+    monkeypatch.setattr(job_turns, "send", lambda pk, *_: found.append(pk))
     monkeypatch.setattr(bulk_jobs, "AT_ONCE_MAX", 3)
     monkeypatch.setattr(bulk_jobs, "STEP", 2)
     return found

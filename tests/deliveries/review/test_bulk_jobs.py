@@ -10,7 +10,7 @@ from django.db import connection
 
 from deliveries.models import Delivery, Job
 from deliveries.recording import outcomes
-from deliveries.review import bulk_jobs, search
+from deliveries.review import bulk_jobs, job_turns, search
 from subscriptions.models import Webhook
 from tests.support.engine import answered, claim, due, widen
 from tests.support.factories import make_webhook
@@ -35,7 +35,7 @@ def delivered(webhook: Webhook) -> list[Delivery]:
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bulk_jobs, "AT_ONCE_MAX", 3)
     monkeypatch.setattr(bulk_jobs, "STEP", 2)
-    monkeypatch.setattr(bulk_jobs, "_tell", lambda pk, **_: None)  # nobody carries the jobs out but the tests
+    monkeypatch.setattr(job_turns, "send", lambda *_: None)  # nobody carries the jobs out but the tests
 
 
 def send(webhook: Webhook) -> list[int]:
@@ -74,13 +74,14 @@ def test_a_request_that_can_change_nothing_is_done_without_a_walk(webhook: Webho
 def test_a_job_gives_its_thread_up_after_a_slice_and_goes_on_at_its_next_turn(
     webhook: Webhook, delivered: list[Delivery], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[int] = []
+    told: list[tuple[int, str, float]] = []
     monkeypatch.setattr(bulk_jobs, "SLICE", 0.0)
-    monkeypatch.setattr(bulk_jobs, "_tell", lambda pk, **_: told.append(pk))
+    monkeypatch.setattr(job_turns, "send", lambda *message: told.append(message))
     job = start(webhook, status="delivered")
     states = []
     while told:
-        bulk_jobs.run(told.pop())
+        pk, turn, _ = told.pop()
+        bulk_jobs.run_job.apply(args=(pk,), task_id=turn, throw=True)
         job.refresh_from_db()
         states.append((job.status, job.done))
     assert states == [("queued", 2), ("queued", 4), ("queued", 6), ("done", 7)]

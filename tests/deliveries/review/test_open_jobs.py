@@ -10,7 +10,7 @@ from django.test import Client as Browser
 from django.urls import reverse
 
 from deliveries.models import DeadLetter, Job
-from deliveries.review import bulk_jobs, open_jobs
+from deliveries.review import bulk_jobs, job_turns, open_jobs
 from subscriptions.models import Webhook
 from tests.support.api import Client
 from tests.support.at_once import Beside
@@ -29,7 +29,7 @@ REPLAY = "/api/v1/dead-letters/replay"
 def for_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every job is a worker's, and there is none."""
     monkeypatch.setattr(bulk_jobs, "AT_ONCE_MAX", 1)
-    monkeypatch.setattr(bulk_jobs, "_tell", lambda pk, **_: None)
+    monkeypatch.setattr(job_turns, "send", lambda *_: None)
 
 
 @pytest.fixture
