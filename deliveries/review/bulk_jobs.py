@@ -89,15 +89,17 @@ def start(
         last=rows.aggregate(last=Max("pk"))["last"] or 0,
         found=memory,
     )
-    at_once = rate or AT_ONCE_MAX
+    at_once, is_for_workers = rate or AT_ONCE_MAX, False
     if not job.total:
         job.status, job.finished_at = Job.Status.DONE, timezone.now()
         job.save()
     elif job.total <= at_once and len(rows.order_by("pk").values_list("pk", flat=True)[: at_once + 1]) <= at_once:
         job.save()
-        run(job.pk)
+        is_for_workers = not run(job.pk)  # its connection was cut
     else:
         open_jobs.add(job)
+        is_for_workers = True
+    if is_for_workers:
         transaction.on_commit(lambda: job_turns.call(merchant), robust=True)
     job.refresh_from_db()
     return job

@@ -34,6 +34,7 @@ NOBODY_MEETS = {
         "webhooks_project.server.site_headers.REMEMBERED_MAX",
     ),
     "how much work is done in one piece": (
+        "deliveries.review.job_turns.MERCHANTS_MAX",
         "deliveries.admin.payload_display.SENTENCE_MAX",
         "deliveries.queueing.wakeups.TASKS_MAX", "deliveries.queueing.wakeups.CALL_LIFE_MS",
         "deliveries.sending.rendering_thread.AHEAD_MAX", "deliveries.sending.rendering_thread.REST_MAX",
@@ -76,7 +77,6 @@ NOBODY_MEETS = {
         "deliveries.payloads.transformations.TRANSFORM_GROWTH_MAX",
         "deliveries.payloads.filter_values.NUMBER_MAX", "subscriptions.api.parsing.SAFE_MAX",
         "deliveries.reporting.stats.FINE_MAX", "deliveries.admin.backlog.WEBHOOKS_MAX",
-        "deliveries.review.job_turns.MERCHANTS_MAX",
     ),
 }  # fmt: skip
 """Bounds that show to nobody, by why."""

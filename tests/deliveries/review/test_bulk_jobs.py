@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import psycopg
 import pytest
-from django.db import connection
 
 from deliveries.models import Delivery, Job
 from deliveries.recording import outcomes
 from deliveries.review import bulk_jobs, job_turns, search
 from subscriptions.models import Webhook
+from tests.support.cut_connections import cut_ours
 from tests.support.engine import answered, claim, due, widen
 from tests.support.factories import make_webhook
 
@@ -148,8 +147,7 @@ def test_a_job_whose_connection_is_cut_is_taken_up_like_one_whose_worker_died(
 
     def cut() -> None:
         if cuts and cuts.pop():
-            with psycopg.connect(**parameters, autocommit=True) as other:
-                other.execute("SELECT pg_terminate_backend(%s, 5000)", [backend()])
+            cut_ours()
 
     def noted(*given: Any) -> None:
         if when == "before the commit":
@@ -163,8 +161,6 @@ def test_a_job_whose_connection_is_cut_is_taken_up_like_one_whose_worker_died(
             cut()
         return step(given)
 
-    parameters = {name: connection.get_connection_params()[name] for name in ("dbname", "host", "port", "user")}
-    parameters |= {"password": connection.get_connection_params().get("password")}
     monkeypatch.setattr(bulk_jobs, "_note_progress", noted)
     monkeypatch.setattr(bulk_jobs, "_step", stepped)
     bulk_jobs.run(job.pk)
@@ -175,12 +171,6 @@ def test_a_job_whose_connection_is_cut_is_taken_up_like_one_whose_worker_died(
     job.refresh_from_db()
     assert (job.status, job.done) == ("done", 7)
     assert set(Delivery.objects.values_list("replays", flat=True)) == {1}
-
-
-def backend() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
-        return cursor.fetchone()[0]
 
 
 def test_a_job_by_a_search_reads_payloads_once(

@@ -18,6 +18,7 @@ from deliveries.review import bulk_jobs, job_control, job_turns
 from subscriptions.models import Webhook
 from subscriptions.services.locks import lock_merchant
 from tests.support.at_once import Beside
+from tests.support.cut_connections import cut_ours
 from tests.support.delivery_log import close
 from tests.support.engine import due
 from tests.support.factories import make_webhook
@@ -206,6 +207,27 @@ def test_a_job_whose_worker_died_is_taken_up_with_its_turn(webhook: Webhook, que
     job.refresh_from_db()
     assert (job.status, job.done) == ("queued", 1)
     assert [pk for pk, _, _ in queue] == [follows.pk]
+
+
+def test_a_small_job_whose_connection_was_cut_in_its_request_is_a_workers(
+    webhook: Webhook, queue: list[Message], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = bulk_jobs._step
+
+    def cut_and_step(job: Job) -> bool:
+        cut_ours()
+        return step(job)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bulk_jobs, "AT_ONCE_MAX", 100)
+        patch.setattr(bulk_jobs, "_step", cut_and_step)
+        job = start(webhook)
+    assert (job.status, [pk for pk, _, _ in queue]) == ("queued", [job.pk])
+
+    while queue:
+        deliver(queue.pop())
+    job.refresh_from_db()
+    assert (job.status, job.done) == ("done", 3)
 
 
 def test_a_job_whose_request_died_is_taken_up(webhook: Webhook, queue: list[Message]) -> None:
