@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
 from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
@@ -151,6 +152,10 @@ class DeadLetterAdmin(DeadLetterColumns, ServiceFormMixin, WithRowActions, Curso
             messages.error(request, manual_actions.DECIDED)
             return HttpResponseRedirect(self.page_url(dead_letter))
 
+    def hold(self, found: DeadLetter) -> None:
+        """Lock the delivery before its dead letter, as every decision does."""
+        manual_actions.hold(DeadLetter.objects.filter(pk=found.pk))
+
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Put the groups above the list: webhook and error, with how many wait."""
         rows = self.get_queryset(request).filter(resolved_at=None)
@@ -270,8 +275,11 @@ class DeadLetterAdmin(DeadLetterColumns, ServiceFormMixin, WithRowActions, Curso
     @admin.action(description="Assign to me", permissions=["decide"])
     def take(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Take the selected dead letters on."""
-        keys = list(self.changeable(request, queryset).filter(resolved_at=None).values_list("pk", flat=True))
-        DeadLetter.objects.filter(pk__in=keys, resolved_at=None).update(assignee_id=request.user.pk)
+        with transaction.atomic():
+            keys = manual_actions.hold(
+                DeadLetter.objects.filter(pk__in=self.changeable(request, queryset).values("pk"))
+            )
+            DeadLetter.objects.filter(pk__in=keys).update(assignee_id=request.user.pk)
         messages.success(request, f"{len(keys)} assigned to you.")
 
     def _tell(self, request: HttpRequest, done: int, word: str, chosen: int) -> None:

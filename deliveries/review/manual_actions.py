@@ -21,7 +21,18 @@ from deliveries.queueing import feed_news, ordering, wakeups
 from deliveries.reasons import Reason, ReasonCode
 from deliveries.review.refusals import StateConflict, check_sendable, conflict, reread
 
-__all__ = ["DECIDED", "StateConflict", "cancel", "discard", "discard_all", "in_review", "replay", "replay_all", "retry"]
+__all__ = [
+    "DECIDED",
+    "StateConflict",
+    "cancel",
+    "discard",
+    "discard_all",
+    "hold",
+    "in_review",
+    "replay",
+    "replay_all",
+    "retry",
+]
 
 DECIDED = "Somebody has decided about this already; look at it again."
 BULK_CHUNK = 500
@@ -155,6 +166,18 @@ def in_review(dead_letter: DeadLetter) -> Delivery:
     if found is None:
         raise StateConflict(DECIDED)
     return found.delivery
+
+
+def hold(dead_letters: QuerySet[DeadLetter]) -> list[int]:
+    """Lock these dead letters for the caller's transaction; return the keys of those that wait for a decision.
+
+    Their deliveries are locked before them, in key order, as each decision does: whoever writes assignees or notes and
+    began with the dead letter would meet a decision that began with the delivery in a deadlock.
+    """
+    deliveries = Delivery.objects.filter(pk__in=_deliveries(dead_letters).values("pk")).order_by("pk")
+    keys = list(deliveries.select_for_update(of=("self",)).values_list("pk", flat=True))
+    waiting = DeadLetter.objects.filter(delivery_id__in=keys, resolved_at=None).order_by("delivery_id")
+    return list(waiting.select_for_update(of=("self",)).values_list("pk", flat=True))
 
 
 def _replay(chosen: QuerySet[Delivery], seen: _Seen, *, by: str, note: str, job: int | None = None) -> int:

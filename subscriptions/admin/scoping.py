@@ -202,12 +202,15 @@ class MerchantScoped(ListPages):
         """Return the row. Raises Http404 for rows that the person may not see exactly as for rows that never were."""
         found = super().get_object(request, object_id, from_field)
         if found is not None and request.method == "POST" and connection.in_atomic_block:
-            # What a form is compared with must not change before it is saved.
-            type(found)._default_manager.select_for_update(no_key=True).filter(pk=found.pk).first()
+            self.hold(found)
             found = super().get_object(request, object_id, from_field)
         if found is None or not self.has_view_permission(request, found):
             raise Http404(f"No {self.opts.verbose_name} with this address.")
         return found
+
+    def hold(self, found: Any) -> None:
+        """Lock the row that a form is about: what it is compared with must not change before it is saved."""
+        type(found)._default_manager.select_for_update(no_key=True).filter(pk=found.pk).first()
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """Return the form's class; one that changes a row notices what was changed meanwhile."""
