@@ -5,6 +5,8 @@ secret goes on signing, and the newest takes over when the overlap ends or the m
 two never signed anything there: a second rotation within the overlap ends it at once, and two are active at most. Where
 the header carries a signature for each secret, receivers may have moved to any of them, so all stay for their overlap,
 up to ACTIVE_SECRETS_MAX; then the oldest ends.
+
+Ends are moments of the database's clock, by which workers sign: what ends at once has ended for whoever reads it.
 """
 
 from __future__ import annotations
@@ -49,7 +51,7 @@ def rotate_secret(
     if secret:
         validators.check_secret(webhook.dialect, secret)
         _refuse_active(webhook, secret)
-    now = timezone.now()
+    now = selectors.database_now()
     old = _active(webhook, now)
     present = webhook_rules.ED25519 if old and old[-1].public_key else webhook_rules.HMAC
     text = validators.secret_or_new(secret, webhook.dialect, signature, present=present)
@@ -73,7 +75,7 @@ def switch_secret(*, webhook: Webhook) -> Webhook:
     Raises ValidationError for a deleted webhook.
     """
     lock_webhook(webhook)
-    now = timezone.now()
+    now = selectors.database_now()
     if old := _active(webhook, now)[:-1]:
         _expire(old, now)
         _announce(webhook, "the old secret ended")
@@ -87,7 +89,7 @@ def reaches_new_place(webhook: Webhook, *, url: str, dialect: str) -> bool:
 
 def replace_secret(webhook: Webhook, text: str) -> None:
     """Make `text` the only active secret of a locked webhook, unless it is that already."""
-    now = timezone.now()
+    now = selectors.database_now()
     if len(_active(webhook, now)) == 1 and selectors.signing_secrets([webhook.pk], now)[webhook.pk] == [text]:
         return
     _expire(_active(webhook, now), now)
@@ -101,11 +103,10 @@ def _active(webhook: Webhook, now: datetime) -> list[SigningSecret]:
 
 def _expire(old: Iterable[SigningSecret], moment: datetime) -> None:
     for one in old:
-        # Another host's clock may have written created_at a little ahead of ours.
-        end = max(moment, one.created_at)
-        if one.expires_at is None or one.expires_at > end:
-            one.expires_at = end
-            one.save(update_fields=["expires_at"])
+        if one.expires_at is None or one.expires_at > moment:
+            one.expires_at = moment
+            one.created_at = min(one.created_at, moment)  # a host's clock wrote it, perhaps one that is ahead
+            one.save(update_fields=["created_at", "expires_at"])
 
 
 def note_accepted(webhook: Webhook) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from cryptography.fernet import Fernet
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
+from deliveries.queueing import webhook_settings
 from subscriptions import encryption, selectors, services
 from subscriptions.models import SigningSecret, Webhook
 from subscriptions.services.secrets import ACTIVE_SECRETS_MAX, OVERLAP_MAX
@@ -197,3 +199,47 @@ def test_a_creation_time_slightly_ahead_of_our_clock_does_not_stop_a_switch():
     SigningSecret.objects.update(created_at=timezone.now() + timedelta(seconds=2))
     new = services.rotate_secret(webhook=webhook, overlap=timedelta(0))
     assert signing(webhook, timedelta(seconds=3)) == [new]
+
+
+def replaced(webhook: Webhook) -> None:
+    services.update_webhook(webhook=webhook, url="https://new.example.com/hook", secret="NEW-SECRET-123456")
+
+
+def switched(webhook: Webhook) -> None:
+    services.rotate_secret(webhook=webhook)
+    services.switch_secret(webhook=webhook)
+
+
+def rotated(webhook: Webhook) -> None:
+    services.rotate_secret(webhook=webhook, overlap=timedelta(0))
+
+
+@pytest.mark.parametrize("ahead", [0.0, 0.5, 3600.0, -3600.0])
+@pytest.mark.parametrize("change", [replaced, switched, rotated])
+def test_what_ends_at_once_has_ended_for_workers_whatever_the_web_hosts_clock_says(
+    change: Callable[[Webhook], None], ahead: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Promise 10: a new URL never sees the secret of the old one."""
+    there = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: there() + timedelta(seconds=ahead))
+    webhook = make_webhook(dialect="shopery", secret="OLD-SECRET-123456")
+    change(webhook)
+    assert len(webhook_settings.read(webhook.pk).secrets) == 1
+    assert "OLD-SECRET-123456" not in webhook_settings.read(webhook.pk).secrets
+
+
+def test_an_overlap_is_counted_by_the_databases_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    webhook = make_webhook(secret=STANDARD_SECRET)
+    there = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: there() + timedelta(hours=5))
+    services.rotate_secret(webhook=webhook, overlap=timedelta(hours=1))
+    end = SigningSecret.objects.filter(webhook=webhook).order_by("id")[0].expires_at
+    assert end is not None
+    assert abs(end - there() - timedelta(hours=1)) < timedelta(minutes=1)
+
+
+def test_an_ended_secret_is_not_even_read_by_a_worker_whose_clock_is_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    webhook = make_webhook(dialect="shopery", secret="OLD-SECRET-123456")
+    replaced(webhook)
+    monkeypatch.setattr(webhook_settings.clock, "at", lambda _moment: timezone.now() - timedelta(hours=1))
+    assert webhook_settings.read(webhook.pk).secrets == ["NEW-SECRET-123456"]
