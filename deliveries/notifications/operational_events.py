@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
+from django.db.models import Count
 
 from deliveries.models import Attempt, DeadLetter
 from deliveries.publishing import publish_many
@@ -82,6 +83,18 @@ def _wanted(merchant_ids: Collection[int], events: Collection[str]) -> set[tuple
         webhook__deleted_at=None,
     ).values_list("merchant_id", "pattern")
     return {(merchant, event) for merchant, pattern in set(rows) for event in events if pattern in patterns[event]}
+
+
+def subscribers(merchant_ids: Collection[int], event: str) -> dict[int, int]:
+    """Return how many webhooks of each of these merchants subscribed to this event by name or prefix."""
+    rows = Subscription.objects.filter(
+        merchant_id__in=merchant_ids,
+        ended_at=None,
+        pattern__in=set(candidates(event)) - {EVERYTHING},
+        webhook__deleted_at=None,
+    )
+    counts = rows.order_by().values_list("merchant_id").annotate(count=Count("webhook", distinct=True))
+    return dict(counts)
 
 
 def about(webhook: Webhook, event: str, reason: str, at: datetime, **more: Any) -> OperationalEvent:

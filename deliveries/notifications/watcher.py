@@ -1,12 +1,12 @@
 """One look at what is new: dead letters, runs of failures, failure rates; webhooks that fail for long are paused.
 
-All in one transaction, by one process at a time: notices, events, pauses and the place we got to stand or fall
-together, so nothing is told twice by this module and nothing is lost.
+In one transaction, by one process at a time: notices, events, pauses and the place we got to stand or fall together, so
+nothing is told twice by this module and nothing is lost. Events about dead letters have a place of their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -15,11 +15,12 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from deliveries.maintenance.turns import turn
-from deliveries.models import Attempt, DeadLetter, Notice, Watch, WebhookState
+from deliveries.models import Attempt, DeadLetter, MaintenanceTask, Notice, Watch, WebhookState
 from deliveries.models.attempts import DECISION_COLUMNS
 from deliveries.notifications import (
     auto_pause,
     certificates,
+    dead_letter_events,
     failure_rates,
     new_dead_letters,
     notices,
@@ -37,6 +38,8 @@ log = get_logger(__name__)
 
 WORTH_TELLING = 5
 """Failures in a row after which the end of the run is told, if nothing of it was told before."""
+PATIENCE = 5.0
+"""Seconds a look goes on with new dead letters, a transaction for each `new_dead_letters.BATCH` of them."""
 SLACK = timedelta(minutes=1)
 """By how much moments that different hosts and transactions gave may differ."""
 
@@ -66,14 +69,27 @@ class Seen:
 
 
 def look() -> int:
-    """Look once; return how many notices were added to. Does nothing while another process is at it."""
+    """Look once; return how many notices were added to. Does nothing while another process is at it.
+
+    Dead letters are read until there are no more, for PATIENCE at most: nobody's wait behind another's for a next look.
+    """
+    until = time.monotonic() + PATIENCE
+    added, is_more = _look()
+    while is_more and time.monotonic() < until:
+        more, is_more = _look_at_dead_letters()
+        added += more
+    dead_letter_events.publish_new()
+    return added
+
+
+def _look() -> tuple[int, bool]:
     with transaction.atomic():
         place = turn("notices")
         if place is None:
-            return 0
+            return 0, False
         seen = Seen()
         certificates.look(seen)
-        _dead_letters(new_dead_letters.new(place), seen)
+        is_more = _dead_letters(place, seen)
         states = list(_states())
         high = failure_rates.high([state for state in states if _failed_lately(state)])
         for state in states:
@@ -84,21 +100,38 @@ def look() -> int:
             seen.watches, update_conflicts=True, unique_fields=["webhook"], update_fields=_WATCHED, batch_size=500
         )
         place.save()
-    return len(seen.occurrences)
+    return len(seen.occurrences), is_more
 
 
-def _dead_letters(found: Sequence[DeadLetter], seen: Seen) -> None:
-    by_webhook: dict[int, list[DeadLetter]] = {}
-    for dead_letter in found:
-        by_webhook.setdefault(dead_letter.webhook_id, []).append(dead_letter)
+def _look_at_dead_letters() -> tuple[int, bool]:
+    with transaction.atomic():
+        place = turn("notices")
+        if place is None:
+            return 0, False
+        seen = Seen()
+        is_more = _dead_letters(place, seen)
+        notices.write(seen.occurrences)
+        place.save()
+    return len(seen.occurrences), is_more
+
+
+def _dead_letters(place: MaintenanceTask, seen: Seen) -> bool:
+    """Tell of the next new dead letters, one occurrence a webhook; return whether there may be more."""
+    dead_letter_events.begin_at(place)
+    found = new_dead_letters.new(place)
+    by_webhook: dict[int, list[new_dead_letters.Row]] = {}
+    for row in found:
+        by_webhook.setdefault(row.webhook_id, []).append(row)
+    newest = DeadLetter.objects.in_bulk([group[-1].pk for group in by_webhook.values()])
     for webhook_id, group in by_webhook.items():
-        times = [dead_letter.created_at for dead_letter in group]
-        merchant_id, reason = group[-1].merchant_id, group[-1].reason
+        times, last = [row.created_at for row in group], newest.get(group[-1].pk)
+        reason = last.reason if last is not None else ""  # purged in this moment
         kind = Notice.Kind.DEAD
         seen.occurrences.append(
-            Occurrence(merchant_id, webhook_id, kind, min(times), max(times), reason, count=len(group))
+            Occurrence(group[-1].merchant_id, webhook_id, kind, min(times), max(times), reason, count=len(group))
         )
-    seen.news += operational_events.about_dead_letters(found)
+    new_dead_letters.advance(place, found)
+    return len(found) == new_dead_letters.BATCH
 
 
 def _states() -> QuerySet[WebhookState]:
