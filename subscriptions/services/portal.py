@@ -144,6 +144,11 @@ def account_name(link: PortalLink) -> str:
     return _account_name(link.merchant, link.role)
 
 
+def account_names(merchant: Merchant) -> list[str]:
+    """Return the user names of a merchant's accounts for links: nobody's own, and never owners."""
+    return [_account_name(merchant, role) for role in ROLES]
+
+
 def _account_name(merchant: Merchant, role: str) -> str:
     return f"portal.{merchant.public_id}.{role}"
 

@@ -11,6 +11,7 @@ from django.db import connection, connections, transaction
 
 from subscriptions import services
 from subscriptions.models import Membership, Merchant
+from subscriptions.services import portal
 from tests.support.desk import sign_in
 from tests.support.factories import make_member, make_merchant
 
@@ -50,6 +51,36 @@ def test_the_last_owner_stays(way: Way) -> None:
     make_member(merchant, "owner")
     with pytest.raises(ValidationError, match="last owner"):
         way(merchant.memberships.get(role="owner"))
+    assert owners(merchant) == 1
+
+
+def portal_membership(merchant: Merchant) -> Membership:
+    made = portal.create_portal_link(merchant=merchant, role="developer", person="Ada")
+    assert portal.open_portal_link(made.token) is not None
+    return merchant.memberships.get(user__username__startswith="portal.")
+
+
+def test_the_account_of_portal_links_cannot_be_made_an_owner() -> None:
+    merchant = make_merchant()
+    make_member(merchant, "owner")
+    membership = portal_membership(merchant)
+    with pytest.raises(ValidationError, match="portal links"):
+        services.change_role(membership=membership, role="owner")
+    services.change_role(membership=membership, role="viewer")
+    assert owners(merchant) == 1
+
+
+@pytest.mark.parametrize("way", [demote, remove])
+def test_the_account_of_portal_links_does_not_count_as_an_owner(way: Way) -> None:
+    merchant = make_merchant()
+    make_member(merchant, "owner")
+    person = merchant.memberships.get(role="owner")
+    membership = portal_membership(merchant)
+    Membership.objects.filter(pk=membership.pk).update(role="owner")  # as an earlier release allowed
+    with pytest.raises(ValidationError, match="last owner"):
+        way(person)
+    membership.refresh_from_db()
+    way(membership)
     assert owners(merchant) == 1
 
 
