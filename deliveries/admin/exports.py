@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -42,6 +42,8 @@ COLUMNS = (
 )
 FORMULA_STARTS = frozenset("=+-@")
 """A spreadsheet would run a cell that starts so, in their full-width forms, too; it gets an apostrophe before it."""
+_pieces = re.compile(r"([;\t\r\n])")
+_splits = re.compile(r'[,;"\t\r\n]')
 CUT = "Cut after {most:,} rows: choose a shorter time, or filter further, for the rest."
 """What the last row says where not all rows are in the file."""
 SEARCHED = "The search stopped early: text of what was published before {when} was not looked for."
@@ -55,13 +57,6 @@ STATEMENT_SECONDS = 60.0
 """What one read of an export may take: nobody waits for its page."""
 ROWS_A_FETCH = 500
 """Rows read at a time; between two reads no connection to the database is held, however slowly the file is fetched."""
-
-
-class _Echo:
-    """A file that hands back what is written."""
-
-    def write(self, text: str) -> str:
-        return text
 
 
 def log(
@@ -176,22 +171,41 @@ def _values(rows: Iterable[Delivery]) -> Iterator[tuple[Any, ...]]:
 
 
 def _csv(records: Iterator[tuple[Any, ...]]) -> Iterator[str]:
-    writer = csv.writer(_Echo())
-    yield writer.writerow(COLUMNS)
+    yield _line(COLUMNS)
     for record in records:
-        yield writer.writerow([_harmless(value) for value in record])
+        yield _line(_harmless(value) for value in record)
+
+
+def _line(values: Iterable[Any]) -> str:
+    """Return a line of CSV. What some program takes for a separator is quoted, too, which csv.writer doesn't do."""
+    texts = ("" if value is None else str(value) for value in values)
+    quoted = ('"' + text.replace('"', '""') + '"' if _splits.search(text) else text for text in texts)
+    return ",".join(quoted) + "\r\n"
 
 
 def _harmless(value: Any) -> Any:
     """Return a cell's value as a spreadsheet shows it and runs nothing.
 
-    Programs skip what can't be seen at its start: separators (Z…), controls and what only formats (C…), marks (M…).
+    Where lists are written with semicolons (Excel in German or French), a quote amid a line holds nothing together: a
+    value is cut at its semicolons, tabs and line ends, and each piece is a cell.
     """
     if not isinstance(value, str) or not value:
         return value
-    seen = next((letter for letter in value if unicodedata.category(letter)[0] not in "ZCM"), "")
-    is_formula = unicodedata.normalize("NFKC", seen)[:1] in FORMULA_STARTS
-    return "'" + value if is_formula or value[0] in "\t\r\n" else value
+    first, *others = _pieces.split(value)
+    start = "'" if _is_formula(first) or value[0] in "\t\r\n" or (not _seen(first) and _is_formula(value)) else ""
+    found = [start + first]
+    for separator, piece in zip(others[::2], others[1::2], strict=True):
+        found += [separator, "'" if _is_formula(piece.replace('"', "")) else "", piece]
+    return "".join(found)
+
+
+def _is_formula(text: str) -> bool:
+    return unicodedata.normalize("NFKC", _seen(text))[:1] in FORMULA_STARTS
+
+
+def _seen(text: str) -> str:
+    """Return the first letter that programs don't skip: no separator (Z…), control or format (C…), or mark (M…)."""
+    return next((letter for letter in text if unicodedata.category(letter)[0] not in "ZCM"), "")
 
 
 def _json(records: Iterator[tuple[Any, ...]]) -> Iterator[str]:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import random
+import re
 import unicodedata
 from typing import Any
 
@@ -72,7 +73,25 @@ def test_a_cell_that_a_spreadsheet_would_run_is_disarmed(shop: Shop, browser: Cl
     for prefix in prefixes:
         for start in STARTS:
             Delivery.objects.filter(pk=shop.delivery.pk).update(last_error=f"{prefix}{start}cmd|'/C calc'!A0")
-            assert cells_of(browser)[0]["error"] == f"'{prefix}{start}cmd|'/C calc'!A0", ascii(prefix + start)
+            before, cut, after = re.fullmatch(r"(?s)(.*?)(?:([;\t\r\n])([^;\t\r\n]*))?", prefix).groups("")
+            told = f"'{before}{cut}{chr(39) if cut else ''}{after}{start}cmd|'/C calc'!A0"
+            assert cells_of(browser)[0]["error"] == told, ascii(prefix + start)
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "\r", "\n"])
+@pytest.mark.parametrize("before", ["", " ", '"', ' "\u200b'])
+def test_no_piece_of_a_cell_is_run_where_lists_are_written_with_semicolons(
+    separator: str, before: str, shop: Shop, browser: Client
+) -> None:
+    value = f"a{separator}{before}=cmd|' /C calc'!A0{separator}b"
+    Delivery.objects.filter(pk=shop.delivery.pk).update(last_error=value)
+    assert cells_of(browser)[0]["error"] == f"a{separator}'{before}=cmd|' /C calc'!A0{separator}b"
+
+
+def test_what_a_program_may_take_for_a_separator_is_quoted(shop: Shop, browser: Client) -> None:
+    Delivery.objects.filter(pk=shop.delivery.pk).update(last_error="gone; try later")
+    text = b"".join(browser.get(f"{LOG}export/csv/?all=true").streaming_content).decode()
+    assert ',"gone; try later",' in text
 
 
 @pytest.mark.parametrize("column", ["event_type", "last_error"])
@@ -81,7 +100,9 @@ def test_no_column_of_text_is_left_out(column: str, shop: Shop, browser: Client)
     assert "' =1+1" in cells_of(browser)[0].values()
 
 
-@pytest.mark.parametrize("text", ["timed out", " a = b", "https://a.example/?b=-1", "\u200btext", "\u2010 dash", ""])
+@pytest.mark.parametrize(
+    "text", ["timed out", " a = b", "https://a.example/?b=-1", "\u200btext", "\u2010 dash", "a;b", 'a, "b"', ""]
+)
 def test_other_text_is_exported_as_it_is(text: str, shop: Shop, browser: Client) -> None:
     Delivery.objects.filter(pk=shop.delivery.pk).update(last_error=text)
     assert cells_of(browser)[0]["error"] == text
