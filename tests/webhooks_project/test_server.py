@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 
@@ -166,6 +167,27 @@ def test_what_is_no_plain_http_is_refused(web: Running, data: bytes):
 )
 def test_heads_have_limits(web: Running, data: bytes, status: bytes):
     assert exchange(web, data).startswith(b"HTTP/1.1 " + status)
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "told"),
+    [
+        (get("/" + "a" * 20_000, "X-Request-ID: mine-1"), b"414", b"mine-1"),
+        (
+            post("/health/live", b"", "X-Request-ID: mine-2").replace(b"Length: 0", b"Length: 9000000"),
+            b"413",
+            b"mine-2",
+        ),
+        (post("/health/live", b"", "X-Request-ID: a b").replace(b"Length: 0", b"Length: 9000000"), b"413", None),
+        (b"GET / HTTP/1.1\r\nX: " + b"y" * 400_000, b"431", None),
+        (b"what?\r\n\r\n", b"400", None),
+    ],
+)
+def test_refusals_have_a_request_id_too(web: Running, data: bytes, status: bytes, told: bytes | None):
+    answer = exchange(web, data)
+    assert answer.startswith(b"HTTP/1.1 " + status)
+    [found] = [line[14:] for line in answer.split(b"\r\n") if line.startswith(b"X-Request-ID: ")]
+    assert found == told if told else re.fullmatch(rb"[0-9a-f]{12}-[0-9a-f]+", found)
 
 
 def test_large_bodies_are_refused_while_others_fill_the_memory():

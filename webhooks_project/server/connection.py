@@ -14,6 +14,7 @@ import termios
 from array import array
 from typing import TYPE_CHECKING, Any, Final
 
+from webhooks_project import request_ids
 from webhooks_project.server import messages
 from webhooks_project.server.messages import Answer, Parked, Request
 from webhooks_project.server.reading import Reader, State
@@ -158,8 +159,11 @@ class Connection(asyncio.BufferedProtocol):
         """Answer with an error; nothing more is read."""
         self._leaves_unread = True
         refused = self._reader.request
-        self.server.log(refused, answer)
-        self.write(messages.encode(refused, answer, keep_alive=False))
+        request_id = request_ids.accepted(refused.headers.get("x-request-id")) if refused else request_ids.new()
+        if refused is not None:
+            refused.request_id = request_id
+        self.server.log(refused, answer, request_id)
+        self.write(messages.encode(refused, answer, keep_alive=False, request_id=request_id))
         self._leave()
 
     # --- answering -------------------------------------------------------------------------------------------------

@@ -130,11 +130,14 @@ def too_many() -> Answer:
     return error(429, "too_many_requests", told, Retry_After="1")
 
 
-def encode(request: Request | None, answer: Answer, *, keep_alive: bool) -> bytes:
-    """Return an answer's bytes; of a streamed one the head only. `request` is None when none could be read."""
+def encode(request: Request | None, answer: Answer, *, keep_alive: bool, request_id: str = "") -> bytes:
+    """Return an answer's bytes; of a streamed one the head only.
+
+    `request` is None when none could be read; `request_id` then names the answer.
+    """
     lines = [_LINES.get(answer.status) or f"HTTP/1.1 {answer.status} \r\n", _date()]
-    if request is not None and request.request_id:
-        lines.append(f"{request_ids.NAME}: {request.request_id}\r\n")
+    if request_id := request.request_id if request is not None else request_id:
+        lines.append(f"{request_ids.NAME}: {request_id}\r\n")
     length: str | None = None
     for name, value in answer.headers:
         lower = name.lower()

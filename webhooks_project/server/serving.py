@@ -219,7 +219,7 @@ class Server:
         """Call `receiver` on the loop's thread; for other threads."""
         self.loop.call_soon_threadsafe(receiver, *arguments)
 
-    def log(self, request: Request | None, answer: Answer) -> None:
+    def log(self, request: Request | None, answer: Answer, request_id: str = "") -> None:
         """Count an answer, and write the access log's line where one is wanted."""
         answer_meters.count(request, answer, self.now())
         if settings.WEB_ACCESS_LOG:
@@ -231,7 +231,7 @@ class Server:
                 bytes=None if answer.more else len(answer.body),
                 ms=round((self.now() - request.began) * 1000, 1) if request else None,
                 client=request.client if request else None,
-                request_id=request.request_id if request else None,
+                request_id=request.request_id if request else request_id,
             )
 
     def _answer_by_django(self, request: Request) -> None:
