@@ -18,6 +18,8 @@ HEAD_MAX = 64 * 1024
 """Bytes of request line and headers."""
 BODY_MAX = 16 * 1024**2
 """Bytes of a request's body."""
+LENGTH_DIGITS_MAX = 19
+"""Digits of a Content-Length that are read as a number."""
 IDLE_MAX = 300.0
 """Seconds that a connection may stay silent."""
 
@@ -173,7 +175,7 @@ def read_request(stream: IO[bytes], connection: socket.socket) -> tuple[Request 
     length = headers.get("Content-Length", "0")
     if not (length.isascii() and length.isdigit()):
         raise Refused
-    if int(length) > BODY_MAX:
+    if len(length) > LENGTH_DIGITS_MAX or int(length) > BODY_MAX:
         raise Refused(Answer(413, b"body too large"))
     if headers.get("Expect", "").lower() == "100-continue":
         connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
