@@ -247,3 +247,23 @@ def test_a_probes_success_does_not_resume_what_a_person_is_pausing_at_this_momen
     assert probes.conclude() == 0
     paused.refresh_from_db()
     assert paused.paused_by == "ada"
+
+
+def test_a_merchants_paused_webhook_does_not_wait_behind_all_of_anothers(paused, outlet, monkeypatch):
+    """Whoever has many due, for longer, is tried in turn with the others; within a merchant the oldest comes first."""
+    now = timezone.now()
+    monkeypatch.setattr(probes, "BATCH", 2)
+    crowd = [make_webhook(paused.merchant) for _ in range(4)]
+    other = make_webhook()
+    for number, webhook in enumerate([*crowd, other]):
+        due_one(webhook)
+        Webhook.objects.filter(pk=webhook.pk).update(paused_at=now)
+        when = now - timedelta(seconds=60 - number)
+        Watch.objects.update_or_create(webhook=webhook, defaults={"paused_at": now, "probe_at": when, "probe_wait": 60})
+    assert paused.merchant_id != other.merchant_id
+    assert probes.send() == 2
+    tried = Watch.objects.filter(probe_delivery__isnull=False).values_list("webhook_id", flat=True)
+    assert set(tried) == {crowd[0].pk, other.pk}
+    while probes.send():
+        pass
+    assert Watch.objects.filter(probe_delivery__isnull=False).count() == 6, "all have their turn"
