@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -88,18 +89,22 @@ class Batch:
     throttled: dict[int, float] = field(default_factory=dict)
 
 
-def claim(webhook_ids: Sequence[int], *, limit: int, max_bytes: int, probe: bool = False) -> Batch:
+def claim(
+    webhook_ids: Sequence[int], *, limit: int, max_bytes: int, each: int | None = None, probe: bool = False
+) -> Batch:
     """Claim what is due for these webhooks: at most `limit` deliveries and about `max_bytes` of event data.
+
+    Merchants have turns: none gets a second delivery before each has had one, and none more than `each` (None: any).
 
     A webhook gives at most its free places. Disabled, deleted and rate-limited webhooks give nothing, nor do paused
     ones, but for a `probe`. Claims that ran out are taken back on the way, and what is too old is closed.
     """
     began = time.monotonic()
-    batch, orphaned = _claim(webhook_ids, limit, max_bytes, probe=probe)
+    batch, orphaned = _claim(webhook_ids, limit, max_bytes, each, probe=probe)
     if orphaned and orphans.may_take_back():
         with borrowed():
             orphans.take_back(orphaned)
-        more, _orphaned = _claim(orphaned, limit - len(batch.rows), max_bytes, probe=probe)
+        more, _orphaned = _claim(orphaned, limit - len(batch.rows), max_bytes, each, probe=probe)
         batch.rows += more.rows
         batch.busy += more.busy
         batch.throttled |= more.throttled
@@ -110,11 +115,13 @@ def claim(webhook_ids: Sequence[int], *, limit: int, max_bytes: int, probe: bool
     return batch
 
 
-def _claim(webhook_ids: Sequence[int], limit: int, max_bytes: int, *, probe: bool) -> tuple[Batch, list[int]]:
+def _claim(
+    webhook_ids: Sequence[int], limit: int, max_bytes: int, each: int | None, *, probe: bool
+) -> tuple[Batch, list[int]]:
     """Claim once; return also the webhooks with claims that ran out."""
     token = secrets.randbits(62)
     asked_at = time.monotonic()  # before the database looks at its clock
-    bounds = {"limit": limit, "bytes": max_bytes, "token": token, "probe": probe}
+    bounds = {"limit": limit, "bytes": max_bytes, "each": each, "token": token, "probe": probe}
     turns, rows = fetch_together(
         (_SQL["take_turns"], {"space": LOCK_SPACE, "webhook_ids": literal(webhook_ids)}),
         (_SQL["claim"], _constants() | bounds),
@@ -134,7 +141,9 @@ def _claim(webhook_ids: Sequence[int], limit: int, max_bytes: int, *, probe: boo
         with borrowed():
             expiry.close(expired)
     total = sum(row.size for row in batch.rows)
-    batch.full = bool(expired) or len(batch.rows) >= limit or total >= max_bytes // 2
+    most = max(Counter(row.webhook.merchant_id for row in batch.rows).values(), default=0)
+    is_cut = len(batch.rows) >= limit or most >= (each or limit) or total >= max_bytes // 2
+    batch.full = is_cut or bool(expired) or any(row.has_more for row in rows)
     return batch, sorted({row.webhook_id for row in rows if row.orphaned})
 
 

@@ -9,13 +9,16 @@ FROM (
 
 -- name: claim
 -- Makes due deliveries this process' to send, under a token that is the fence; oldest first, each webhook as many as it
--- has free places (window, cap, rate limit), `limit` and about `bytes` of event data in all. Locked rows are skipped.
+-- has free places (window, cap, rate limit), a merchant `each`, `limit` and about `bytes` of event data in all; every
+-- merchant's first before any one's second. Locked rows are skipped. Of a webhook at most `bound` are read, its part of
+-- what its merchant may get: every row that is locked and not sent costs a write.
 -- Disabled and deleted webhooks give nothing, nor do paused ones but for a probe, nor feeds. The rate limit is the
 -- generic cell rate algorithm (ITU-T I.371) with a bucket of one second's worth, kept as a time. What is too old, and
 -- claims that ran out (still `sending`), are counted and left to expiry and orphans. A row for each claimed delivery; a
 -- webhook without one has a row with id null. Served by delivery_due and delivery_in_flight.
 WITH webhook AS MATERIALIZED (
-    SELECT w.id, w.rate_limit, COALESCE(l."window", 1) AS "window",
+    SELECT w.id, w.merchant_id, ceil(%(each)s::float8 / count(*) OVER (PARTITION BY w.merchant_id)) AS bound,
+        w.rate_limit, COALESCE(l."window", 1) AS "window",
         w.xmin::text || ' ' || m.xmin::text || ' ' || COALESCE((
             SELECT string_agg(s.id::text || ':' || s.xmin::text, ' ' ORDER BY s.id)
             FROM webhooks_subscriptions_signingsecret s WHERE s.webhook_id = w.id), '') AS version,
@@ -33,7 +36,7 @@ WITH webhook AS MATERIALIZED (
     WHERE w.is_enabled AND w.deleted_at IS NULL AND w.kind <> 'pull' AND (w.paused_at IS NULL OR %(probe)s)
       AND (l.blocked_until IS NULL OR l.blocked_until <= now())
 ), found AS MATERIALIZED (
-    SELECT webhook.id AS webhook_id, webhook.seconds, d.id, d.event_id, d.was_due,
+    SELECT webhook.id AS webhook_id, webhook.merchant_id, webhook.seconds, d.id, d.event_id, d.was_due,
         d.status = 'sending' AS is_orphaned,
         COALESCE(d.status <> 'sending' AND d.replays = 0 AND d.created_at < webhook.oldest, false) AS is_expired
     FROM webhook CROSS JOIN LATERAL (
@@ -41,13 +44,16 @@ WITH webhook AS MATERIALIZED (
         FROM webhooks_deliveries_delivery d
         WHERE d.webhook_id = webhook.id AND d.due_at <= now()
         ORDER BY d.due_at, d.id
-        LIMIT GREATEST(0, CASE WHEN webhook.rate_limit IS NULL THEN webhook.places ELSE LEAST(webhook.places,
-            floor(EXTRACT(EPOCH FROM now() - webhook.tokens_since) * webhook.rate_limit + 1e-9)::bigint + 1) END)
+        LIMIT GREATEST(0, LEAST(webhook.bound, webhook.places, CASE WHEN webhook.rate_limit IS NOT NULL THEN
+            floor(EXTRACT(EPOCH FROM now() - webhook.tokens_since) * webhook.rate_limit + 1e-9)::bigint + 1 END))
         FOR NO KEY UPDATE SKIP LOCKED) AS d
+), in_turn AS MATERIALIZED (
+    SELECT f.*, row_number() OVER (PARTITION BY f.merchant_id ORDER BY f.was_due, f.id) AS turn
+    FROM found f WHERE NOT f.is_orphaned AND NOT f.is_expired
 ), chosen AS MATERIALIZED (
-    SELECT f.*, row_number() OVER (ORDER BY f.was_due, f.id) AS nth,
-        sum(e.size) OVER (ORDER BY f.was_due, f.id ROWS UNBOUNDED PRECEDING) AS bytes
-    FROM found f JOIN webhooks_deliveries_event e ON e.id = f.event_id WHERE NOT f.is_orphaned AND NOT f.is_expired
+    SELECT t.*, row_number() OVER (ORDER BY t.turn, t.was_due, t.id) AS nth,
+        sum(e.size) OVER (ORDER BY t.turn, t.was_due, t.id ROWS UNBOUNDED PRECEDING) AS bytes
+    FROM in_turn t JOIN webhooks_deliveries_event e ON e.id = t.event_id WHERE COALESCE(t.turn <= %(each)s::int, true)
 ), claimed AS (
     UPDATE webhooks_deliveries_delivery d
     SET status = 'sending', claim_token = %(token)s, claimed_at = now(),
@@ -55,7 +61,7 @@ WITH webhook AS MATERIALIZED (
     FROM chosen c
     WHERE d.id = c.id AND c.nth <= %(limit)s AND (c.nth = 1 OR c.bytes <= %(bytes)s)
     RETURNING d.id, d.webhook_id, d.event_id, d.attempt_count, d.tries, d.orphaned_attempts, c.was_due,
-        d.due_at AS expires_at
+        c.nth, d.due_at AS expires_at
 ), charged AS (
     INSERT INTO webhooks_deliveries_webhookstate AS l (webhook_id, blocked_until)
     SELECT w.id, w.tokens_since + t.taken / w.rate_limit * interval '1 second'
@@ -66,17 +72,18 @@ WITH webhook AS MATERIALIZED (
     RETURNING webhook_id, blocked_until
 ), told AS MATERIALIZED (
     SELECT w.id, w.version, w."window", EXTRACT(EPOCH FROM charged.blocked_until - now())::float8 AS wait,
+        COALESCE((SELECT count(*) FROM found f WHERE f.webhook_id = w.id) >= w.bound, false) AS has_more,
         (SELECT count(*) FROM found f WHERE f.webhook_id = w.id AND f.is_orphaned) AS orphaned,
         (SELECT count(*) FROM found f WHERE f.webhook_id = w.id AND f.is_expired) AS expired
     FROM webhook w LEFT JOIN charged ON charged.webhook_id = w.id
 )
-SELECT w.id AS webhook_id, w.version, w."window", now() AS now, w.wait, w.orphaned, w.expired,
+SELECT w.id AS webhook_id, w.version, w."window", now() AS now, w.wait, w.has_more, w.orphaned, w.expired,
     d.id, d.attempt_count, d.tries, d.orphaned_attempts, d.was_due, d.expires_at,
     e.public_id AS event_id, e.type, e.data, e.resource_id, e.occurred_at, e.size
 FROM told w
 LEFT JOIN claimed d ON d.webhook_id = w.id
 LEFT JOIN webhooks_deliveries_event e ON e.id = d.event_id
-ORDER BY d.was_due, d.id
+ORDER BY d.nth
 
 -- name: release
 -- Gives claimed rows back unsent, due as they were or later; under their token, so that nobody else's claim is undone.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 
 from deliveries.db import outages
@@ -41,6 +41,7 @@ class Recorder:
         self._nothing_open = nothing_open
         self._progressed = progressed
         self._queue: deque[Sent] = deque()
+        self._pending_of: Counter[int] = Counter()  # by merchant
         self._put_back: set[int] = set()  # ids of outcomes in the queue that were tried before
         self._arrived = threading.Condition()
         self._writing = 0
@@ -55,6 +56,10 @@ class Recorder:
         """How many outcomes are not yet written."""
         return len(self._queue) + self._writing
 
+    def pending_of(self, merchant_id: int) -> int:
+        """Return how many outcomes of a merchant are not yet written."""
+        return self._pending_of[merchant_id]
+
     @property
     def behind(self) -> bool:
         """Tell whether outcomes wait too long or too many: more claims would run out before they are recorded."""
@@ -66,6 +71,7 @@ class Recorder:
         """Take an outcome; called on sending threads."""
         with self._arrived:
             self._queue.append(sent)
+            self._pending_of[sent.row.webhook.merchant_id] += 1
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name=wakeups.RECORDER, daemon=True)
                 self._thread.start()
@@ -189,4 +195,6 @@ class Recorder:
         # After an outage the outcomes in hand are written first: their claims have run out and would be sent again.
         self.blocked = self.blocked and bool(self._queue)
         self._writing -= len(chunk)
+        with self._arrived:
+            self._pending_of -= Counter(sent.row.webhook.merchant_id for sent in chunk)  # without those at 0
         self._progressed()

@@ -16,6 +16,7 @@ from deliveries.queueing.claims import Claimed
 from deliveries.sending import carrying, destinations, resolvers, tracing
 from deliveries.sending.destinations import TooLarge
 from deliveries.sending.masking import without_echo
+from deliveries.sending.merchant_shares import MerchantShares, Share
 from deliveries.sending.process_transport import open_requests_max
 from deliveries.sending.rendering import render, runs_expressions
 from deliveries.sending.rendering_thread import RenderingThread
@@ -58,6 +59,7 @@ class Sender:
         self._finished = finished
         self._open: dict[int, tuple[float, Claimed]] = {}
         self._slow = SlowWebhooks()
+        self._shares = MerchantShares()
         self._lock = threading.Lock()
         self._waiting = ThreadPoolExecutor(ASKING_THREADS, thread_name_prefix="ask")
         self._rendering = RenderingThread()
@@ -80,6 +82,16 @@ class Sender:
         """Return how many more rows may be submitted."""
         with self._lock:
             return max(0, open_requests_max() - len(self._open))
+
+    def share(self) -> Share:
+        """Return what a claim may give to each merchant now."""
+        with self._lock:
+            places = open_requests_max()
+            return self._shares.share(places, max(0, places - len(self._open)), time.monotonic())
+
+    def open_of(self, merchant_id: int) -> int:
+        """Return how many rows of a merchant were submitted and are not finished."""
+        return self._shares.open(merchant_id)
 
     def divide(self, webhook_ids: Sequence[int]) -> tuple[list[int], list[int]]:
         """Return those of these webhooks that may have any free place, and slow ones, which share `slow_free`.
@@ -117,6 +129,7 @@ class Sender:
         with self._lock:
             for row in rows:
                 self._open[row.delivery_id] = (now, row)
+                self._shares.opened(row.webhook.merchant_id, now)
                 self._slow.opened(row.delivery_id, row.webhook.webhook_id, now)
                 self.loaded_bytes += row.size
         for row in rows:
@@ -193,7 +206,8 @@ class Sender:
 
     def _close(self, row: Claimed) -> None:
         with self._lock:
-            self._open.pop(row.delivery_id, None)
+            if self._open.pop(row.delivery_id, None) is not None:
+                self._shares.closed(row.webhook.merchant_id)
             self._slow.closed(row.delivery_id)
             self.loaded_bytes -= row.size
         self._finished()

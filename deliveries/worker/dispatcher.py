@@ -17,8 +17,10 @@ from django.db import DatabaseError, InterfaceError
 
 from deliveries.db import outages
 from deliveries.db.outages import concerns_statement, is_outage
-from deliveries.queueing import claims, wakeups
+from deliveries.queueing import claims, wakeups, webhook_settings
+from deliveries.sending.merchant_shares import Share
 from deliveries.worker.engine import Engine, engine
+from deliveries.worker.ready_webhooks import ReadyWebhooks
 from subscriptions import redis_clients
 from subscriptions.conf import settings
 from subscriptions.logs import get_logger
@@ -33,6 +35,10 @@ CLAIM_GAP = 0.004
 """Seconds between two claims while there is traffic: what arrives meanwhile shares the next statement."""
 CLAIM_WEBHOOKS = 100
 """Webhooks of one claim."""
+TAKE_WEBHOOKS = 500
+"""Ready webhooks taken at a time: merchants have turns at claims, and who isn't taken has none."""
+READY_MAX = 20_000
+"""Ready webhooks that a dispatcher keeps while their merchants wait for their turns."""
 PAUSE = 0.05
 """Seconds a dispatcher waits for room, or for a webhook that another claim holds."""
 FULL = 0.2
@@ -75,17 +81,21 @@ def work(webhook_ids: Sequence[int]) -> None:
 
 
 def _stay_on_duty(process: Engine, dispatcher_id: str) -> None:
-    slow: dict[int, None] = {}
+    ready, slow = ReadyWebhooks(webhook_settings.merchant_of), dict[int, None]()
     try:
-        _dispatch_until_idle(process, dispatcher_id, slow)
+        _dispatch_until_idle(process, dispatcher_id, ready, slow)
     finally:
-        wakeups.give_back(list(slow))
+        wakeups.give_back([*ready.empty(), *slow])
 
 
-def _dispatch_until_idle(process: Engine, dispatcher_id: str, slow: dict[int, None]) -> None:
+def _dispatch_until_idle(process: Engine, dispatcher_id: str, ready: ReadyWebhooks, slow: dict[int, None]) -> None:
     """Take, claim and submit until nothing has come for IDLE seconds, or the slice ends.
 
-    `slow`: ready webhooks that wait for their share of the places; quick ones mustn't wait behind them.
+    Args:
+        process: This process' engine.
+        dispatcher_id: Under which this dispatcher is on duty.
+        ready: Webhooks that wait for their merchants' turns.
+        slow: Ready ones that wait for their share of the places; quick ones mustn't wait behind them.
     """
     slice_ends = time.monotonic() + SLICE
     had_room = idle_since = called_at = time.monotonic()
@@ -101,8 +111,7 @@ def _dispatch_until_idle(process: Engine, dispatcher_id: str, slow: dict[int, No
                 wakeups.rest(dispatcher_id)
                 is_awake = False
             if now - had_room > FULL:
-                wakeups.call_another()
-                had_room = now  # asked again after as long
+                had_room = _call_another(ready, gives=True)  # asked again after as long
             process.wait_for_progress(PAUSE)
             continue
         had_room = now
@@ -110,25 +119,48 @@ def _dispatch_until_idle(process: Engine, dispatcher_id: str, slow: dict[int, No
             time.sleep(claimed_at + CLAIM_GAP - now)
         free, max_bytes = _room(process)
         saturated = load.is_high()
-        taken = wakeups.take(dispatcher_id, max(1, min(CLAIM_WEBHOOKS, free)), saturated=saturated)
+        taken = wakeups.take(dispatcher_id, TAKE_WEBHOOKS if len(ready) < READY_MAX else 1, saturated=saturated)
         is_awake = bool(taken.webhooks) and not saturated
-        if taken.webhooks or slow:
-            quick, found_slow = process.sender.divide(taken.webhooks)
+        if taken.webhooks or ready or slow:
+            ready.add(taken.webhooks)
+            share = process.sender.share()
+            chosen = _in_turn(process, ready, max(1, min(CLAIM_WEBHOOKS, free)), share)
+            quick, found_slow = process.sender.divide(chosen)
             slow |= dict.fromkeys(found_slow)
-            if taken.left and not quick:
+            if found_slow and not quick and (taken.left or ready):
                 continue  # the quick ones may be among those that are left
             claimed_at = idle_since = time.monotonic()
             is_short = bool(slow) and not process.sender.may_take_slow(slow)  # other processes have places for them
-            if taken.left or ((saturated or is_short) and claimed_at - called_at > FULL):
-                wakeups.call_another()
-                called_at = claimed_at
-            if not (_dispatch(process, quick, free, max_bytes) and _dispatch_slow(process, slow)):
+            if (ready or saturated or is_short) and claimed_at - called_at > FULL:
+                called_at = _call_another(ready, gives=saturated)
+            if not (_dispatch(process, quick, free, max_bytes, share.each) and _dispatch_slow(process, slow)):
                 wakeups.rest(dispatcher_id)
                 process.wait_for_progress(DATABASE_REST)
-            elif not taken.webhooks:
-                wakeups.wait_for_bell(PAUSE if is_short else SLOW_PAUSE)
+            elif not chosen:
+                _pause(process, ready, slow, PAUSE if is_short else SLOW_PAUSE)
         elif not _await_work(process, idle_since):
             return
+
+
+def _in_turn(process: Engine, ready: ReadyWebhooks, limit: int, share: Share) -> list[int]:
+    """Take the webhooks of a claim, merchants in turn, without those merchants that have their share."""
+    return ready.take(limit, lambda merchant: process.held_of(merchant) < share.below)
+
+
+def _call_another(ready: ReadyWebhooks, *, gives: bool) -> float:
+    """Call another dispatcher to help; `gives` it what waits here. Returns when, in monotonic seconds."""
+    if gives:
+        wakeups.give_back(ready.empty())
+    wakeups.call_another()
+    return time.monotonic()
+
+
+def _pause(process: Engine, ready: ReadyWebhooks, slow: dict[int, None], seconds: float) -> None:
+    """Wait a moment where nothing but what has its share, or is slow, was there to be claimed."""
+    if ready:
+        process.wait_for_progress(SLOW_PAUSE)
+    elif slow:
+        wakeups.wait_for_bell(seconds)
 
 
 class _Load:
@@ -188,12 +220,12 @@ def _dispatch_slow(process: Engine, slow: dict[int, None]) -> bool:
     return _dispatch(process, webhook_ids, min(free, share, SLOW_AT_ONCE), max_bytes)
 
 
-def _dispatch(process: Engine, webhook_ids: Sequence[int], free: int, max_bytes: int) -> bool:
+def _dispatch(process: Engine, webhook_ids: Sequence[int], free: int, max_bytes: int, each: int | None = None) -> bool:
     """Claim what is due for these webhooks and submit it. False where the database failed."""
     if not webhook_ids:
         return True
     try:
-        batch = claims.claim(webhook_ids, limit=free, max_bytes=max_bytes)
+        batch = claims.claim(webhook_ids, limit=free, max_bytes=max_bytes, each=each)
     except (DatabaseError, InterfaceError) as error:
         if is_outage(error) and not concerns_statement(error):
             outages.note()

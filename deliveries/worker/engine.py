@@ -32,6 +32,10 @@ class Engine:
         """Tell whether outcomes are to come soon: fast sends are open, or something is not yet recorded."""
         return self.sender.fast_open > 0 or self.recorder.pending > 0
 
+    def held_of(self, merchant_id: int) -> int:
+        """Return how many deliveries of a merchant are being sent here, or were and are not yet recorded."""
+        return self.sender.open_of(merchant_id) + self.recorder.pending_of(merchant_id)
+
     def go_on_duty(self, dispatcher_id: str) -> bool:
         """Make this the process' dispatcher; False when it has one."""
         with self._duty:

@@ -47,7 +47,12 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Written:
     return written
 
 
+class _Webhook:
+    merchant_id = 7
+
+
 class _Row:
+    webhook = _Webhook()
     public_id = "dlv_lost"
     named = {"delivery": public_id}
 
@@ -195,6 +200,18 @@ def test_outcomes_that_wait_hold_claims_back_before_their_claims_run_out(written
     assert parts.behind
     assert parts.drain(5)
     assert not parts.behind
+
+
+def test_a_merchants_outcomes_are_counted_until_each_is_written_or_given_up(written: Written, settings: Any) -> None:
+    settings.WEBHOOKS_RECORD_WAIT = 30
+    written.poison = {2}
+    parts, _ = _recorder(nothing_open=False)
+    for number in range(1, 6):
+        parts.put(_Sent(number))  # type: ignore[arg-type]
+    assert (parts.pending_of(7), parts.pending_of(8)) == (5, 0)
+    assert parts.drain(5)
+    assert sorted(written.all) == [1, 3, 4, 5]
+    _until(lambda: parts.pending_of(7) == 0)
 
 
 def test_outcomes_that_follow_a_chunk_at_once_gather_for_the_next(

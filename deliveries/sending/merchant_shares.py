@@ -1,0 +1,66 @@
+"""Merchants' shares of a process: how many requests one may have open, and how many a claim may bring it.
+
+A merchant gets another request only while it has fewer open than are free. One alone may have half of the places, two a
+third each, and so on: whoever comes next finds some free, however many hang (dynamic thresholds, Choudhury and Hahne,
+IEEE/ACM Transactions on Networking 6(2), 1998). Where others send as well, a merchant has COMPANY_SHARE at most: what
+has been taken is sent before anything that comes later, and they would wait for all of it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+COMPANY_SHARE: Final = 1 / 8
+"""The share of a process' places that a merchant may hold while others send, too."""
+COMPANY_FOR: Final = 10.0
+"""Seconds for which another merchant's last request counts."""
+CLAIM_SHARE: Final = 1 / 4
+"""The part of what a merchant may hold that one claim brings it."""
+
+
+@dataclass(slots=True, frozen=True)
+class Share:
+    """What a claim may give to each merchant: to those with fewer than `below` open requests, `each` more."""
+
+    below: int
+    each: int
+
+
+class MerchantShares:
+    """How many requests each merchant has open. Not safe between threads: its owner holds a lock."""
+
+    def __init__(self) -> None:
+        self._open: Counter[int] = Counter()
+        self._last = 0
+        self._turned_at = float("-inf")
+
+    def opened(self, merchant_id: int, now: float) -> None:
+        """Note that a request is under way; `now` in monotonic seconds."""
+        self._open[merchant_id] += 1
+        if merchant_id != self._last:
+            self._last, self._turned_at = merchant_id, now if self._last else self._turned_at
+
+    def closed(self, merchant_id: int) -> None:
+        """Note that a request is under way no more."""
+        self._open[merchant_id] -= 1
+        if not self._open[merchant_id]:
+            del self._open[merchant_id]
+
+    def open(self, merchant_id: int) -> int:
+        """Return how many requests a merchant has open."""
+        return self._open[merchant_id]
+
+    def share(self, places: int, free: int, now: float) -> Share:
+        """Return what the next claim may give to each merchant.
+
+        Args:
+            places: Requests that the process may have open.
+            free: How many more it may open.
+            now: Monotonic seconds.
+        """
+        in_company = now - self._turned_at < COMPANY_FOR
+        most = max(1, int(places * COMPANY_SHARE)) if in_company else places
+        each = max(1, min((free + 1) // 2, int(most * CLAIM_SHARE)))
+        return Share(below=max(1, min(free, most - each)), each=each)

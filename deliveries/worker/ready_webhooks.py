@@ -1,0 +1,66 @@
+"""Webhooks that are ready and wait in this process for a claim: merchants have turns, however many webhooks one has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+
+class ReadyWebhooks:
+    """Ready webhooks in a line for each merchant. One thread's."""
+
+    def __init__(self, merchant_of: Callable[[int], int | None]) -> None:
+        """`merchant_of` returns a webhook's merchant; None for one that isn't known yet: it has a line of its own."""
+        self._merchant_of = merchant_of
+        self._lines: dict[int, dict[int, None]] = {}  # the line whose turn is next stands first
+        self._line_of: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._line_of)
+
+    def add(self, webhook_ids: Iterable[int]) -> None:
+        """Put webhooks at the end of their merchants' lines; those that wait already keep their place."""
+        for webhook_id in webhook_ids:
+            if webhook_id in self._line_of:
+                continue
+            merchant = self._merchant_of(webhook_id)
+            name = -webhook_id if merchant is None else merchant
+            self._line_of[webhook_id] = name
+            self._lines.setdefault(name, {})[webhook_id] = None
+
+    def take(self, limit: int, may_have: Callable[[int], bool]) -> list[int]:
+        """Remove and return up to `limit` webhooks: one of each line, then a second of each, and so on.
+
+        Args:
+            limit: How many at most.
+            may_have: Tells of a merchant whether its webhooks may be taken now; the others' wait on.
+        """
+        taken: list[int] = []
+        served: dict[int, None] = {}
+        for name in self._lines:
+            if len(taken) == limit:
+                break
+            if name < 0 or may_have(name):
+                taken.append(self._first_of(name))
+                served[name] = None
+        turn = [name for name in served if self._lines[name]]
+        while turn and len(taken) < limit:
+            taken += [self._first_of(name) for name in turn[: limit - len(taken)]]
+            turn = [name for name in turn if self._lines[name]]
+        for name in served:  # to the end, where anything is left
+            line = self._lines.pop(name)
+            if line:
+                self._lines[name] = line
+        return taken
+
+    def empty(self) -> list[int]:
+        """Remove and return all of them."""
+        found = list(self._line_of)
+        self._lines.clear()
+        self._line_of.clear()
+        return found
+
+    def _first_of(self, name: int) -> int:
+        webhook_id = next(iter(self._lines[name]))
+        del self._lines[name][webhook_id]
+        del self._line_of[webhook_id]
+        return webhook_id

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import pytest
+
+from deliveries.sending.merchant_shares import COMPANY_FOR, COMPANY_SHARE, MerchantShares
+
+PLACES = 4096
+
+
+def _shares(*merchants: int, now: float = 0.0) -> MerchantShares:
+    shares = MerchantShares()
+    for merchant in merchants:
+        shares.opened(merchant, now)
+    return shares
+
+
+def test_open_requests_are_counted_by_merchant() -> None:
+    shares = _shares(1, 2, 1)
+    shares.closed(1)
+    shares.closed(2)
+    assert (shares.open(1), shares.open(2), shares.open(3)) == (1, 0, 0)
+
+
+def test_a_merchant_alone_may_have_as_many_as_are_free() -> None:
+    """Half of the places, then: whoever comes next finds the other half."""
+    share = _shares(*[1] * 1500).share(PLACES, PLACES - 1500, now=0.0)
+    assert share.below == PLACES - 1500
+    full = _shares(*[1] * 2048).share(PLACES, PLACES - 2048, now=0.0)
+    assert full.below == 2048
+
+
+@pytest.mark.parametrize("places", [1, 2, 7, 16, 100, 4096, 100_000])
+@pytest.mark.parametrize("company", [False, True])
+def test_nobody_ever_gets_the_last_place_beside_others_and_everybody_gets_one(places: int, *, company: bool) -> None:
+    """One merchant takes all that it may until it may have no more; what then is left is the others'."""
+    shares = _shares(*([1, 2] if company else [1]))
+    free = places - (2 if company else 1)
+    while shares.open(1) < (share := shares.share(places, free, now=1.0)).below and free > 0:
+        assert share.each >= 1
+        for _ in range(min(share.each, free)):
+            shares.opened(1, 1.0)
+            free -= 1
+    if places > 2:
+        assert free > 0
+    assert shares.share(places, max(0, free), now=1.0).below >= 1, "a merchant without any is never kept waiting"
+    if company and places > 16:
+        assert shares.open(1) <= places * COMPANY_SHARE
+
+
+def test_company_ends_when_others_have_sent_nothing_for_a_while() -> None:
+    shares = _shares(1, 2, now=100.0)
+    most = int(PLACES * COMPANY_SHARE)
+    near = shares.share(PLACES, PLACES - 2, now=100.0 + COMPANY_FOR - 0.1)
+    assert near.below + near.each == most
+    alone = shares.share(PLACES, PLACES - 2, now=100.0 + COMPANY_FOR)
+    assert alone.below > most
+    shares.opened(2, 200.0)
+    assert shares.share(PLACES, PLACES - 3, now=200.0).below > most, "the same one again is no company"
+    shares.opened(1, 201.0)
+    assert shares.share(PLACES, PLACES - 4, now=201.0).below < most
+
+
+def test_the_first_merchant_of_a_process_has_no_company() -> None:
+    shares = _shares(1, now=0.0)
+    assert shares.share(PLACES, PLACES - 1, now=0.0).below > PLACES * COMPANY_SHARE

@@ -1,0 +1,109 @@
+"""One merchant's webhooks, however many, leave places of a process to the other merchants' (promise 6)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+
+from deliveries.models import Delivery
+from deliveries.queueing import wakeups
+from deliveries.sending import slow_webhooks
+from deliveries.sending.merchant_shares import COMPANY_SHARE
+from deliveries.worker.engine import Engine
+from subscriptions.models import Webhook
+from tests.support.dispatching import own_engine, until, work_and_close
+from tests.support.engine import due, due_one, widen
+from tests.support.factories import make_merchant, make_webhook
+from tests.support.hostile import Connection, HostileServer, answers
+
+pytestmark = pytest.mark.django_db(transaction=True)
+MOST = 64
+
+
+@pytest.fixture(autouse=True)
+def parts(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[Engine]:
+    monkeypatch.setattr(slow_webhooks, "SLOW", 60.0)  # they hang, and nobody knows it yet
+    settings.WEBHOOKS_OPEN_REQUESTS_MAX = MOST
+    yield from own_engine(monkeypatch, idle=0.5)
+
+
+def _all_arrived() -> bool:
+    return not Delivery.objects.exclude(status="delivered").exists()
+
+
+class _Hangs:
+    """Endpoints that answer when they are let go."""
+
+    def __init__(self) -> None:
+        self.let_go = threading.Event()
+
+    def __call__(self, connection: Connection) -> None:
+        connection.read_request()
+        self.let_go.wait(30)
+        connection.answer()
+
+
+def _crowd(url: str, webhooks: int, events: int) -> list[Webhook]:
+    merchant = make_merchant()
+    hooks = [make_webhook(merchant, url=url, timeout=30) for _ in range(webhooks)]
+    due(hooks[0], events)
+    widen(*hooks, window=10)
+    return hooks
+
+
+def test_a_merchant_whose_webhooks_all_hang_leaves_places_to_the_next(empty_redis: redis.Redis, parts: Engine) -> None:
+    hangs = _Hangs()
+    with HostileServer(hangs) as hostile, HostileServer(answers()) as quick:
+        crowd = _crowd(hostile.url, 20, 10)
+        worker = threading.Thread(target=work_and_close, args=([webhook.pk for webhook in crowd],))
+        worker.start()
+        try:
+            until(lambda: parts.sender.open >= MOST // 4)
+            time.sleep(0.5)
+            assert parts.sender.open <= MOST * 3 // 4, "one that is alone leaves places to whoever comes"
+            webhook, late = make_webhook(url=quick.url), []
+            widen(webhook)
+            for _ in range(5):
+                began, delivery = time.monotonic(), due_one(webhook)
+                wakeups.wake([webhook.pk])
+                until(lambda pk=delivery.pk: Delivery.objects.get(pk=pk).status == "delivered", 10)  # type: ignore[misc]
+                late.append(time.monotonic() - began)
+            assert sorted(late)[2] < 1.0, late
+        finally:
+            hangs.let_go.set()
+            until(_all_arrived, 30)
+            parts.begin_stop()
+            worker.join(20)
+    assert not worker.is_alive()
+
+
+def test_beside_others_a_merchant_holds_its_share_at_most_and_everything_arrives(
+    empty_redis: redis.Redis, parts: Engine
+) -> None:
+    """Recorded or not: outcomes that wait to be written are the merchant's as well."""
+    with HostileServer(answers()) as server:
+        small = make_webhook(url=server.url)
+        crowd = _crowd(server.url, 30, 1)
+        worker = threading.Thread(target=work_and_close, args=([small.pk, *(webhook.pk for webhook in crowd)],))
+        due_one(small)
+        worker.start()
+        until(_all_arrived)
+        due(crowd[0], 20)
+        wakeups.wake([webhook.pk for webhook in crowd])
+        held = []
+        while not _all_arrived():
+            if len(held) % 20 == 0 and len(held) < 2000:
+                due_one(small)
+                wakeups.wake([small.pk])
+            held.append(parts.held_of(crowd[0].merchant_id))
+            assert len(held) < 10_000
+            time.sleep(0.002)
+        parts.begin_stop()
+        worker.join(20)
+    assert 1 <= max(held) <= MOST * COMPANY_SHARE
+    assert parts.held_of(crowd[0].merchant_id) == 0
