@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from datetime import timedelta
 from typing import Any, Final
 
@@ -25,13 +26,18 @@ LEASE: Final = timedelta(minutes=5)
 OLD: Final = timedelta(hours=1)
 """A mail that couldn't be sent for so long isn't sent any more: whoever waited for it has asked again."""
 BATCH: Final = 50
+SLICE: Final = 10.0
+"""Seconds after which a run leaves the rest to the next: a mail server that hangs keeps no other mails waiting."""
 
 
 def send_due() -> int:
     """Mail the links that were asked for; return how many went out. What the mail server refuses waits."""
     now = timezone.now()
     sent = 0
+    until = time.monotonic() + SLICE
     for asked in PasswordReset.objects.filter(mail_at__lte=now).order_by("mail_at")[:BATCH]:
+        if time.monotonic() > until:
+            break
         mine = PasswordReset.objects.filter(pk=asked.pk, mail_at=asked.mail_at)
         # The condition lets one of two runs have it. Nothing is locked while the mail server is spoken to.
         if not mine.update(mail_at=now + LEASE):

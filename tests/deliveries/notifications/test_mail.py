@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core import mail as outbox
-from django.core.mail.backends.locmem import EmailBackend
-from django.utils import timezone
 
 from deliveries.models import Notice, NoticePreference
-from deliveries.notifications import mail, notices
-from deliveries.notifications.notices import Occurrence
+from deliveries.notifications import mail
 from subscriptions.models import Membership, Webhook
 from tests.support.factories import make_member, make_merchant, make_webhook
+from tests.support.mails import REASON, addresses, happen
 
-pytestmark = pytest.mark.django_db
-
-REASON = "Your endpoint answered 500. That was the last of 4 attempts; it waits for review."
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("notices_at_once")]
 
 
 @pytest.fixture(autouse=True)
-def _mail_at_once(settings: Any) -> None:
-    settings.WEBHOOKS_NOTICE_WAIT = 0.0
+def _links_lead_to(settings: Any) -> None:
     settings.WEBHOOKS_BASE_URL = "https://hooks.example.com"
-
-
-def happen(webhook: Webhook, kind: Notice.Kind = Notice.Kind.DEAD, count: int = 1, reason: str = REASON) -> None:
-    now = timezone.now()
-    notices.write([Occurrence(webhook.merchant_id, webhook.pk, kind, now, now, reason, count)])
-
-
-def addresses() -> list[str]:
-    return [address for message in outbox.outbox for address in message.to]
 
 
 def let_pass(**time: float) -> None:
@@ -44,28 +29,6 @@ def let_pass(**time: float) -> None:
             if moment := getattr(notice, name):
                 setattr(notice, name, moment - timedelta(**time))
         notice.save()
-
-
-class Refusing(EmailBackend):
-    """Refuses mail to the addresses in `refused`, as a mail server would."""
-
-    refused: Sequence[str] = ()
-
-    def send_messages(self, messages: Any) -> int:
-        if set(messages[0].to) & set(self.refused):
-            raise OSError("450 mailbox busy")
-        return super().send_messages(messages)
-
-
-@pytest.fixture
-def refusing(settings: Any) -> Any:
-    settings.EMAIL_BACKEND = f"{__name__}.Refusing"
-    # pytest imports this file under a name of its own; Django must find the same class
-    import sys
-
-    sys.modules.setdefault(__name__, sys.modules[Refusing.__module__])
-    yield Refusing
-    Refusing.refused = ()
 
 
 def test_the_merchants_address_is_mailed():
