@@ -75,6 +75,14 @@ def test_claims_in_turn_take_everything_at_last_in_the_order_it_was_due(each: in
         assert own == sorted(own)
 
 
+def test_a_webhook_of_which_less_was_read_than_is_due_is_told() -> None:
+    """Its merchant's other webhooks, which were to share the turn, had nothing."""
+    lone = _crowd(make_merchant(), 1, 9)
+    idle = [make_webhook(lone[0].merchant) for _ in range(3)]
+    batch = _claim([*lone, *idle], each=8)
+    assert (len(batch.rows), batch.full) == (2, True)
+
+
 def test_the_bytes_of_a_claim_go_to_merchants_in_turn() -> None:
     crowd = [make_webhook(make_merchant())]
     due(crowd[0], 10, text="x" * 1000)

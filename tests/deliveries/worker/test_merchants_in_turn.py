@@ -16,6 +16,7 @@ from deliveries.sending import slow_webhooks
 from deliveries.sending.merchant_shares import COMPANY_SHARE
 from deliveries.worker.engine import Engine
 from subscriptions.models import Webhook
+from tests.support.at_once import uncommitted
 from tests.support.dispatching import own_engine, until, work_and_close
 from tests.support.engine import due, due_one, widen
 from tests.support.factories import make_merchant, make_webhook
@@ -107,3 +108,23 @@ def test_beside_others_a_merchant_holds_its_share_at_most_and_everything_arrives
         worker.join(20)
     assert 1 <= max(held) <= MOST * COMPANY_SHARE
     assert parts.held_of(crowd[0].merchant_id) == 0
+
+
+def test_an_answered_delivery_counts_for_its_merchant_until_it_is_recorded(
+    empty_redis: redis.Redis, parts: Engine
+) -> None:
+    hangs = _Hangs()
+    with HostileServer(hangs) as server:
+        delivery = due_one(url=server.url)
+        merchant = delivery.webhook.merchant_id
+        worker = threading.Thread(target=work_and_close, args=([delivery.webhook_id],))
+        worker.start()
+        until(lambda: parts.sender.open_of(merchant) == 1)
+        with uncommitted(lambda: Delivery.objects.select_for_update().get(pk=delivery.pk)):
+            hangs.let_go.set()
+            until(lambda: parts.sender.open_of(merchant) == 0)
+            assert parts.held_of(merchant) == 1
+        until(lambda: parts.held_of(merchant) == 0)
+        parts.begin_stop()
+        worker.join(20)
+    assert Delivery.objects.get(pk=delivery.pk).status == "delivered"
