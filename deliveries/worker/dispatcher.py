@@ -6,7 +6,6 @@ work, at the end of its slice (a successor is enqueued then), or when the worker
 
 from __future__ import annotations
 
-import itertools
 import secrets
 import time
 from collections.abc import Sequence
@@ -81,14 +80,14 @@ def work(webhook_ids: Sequence[int]) -> None:
 
 
 def _stay_on_duty(process: Engine, dispatcher_id: str) -> None:
-    ready, slow = ReadyWebhooks(webhook_settings.merchant_of), dict[int, None]()
+    ready, slow = ReadyWebhooks(webhook_settings.merchant_of), ReadyWebhooks(webhook_settings.merchant_of)
     try:
         _dispatch_until_idle(process, dispatcher_id, ready, slow)
     finally:
-        wakeups.give_back([*ready.empty(), *slow])
+        wakeups.give_back([*ready.empty(), *slow.empty()])
 
 
-def _dispatch_until_idle(process: Engine, dispatcher_id: str, ready: ReadyWebhooks, slow: dict[int, None]) -> None:
+def _dispatch_until_idle(process: Engine, dispatcher_id: str, ready: ReadyWebhooks, slow: ReadyWebhooks) -> None:
     """Take, claim and submit until nothing has come for IDLE seconds, or the slice ends.
 
     Args:
@@ -126,14 +125,14 @@ def _dispatch_until_idle(process: Engine, dispatcher_id: str, ready: ReadyWebhoo
             share = process.sender.share()
             chosen = _in_turn(process, ready, max(1, min(CLAIM_WEBHOOKS, free)), share)
             quick, found_slow = process.sender.divide(chosen)
-            slow |= dict.fromkeys(found_slow)
+            slow.add(found_slow)
             if found_slow and not quick and (taken.left or ready):
                 continue  # the quick ones may be among those that are left
             claimed_at = idle_since = time.monotonic()
             is_short = bool(slow) and not process.sender.may_take_slow(slow)  # other processes have places for them
             if (ready or saturated or is_short) and claimed_at - called_at > FULL:
                 called_at = _call_another(ready, gives=saturated)
-            if not (_dispatch(process, quick, free, max_bytes, share.each) and _dispatch_slow(process, slow)):
+            if not (_dispatch(process, quick, free, max_bytes, share.each) and _dispatch_slow(process, slow, share)):
                 wakeups.rest(dispatcher_id)
                 process.wait_for_progress(DATABASE_REST)
             elif not chosen:
@@ -155,7 +154,7 @@ def _call_another(ready: ReadyWebhooks, *, gives: bool) -> float:
     return time.monotonic()
 
 
-def _pause(process: Engine, ready: ReadyWebhooks, slow: dict[int, None], seconds: float) -> None:
+def _pause(process: Engine, ready: ReadyWebhooks, slow: ReadyWebhooks, seconds: float) -> None:
     """Wait a moment where nothing but what has its share, or is slow, was there to be claimed."""
     if ready:
         process.wait_for_progress(SLOW_PAUSE)
@@ -208,16 +207,16 @@ def _room(process: Engine) -> tuple[int, int]:
     return process.sender.free(), min(settings.WEBHOOKS_CLAIM_BYTES, left)
 
 
-def _dispatch_slow(process: Engine, slow: dict[int, None]) -> bool:
-    """Dispatch some of the slow webhooks, the longest waiting first, as far as they have places left."""
+def _dispatch_slow(process: Engine, slow: ReadyWebhooks, share: Share) -> bool:
+    """Dispatch some of the slow webhooks, merchants in turn, as far as they have places left."""
     free, max_bytes = _room(process)
-    if not slow or not free or not (share := process.sender.slow_free()):
+    if not slow or not free or not (places := process.sender.slow_free()):
         return True
-    behind = process.sender.behind(slow)
-    webhook_ids = list(itertools.islice((pk for pk in slow if pk not in behind), SLOW_AT_ONCE))
-    for webhook_id in webhook_ids:
-        del slow[webhook_id]
-    return _dispatch(process, webhook_ids, min(free, share, SLOW_AT_ONCE), max_bytes)
+    chosen = _in_turn(process, slow, SLOW_AT_ONCE, share)
+    behind = process.sender.behind(chosen)
+    slow.add(behind)
+    webhook_ids = [pk for pk in chosen if pk not in behind]
+    return _dispatch(process, webhook_ids, min(free, places, SLOW_AT_ONCE), max_bytes, share.each)
 
 
 def _dispatch(process: Engine, webhook_ids: Sequence[int], free: int, max_bytes: int, each: int | None = None) -> bool:

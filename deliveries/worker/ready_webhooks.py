@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 
 class ReadyWebhooks:
@@ -16,6 +16,12 @@ class ReadyWebhooks:
 
     def __len__(self) -> int:
         return len(self._line_of)
+
+    def __contains__(self, webhook_id: object) -> bool:
+        return webhook_id in self._line_of
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._line_of)
 
     def add(self, webhook_ids: Iterable[int]) -> None:
         """Put webhooks at the end of their merchants' lines; those that wait already keep their place."""

@@ -110,6 +110,34 @@ def test_beside_others_a_merchant_holds_its_share_at_most_and_everything_arrives
     assert parts.held_of(crowd[0].merchant_id) == 0
 
 
+def test_slow_webhooks_wait_in_their_merchants_line(
+    empty_redis: redis.Redis, parts: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A merchant with 200 slow ones, which wait for each other, doesn't keep another's single slow one waiting."""
+    monkeypatch.setattr(slow_webhooks, "SLOW", 0.05)
+
+    def slowly(connection: Connection) -> None:
+        connection.read_request()
+        connection.sleep(0.4)
+        connection.answer()
+
+    with HostileServer(slowly) as server:
+        crowd = _crowd(server.url, 200, 3)
+        lone = make_webhook(url=server.url)
+        worker = threading.Thread(target=work_and_close, args=([lone.pk, *(webhook.pk for webhook in crowd)],))
+        worker.start()
+        late = []
+        for _ in range(5):
+            began, delivery = time.monotonic(), due_one(lone)
+            wakeups.wake([lone.pk])
+            until(lambda pk=delivery.pk: Delivery.objects.get(pk=pk).status == "delivered")  # type: ignore[misc]
+            late.append(time.monotonic() - began)
+        assert Delivery.objects.filter(webhook__in=crowd, status="pending").count() > 100
+        assert sorted(late)[2] < 1.2, "its own 0.4 s, and not the crowd's"
+        parts.begin_stop()
+        worker.join(20)
+
+
 def test_an_answered_delivery_counts_for_its_merchant_until_it_is_recorded(
     empty_redis: redis.Redis, parts: Engine
 ) -> None:

@@ -64,6 +64,12 @@ def test_a_webhook_that_waits_already_keeps_its_place() -> None:
     assert ready.take(9, _anybody) == [100]
 
 
+def test_it_tells_who_waits() -> None:
+    ready = _ready(100, 7, 200)
+    ready.take(1, _anybody)
+    assert (sorted(ready), 200 in ready, 100 in ready) == ([7, 200], True, False)
+
+
 def test_empty_gives_everything_back_once() -> None:
     ready = _ready(100, 7, 200)
     assert sorted(ready.empty()) == [7, 100, 200]
