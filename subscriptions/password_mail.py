@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 LEASE: Final = timedelta(minutes=5)
 """How long whoever took a request has to mail it; after a failure it is mailed again then."""
 OLD: Final = timedelta(hours=1)
-"""A mail that couldn't be sent for so long isn't sent any more: whoever waited for it has asked again."""
+"""A mail that can't be sent so long after it was asked for isn't tried again: whoever waited has asked again."""
 BATCH: Final = 50
 SLICE: Final = 10.0
 """Seconds after which a run leaves the rest to the next: a mail server that hangs keeps no other mails waiting."""
@@ -43,7 +43,9 @@ def send_due() -> int:
         if not mine.update(mail_at=now + LEASE):
             continue
         found = password_resets.accounts_of(asked.email)
-        if all(_send(user) for user in found) or asked.mail_at < now - OLD:
+        is_old = (asked.asked_at or asked.mail_at) < now - OLD
+        went = [_send(user) for user in found]  # all are tried: one that is refused keeps no other back
+        if all(went) or is_old:
             PasswordReset.objects.filter(pk=asked.pk, mail_at=now + LEASE).delete()
             sent += len(found)
     return sent

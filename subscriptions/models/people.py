@@ -28,6 +28,7 @@ class PasswordReset(models.Model):
 
     email = models.EmailField(primary_key=True, max_length=150, help_text="In lower case.")
     mail_at = models.DateTimeField(db_index=True)
+    asked_at = models.DateTimeField(null=True, help_text="Last; empty in rows of releases that didn't note it.")
 
     def __str__(self) -> str:
         return f"password reset of {self.email}"

@@ -32,7 +32,8 @@ def ask(*, email: str, place: str) -> int:
     if place and (wait := limits.take("password_reset_place", _mark(place), PER_PLACE).blocked_for):
         return wait
     if not limits.take("password_reset", _mark(address), RATES).blocked_for:
-        PasswordReset.objects.update_or_create(email=address, defaults={"mail_at": timezone.now()})
+        now = timezone.now()
+        PasswordReset.objects.update_or_create(email=address, defaults={"mail_at": now, "asked_at": now})
     return 0
 
 

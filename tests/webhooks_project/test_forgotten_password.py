@@ -119,5 +119,20 @@ def test_a_failure_of_the_mail_server_costs_minutes(
     assert password_mail.send_due() == 1
 
 
+def test_what_the_mail_server_refuses_for_good_is_given_up_after_an_hour(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("django.core.mail.EmailMessage.send", _refuse)
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        ask(client)
+        for _ in range(12):
+            password_mail.send_due()
+            assert PasswordReset.objects.exists()
+            clock.shift(password_mail.LEASE)
+        clock.shift(1)
+        password_mail.send_due()
+    assert not PasswordReset.objects.exists()
+
+
 def _refuse(_self: Any) -> None:
     raise OSError("refused")
