@@ -26,6 +26,8 @@ KNOWN_MAX = 50_000
 """Webhooks whose settings a process keeps."""
 KNOWN_CHARACTERS = 32 * 1024 * 1024
 """Characters of settings that it keeps: some 600 of each at most, or fewer webhooks."""
+MERCHANTS_KNOWN_MAX = 100_000
+"""Webhooks of which a process remembers the merchant."""
 
 _SQL = load(__file__, "webhook_settings.sql")
 
@@ -97,6 +99,9 @@ _known: dict[int, tuple[str, WebhookSettings]] = {}
 _held = 0
 """Characters of what was kept since `_known` was empty."""
 
+_merchants: dict[int, int] = {}
+"""Webhook key → merchant key. Webhooks never go to another merchant."""
+
 
 def current(versions: Mapping[int, str]) -> dict[int, WebhookSettings]:
     """Return the settings of webhooks (key → version, as a claim returns it); one query for those not known yet.
@@ -111,10 +116,17 @@ def current(versions: Mapping[int, str]) -> dict[int, WebhookSettings]:
     return found
 
 
+def meet(webhook_ids: Iterable[int]) -> None:
+    """Learn whose these webhooks are, for `merchant_of`; one query for those not known yet. Raises DatabaseError."""
+    if wanted := [pk for pk in webhook_ids if pk not in _merchants]:
+        if len(_merchants) + len(wanted) > MERCHANTS_KNOWN_MAX:
+            _merchants.clear()
+        _merchants.update((row.id, row.merchant_id) for row in fetch(_SQL["merchants"], {"ids": literal(wanted)}))
+
+
 def merchant_of(webhook_id: int) -> int | None:
-    """Return the key of a webhook's merchant, as far as this process has met the webhook. Nothing is asked."""
-    known = _known.get(webhook_id)
-    return known[1].merchant_id if known else None
+    """Return the key of a webhook's merchant, None where the process hasn't met the webhook. Nothing is asked."""
+    return _merchants.get(webhook_id)
 
 
 def read(webhook_id: int) -> WebhookSettings:
@@ -141,8 +153,11 @@ def _kept(row: Any) -> WebhookSettings:
 
 
 def _characters(row: Any) -> int:
-    texts = sum(len(value) for value in row if isinstance(value, str))
-    return texts + sum(map(len, row.sealed))
+    return sum(
+        len(value if isinstance(value, str) else json.dumps(value, default=str))
+        for value in row
+        if isinstance(value, (str, dict, list))
+    )
 
 
 def _settings(row: Any) -> WebhookSettings:

@@ -16,3 +16,7 @@ LEFT JOIN LATERAL (
         CASE WHEN count(*) > 1 THEN max(s.created_at) END AS rotated_at
     FROM webhooks_subscriptions_signingsecret s CROSS JOIN clock WHERE s.webhook_id = w.id) AS s ON true
 WHERE w.id = ANY (%(ids)s::bigint[])
+
+-- name: merchants
+-- Whose these webhooks are.
+SELECT id, merchant_id FROM webhooks_subscriptions_webhook WHERE id = ANY (%(ids)s::bigint[])

@@ -9,6 +9,7 @@ has been taken is sent before anything that comes later, and they would wait for
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,6 +27,19 @@ class Share:
 
     below: int
     each: int
+
+    def among(self, free: int, held: Sequence[int]) -> tuple[int, int]:
+        """Return how many rows a claim may bring, and how many for each of its merchants.
+
+        So many that at last no merchant has more open than are free; one more, where there is nothing to divide.
+
+        Args:
+            free: Requests that the process may still open.
+            held: How many each merchant of the claim has open.
+        """
+        most = max(held, default=0)
+        each = max(1, min(self.each, (free - most) // (len(held) + 1)))
+        return max(1, min(free, free - most - each)), each
 
 
 class MerchantShares:

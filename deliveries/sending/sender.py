@@ -206,8 +206,8 @@ class Sender:
 
     def _close(self, row: Claimed) -> None:
         with self._lock:
-            if self._open.pop(row.delivery_id, None) is not None:
-                self._shares.closed(row.webhook.merchant_id)
+            self._open.pop(row.delivery_id, None)
+            self._shares.closed(row.webhook.merchant_id)  # once a submission: a row may be claimed again while open
             self._slow.closed(row.delivery_id)
             self.loaded_bytes -= row.size
         self._finished()

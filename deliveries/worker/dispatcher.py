@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 import redis
 from celery import current_app
@@ -121,6 +122,7 @@ def _dispatch_until_idle(process: Engine, dispatcher_id: str, ready: ReadyWebhoo
         taken = wakeups.take(dispatcher_id, TAKE_WEBHOOKS if len(ready) < READY_MAX else 1, saturated=saturated)
         is_awake = bool(taken.webhooks) and not saturated
         if taken.webhooks or ready or slow:
+            _meet(taken.webhooks)
             ready.add(taken.webhooks)
             share = process.sender.share()
             chosen = _in_turn(process, ready, max(1, min(CLAIM_WEBHOOKS, free)), share)
@@ -132,7 +134,8 @@ def _dispatch_until_idle(process: Engine, dispatcher_id: str, ready: ReadyWebhoo
             is_short = bool(slow) and not process.sender.may_take_slow(slow)  # other processes have places for them
             if (ready or saturated or is_short) and claimed_at - called_at > FULL:
                 called_at = _call_another(ready, gives=saturated)
-            if not (_dispatch(process, quick, free, max_bytes, share.each) and _dispatch_slow(process, slow, share)):
+            limit, each = _among(process, ready, quick, free, share)
+            if not (_dispatch(process, quick, limit, max_bytes, each) and _dispatch_slow(process, slow, share)):
                 wakeups.rest(dispatcher_id)
                 process.wait_for_progress(DATABASE_REST)
             elif not chosen:
@@ -141,9 +144,22 @@ def _dispatch_until_idle(process: Engine, dispatcher_id: str, ready: ReadyWebhoo
             return
 
 
+def _meet(webhook_ids: Sequence[int]) -> None:
+    """Learn whose webhooks are. Where the database is away the next claim says so; they wait in lines of their own."""
+    with suppress(DatabaseError, InterfaceError):
+        webhook_settings.meet(webhook_ids)
+
+
 def _in_turn(process: Engine, ready: ReadyWebhooks, limit: int, share: Share) -> list[int]:
     """Take the webhooks of a claim, merchants in turn, without those merchants that have their share."""
     return ready.take(limit, lambda merchant: process.held_of(merchant) < share.below)
+
+
+def _among(
+    process: Engine, ready: ReadyWebhooks, webhook_ids: Sequence[int], free: int, share: Share
+) -> tuple[int, int]:
+    """Return how many rows a claim for these webhooks may bring, and how many each merchant may get of it."""
+    return share.among(free, [process.held_of(name) for name in ready.names(webhook_ids)])
 
 
 def _call_another(ready: ReadyWebhooks, *, gives: bool) -> float:
@@ -216,7 +232,8 @@ def _dispatch_slow(process: Engine, slow: ReadyWebhooks, share: Share) -> bool:
     behind = process.sender.behind(chosen)
     slow.add(behind)
     webhook_ids = [pk for pk in chosen if pk not in behind]
-    return _dispatch(process, webhook_ids, min(free, places, SLOW_AT_ONCE), max_bytes, share.each)
+    limit, each = _among(process, slow, webhook_ids, min(free, places), share)
+    return _dispatch(process, webhook_ids, min(limit, SLOW_AT_ONCE), max_bytes, each)
 
 
 def _dispatch(process: Engine, webhook_ids: Sequence[int], free: int, max_bytes: int, each: int | None = None) -> bool:

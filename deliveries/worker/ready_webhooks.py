@@ -28,8 +28,7 @@ class ReadyWebhooks:
         for webhook_id in webhook_ids:
             if webhook_id in self._line_of:
                 continue
-            merchant = self._merchant_of(webhook_id)
-            name = -webhook_id if merchant is None else merchant
+            name = self._name_of(webhook_id)
             self._line_of[webhook_id] = name
             self._lines.setdefault(name, {})[webhook_id] = None
 
@@ -58,12 +57,20 @@ class ReadyWebhooks:
                 self._lines[name] = line
         return taken
 
+    def names(self, webhook_ids: Iterable[int]) -> set[int]:
+        """Return the merchants of webhooks; a negative number for each whose merchant isn't known yet."""
+        return {self._name_of(webhook_id) for webhook_id in webhook_ids}
+
     def empty(self) -> list[int]:
         """Remove and return all of them."""
         found = list(self._line_of)
         self._lines.clear()
         self._line_of.clear()
         return found
+
+    def _name_of(self, webhook_id: int) -> int:
+        merchant = self._merchant_of(webhook_id)
+        return -webhook_id if merchant is None else merchant
 
     def _first_of(self, name: int) -> int:
         webhook_id = next(iter(self._lines[name]))

@@ -101,3 +101,28 @@ def test_so_many_characters_of_settings_are_remembered(monkeypatch: pytest.Monke
     assert 2 <= most <= 4
     webhook_settings.read(webhook.pk)
     assert webhook.pk in webhook_settings._known
+
+
+def test_whose_a_webhook_is_is_asked_once_and_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    webhooks = [make_webhook() for _ in range(4)]
+    keys = [webhook.pk for webhook in webhooks]
+    assert [webhook_settings.merchant_of(pk) for pk in keys] == [None] * 4
+    with statements() as seen:
+        webhook_settings.meet([*keys, 0])
+        webhook_settings.meet(keys)
+    assert len(seen) == 1
+    assert [webhook_settings.merchant_of(pk) for pk in keys] == [webhook.merchant_id for webhook in webhooks]
+    assert webhook_settings.merchant_of(0) is None, "no such webhook"
+    monkeypatch.setattr(webhook_settings, "MERCHANTS_KNOWN_MAX", 4)
+    other = make_webhook()
+    webhook_settings.meet([other.pk])
+    assert (webhook_settings.merchant_of(other.pk), webhook_settings.merchant_of(keys[0])) == (other.merchant_id, None)
+
+
+def test_headers_and_fields_count_for_what_is_kept() -> None:
+    lean, fat = make_webhook(), make_webhook(headers={f"X-{number}": "x" * 2000 for number in range(20)})
+    before = webhook_settings._held
+    webhook_settings.read(lean.pk)
+    small = webhook_settings._held - before
+    webhook_settings.read(fat.pk)
+    assert webhook_settings._held - before - small > 40_000

@@ -63,3 +63,27 @@ def test_company_ends_when_others_have_sent_nothing_for_a_while() -> None:
 def test_the_first_merchant_of_a_process_has_no_company() -> None:
     shares = _shares(1, now=0.0)
     assert shares.share(PLACES, PLACES - 1, now=0.0).below > PLACES * COMPANY_SHARE
+
+
+@pytest.mark.parametrize("company", [1, 2, 3, 10, 50, 100])
+def test_however_many_merchants_claim_at_once_each_leaves_as_many_as_it_has(company: int) -> None:
+    """Else the claims of many, each within its share, take every place, and who comes next waits for an answer."""
+    shares, free = MerchantShares(), PLACES
+    merchants = list(range(1, company + 1))
+    for _ in range(PLACES):
+        share = shares.share(PLACES, free, now=1.0)
+        claim = [merchant for merchant in merchants if shares.open(merchant) < share.below][:100]
+        if not claim:
+            break
+        limit, each = share.among(free, [shares.open(merchant) for merchant in claim])
+        assert 1 <= limit <= free
+        for merchant in claim * each:
+            if limit:
+                shares.opened(merchant, 1.0)
+                free, limit = free - 1, limit - 1
+        merchants = merchants[100:] + merchants[:100]
+    else:
+        raise AssertionError("they would go on for ever")
+    most = max(shares.open(merchant) for merchant in merchants)
+    assert 0 < most <= free + 1
+    assert free >= PLACES // (company + 1) // 2

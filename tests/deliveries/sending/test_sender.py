@@ -185,6 +185,26 @@ def test_what_is_loaded_is_known_until_it_is_sent(seen: Seen) -> None:
     assert sender.loaded_bytes == 0
 
 
+def test_a_merchants_rows_are_counted_even_when_one_is_claimed_again_while_it_is_open(seen: Seen) -> None:
+    """Its first claim ran out: the process stood still, say. What isn't counted out would be held for ever."""
+    let_go = threading.Event()
+
+    def handler(connection: Connection) -> None:
+        connection.read_request()
+        let_go.wait(20)
+        connection.answer()
+
+    with HostileServer(handler) as server:
+        sender = seen.sender()
+        row = _row(server.url)
+        sender.submit([row, _row(server.url)])
+        sender.submit([replace(row, token=2)])
+        assert sender.open_of(1) == 3
+        let_go.set()
+        seen.wait(lambda: seen.finished == 3)
+    assert (sender.open_of(1), sender.open_of(2)) == (0, 0)
+
+
 def test_a_poison_candidate_is_known_while_it_is_open(seen: Seen) -> None:
     """Promise 4: deliveries whose worker died twice go one at a time."""
     let_go = threading.Event()

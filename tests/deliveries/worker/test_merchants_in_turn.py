@@ -14,6 +14,7 @@ from deliveries.models import Delivery
 from deliveries.queueing import wakeups
 from deliveries.sending import slow_webhooks
 from deliveries.sending.merchant_shares import COMPANY_SHARE
+from deliveries.worker import dispatcher
 from deliveries.worker.engine import Engine
 from subscriptions.models import Webhook
 from tests.support.at_once import uncommitted
@@ -108,6 +109,31 @@ def test_beside_others_a_merchant_holds_its_share_at_most_and_everything_arrives
         worker.join(20)
     assert 1 <= max(held) <= MOST * COMPANY_SHARE
     assert parts.held_of(crowd[0].merchant_id) == 0
+
+
+def test_a_merchant_has_its_share_of_a_process_that_never_met_its_webhooks(
+    empty_redis: redis.Redis, parts: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after each start, and of webhooks that are made anew all the time."""
+    monkeypatch.setattr(dispatcher, "IDLE", 30.0)
+    hangs = _Hangs()
+    with HostileServer(hangs) as hostile, HostileServer(answers()) as quick:
+        small = [make_webhook(url=quick.url) for _ in range(2)]
+        for webhook in small:
+            due_one(webhook)
+        worker = threading.Thread(target=work_and_close, args=([webhook.pk for webhook in small],))
+        worker.start()
+        until(_all_arrived)
+        crowds = [_crowd(hostile.url, 60, 3) for _ in range(2)]
+        try:
+            wakeups.wake([webhook.pk for crowd in crowds for webhook in crowd])
+            until(lambda: all(parts.held_of(crowd[0].merchant_id) >= 4 for crowd in crowds))
+            time.sleep(1.0)
+            assert [parts.held_of(crowd[0].merchant_id) <= MOST * COMPANY_SHARE for crowd in crowds] == [True, True]
+        finally:
+            hangs.let_go.set()
+            parts.begin_stop()
+            worker.join(20)
 
 
 def test_slow_webhooks_wait_in_their_merchants_line(

@@ -64,6 +64,10 @@ def test_a_webhook_that_waits_already_keeps_its_place() -> None:
     assert ready.take(9, _anybody) == [100]
 
 
+def test_it_tells_whose_webhooks_are() -> None:
+    assert _ready().names([100, 101, 7, 300]) == {1, -7, 3}
+
+
 def test_it_tells_who_waits() -> None:
     ready = _ready(100, 7, 200)
     ready.take(1, _anybody)
