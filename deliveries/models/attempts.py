@@ -70,7 +70,7 @@ class Attempt(models.Model):
 
     class Meta:
         ordering = ["id"]
-        indexes = [models.Index(fields=["webhook", "-id"], name="attempt_of_webhook")]
+        indexes = [models.Index(fields=["-webhook", "id"], name="attempt_log_of_webhook")]
 
     def __str__(self) -> str:
         return f"attempt {self.number} of {self.delivery_id}"

@@ -34,7 +34,7 @@ class Event(models.Model):
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["merchant", "public_id"], name="event_once_a_merchant")]
         indexes = [
-            models.Index(fields=["merchant", "-id"], name="event_of_merchant"),
+            models.Index(fields=["-merchant", "id"], name="event_log_of_merchant"),
             models.Index(fields=["merchant", "resource_id"], condition=~Q(resource_id=""), name="event_of_resource"),
         ]
 
