@@ -141,6 +141,7 @@ def _parameters(
         **columns(_FENCE, moves),
         **columns(AttemptRow._fields, [attempt_log.row_of(each) for each in once]),
         **webhook_state.arrays(decided),
+        "success_precision": webhook_state.SUCCESS_PRECISION,
         **counters.cell_arrays(list(webhook_state.counts(decided))),
         "counts": counts,
     }

@@ -59,11 +59,19 @@ WITH o AS MATERIALIZED (
 ), state AS (
     INSERT INTO webhooks_deliveries_webhookstate AS s
         (webhook_id, "window", failures, failing_since, last_success_at, last_failure_at)
-    SELECT * FROM unnest(
+    SELECT u.* FROM unnest(
         %(state_webhook_id)s::bigint[], %(state_window)s::int[], %(state_failures)s::int[],
         %(state_failing_since)s::timestamptz[], %(state_last_success_at)s::timestamptz[],
-        %(state_last_failure_at)s::timestamptz[])
-    WHERE %(counts)s OR EXISTS (SELECT 1 FROM moved)
+        %(state_last_failure_at)s::timestamptz[]
+    ) AS u(webhook_id, "window", failures, failing_since, last_success_at, last_failure_at)
+    WHERE (%(counts)s OR EXISTS (SELECT 1 FROM moved))
+    -- One more success of a webhook that fares well changes nothing but the time of the last one, by moments. Left out
+    -- here and not by a condition of the update, which locks the row first, and writes that to the log.
+      AND NOT EXISTS (
+        SELECT 1 FROM webhooks_deliveries_webhookstate k
+        WHERE k.webhook_id = u.webhook_id AND k."window" = u."window" AND k.failures = 0 AND k.failing_since IS NULL
+          AND u.last_failure_at IS NULL
+          AND u.last_success_at < k.last_success_at + %(success_precision)s * interval '1 second')
     -- A chunk that holds a success ends the run of failures; one that holds none lengthens it.
     ON CONFLICT (webhook_id) DO UPDATE SET
         "window" = excluded."window",

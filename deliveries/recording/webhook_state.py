@@ -12,6 +12,9 @@ from deliveries.recording.decided_outcomes import DecidedOutcome
 from deliveries.recording.decisions import Dead
 from subscriptions.webhook_rules import PULL
 
+SUCCESS_PRECISION = 1.0
+"""Seconds by which the time of a webhook's last success may be behind, while it has no failure."""
+
 _COLUMNS = ("webhook_id", "window", "failures", "failing_since", "last_success_at", "last_failure_at")
 
 

@@ -8,7 +8,7 @@ dies, the log says so and the delivery is tried again at once.
 from __future__ import annotations
 
 import time
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import F, QuerySet, Window
@@ -58,15 +58,19 @@ def conclude() -> int:
         tried = Watch.objects.filter(paused_at__isnull=False, probe_delivery__isnull=False)
         for watch in tried.select_related("webhook"):
             state = WebhookState.objects.filter(webhook_id=watch.webhook_id).first()
-            if state is not None and watch.probed_at is not None and _succeeded(state, watch.probed_at):
+            if state is not None and _succeeded(state, watch):
                 resumed += _resume(watch)
             elif not _probed(watch).filter(status=Delivery.Status.SENDING, due_at__gt=Now()).exists():
                 _put_off(watch)
     return resumed
 
 
-def _succeeded(state: WebhookState, probed_at: datetime) -> bool:
-    return state.last_success_at is not None and state.last_success_at >= probed_at
+def _succeeded(state: WebhookState, watch: Watch) -> bool:
+    """Tell whether anything succeeded since the probe; the state may know of an earlier success of the same second."""
+    if watch.probed_at is None or state.last_success_at is None:
+        return False
+    delivered = _probed(watch).filter(status=Delivery.Status.DELIVERED)
+    return state.last_success_at >= watch.probed_at or delivered.exists()
 
 
 def _resume(watch: Watch) -> int:

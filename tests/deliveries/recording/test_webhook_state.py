@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
-from deliveries.models import Counter, Delivery, WebhookState
+from deliveries.models import Attempt, Counter, Delivery, WebhookState
 from deliveries.queueing import claims
-from deliveries.recording import outcomes
+from deliveries.recording import outcomes, webhook_state
 from subscriptions.models import Webhook
 from tests.support.engine import answered, claim, due, widen
 from tests.support.factories import make_webhook
@@ -92,6 +94,74 @@ def test_failures_in_a_row_are_counted_until_a_success() -> None:
     outcomes.record([answered(rows[3], 500)])
     webhook.refresh_from_db()
     assert webhook.failures == 1
+
+
+def _version(webhook: Webhook) -> str:
+    """Return which version of the state's row stands there: each write, and each lock, makes another."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT ctid::text, xmin::text, xmax::text FROM webhooks_deliveries_webhookstate WHERE webhook_id = %s",
+            [webhook.pk],
+        )
+        [version] = cursor.fetchall()
+    return " ".join(version)
+
+
+def _faring_well() -> Webhook:
+    """Return a webhook whose window is at its cap and whose last outcome, just now, was a success."""
+    webhook = make_webhook(max_in_flight=1)
+    due(webhook, 4)
+    outcomes.record([answered(row) for row in claim(webhook).rows])
+    return webhook
+
+
+def test_one_more_success_of_the_same_second_leaves_the_state_alone() -> None:
+    webhook = _faring_well()
+    before = _version(webhook)
+    outcomes.record([answered(row) for row in claim(webhook).rows])
+    assert _version(webhook) == before
+    assert Delivery.objects.filter(webhook=webhook, status="delivered").count() == 2
+
+
+def test_the_time_of_the_last_success_is_at_most_a_second_behind() -> None:
+    webhook = _faring_well()
+    earlier = timezone.now() - timedelta(seconds=webhook_state.SUCCESS_PRECISION + 0.5)  # clocks may differ by little
+    WebhookState.objects.filter(webhook=webhook).update(last_success_at=earlier)
+    outcomes.record([answered(row) for row in claim(webhook).rows])
+    last = Attempt.objects.filter(webhook=webhook).latest("pk").answered_at
+    assert WebhookState.objects.get(webhook=webhook).last_success_at == last
+
+
+@pytest.mark.parametrize(
+    "otherwise",
+    [
+        {"window": 2},
+        {"failures": 1},
+        {"failing_since": datetime(2026, 1, 1, tzinfo=UTC)},
+        {"last_success_at": None},
+    ],
+    ids=lambda values: next(iter(values)),
+)
+def test_a_success_is_written_wherever_it_changes_more(otherwise: dict[str, Any]) -> None:
+    """Others may have recorded a failure meanwhile; it isn't left standing, nor is a window."""
+    webhook = _faring_well()
+    WebhookState.objects.filter(webhook=webhook).update(**otherwise)
+    [row] = claim(webhook, limit=1).rows
+    row.window = 1
+    outcomes.record([answered(row)])
+    state = WebhookState.objects.get(webhook=webhook)
+    assert (state.window, state.failures, state.failing_since) == (1, 0, None)
+    assert state.last_success_at is not None
+
+
+def test_a_failure_is_never_left_out_though_a_success_follows_it() -> None:
+    webhook = _faring_well()
+    Webhook.objects.filter(pk=webhook.pk).update(max_in_flight=2)
+    widen(webhook, window=2)
+    failed, succeeded = claim(webhook).rows[:2]
+    first, then = answered(failed, 500), answered(succeeded)
+    outcomes.record([first, then])
+    assert WebhookState.objects.get(webhook=webhook).last_failure_at is not None
 
 
 def test_counters_add_up_to_the_attempts() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from deliveries.models import Attempt, Delivery, Notice, Watch
+from deliveries.models import Attempt, Delivery, Notice, Watch, WebhookState
 from deliveries.notifications import watcher
 from deliveries.queueing import ordering
 from deliveries.recording import outcomes
@@ -94,6 +94,18 @@ def test_a_success_resumes_it_and_is_told(paused, outlet):
     assert Notice.objects.filter(kind=Notice.Kind.RECOVERED).count() == 1
     paused.refresh_from_db()
     assert paused.paused_at is None
+
+
+def test_a_success_resumes_it_though_another_of_the_same_second_was_known(paused, outlet):
+    """The state leaves such a success out; the probe's own delivery tells of it."""
+    probes.send()
+    just_before = Watch.objects.get().probed_at - timedelta(milliseconds=1)
+    state = WebhookState.objects.filter(webhook=paused)
+    state.update(failures=0, failing_since=None, last_success_at=just_before, window=2)
+    outlet.rows[0].window = 1
+    outlet.answer(200)
+    assert state.get().last_success_at == just_before
+    assert probes.conclude() == 1
 
 
 def test_a_failure_keeps_it_paused_costs_no_try_and_doubles_the_wait(paused, outlet):
