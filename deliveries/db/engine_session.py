@@ -8,13 +8,11 @@ Django's connections, whose queries come from people, plan as usual.
 from __future__ import annotations
 
 import os
-import re
 import select
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import Any
 
 import psycopg
@@ -22,7 +20,8 @@ from django.db import connection as django_connection
 from psycopg.rows import namedtuple_row
 
 from deliveries.db import outages
-from deliveries.db.outages import ANSWER_SECONDS, CLIENT, PatientSession, is_outage, patience
+from deliveries.db.direct_session import Asked, DirectSession, native
+from deliveries.db.outages import ANSWER_SECONDS, CLIENT, is_outage, patience
 
 IDLE_IN_TRANSACTION_SECONDS = 8
 """A session that stands still in a transaction for so long is ended by the server: its locks stop others."""
@@ -33,14 +32,13 @@ PLANS = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
 }
-_PARAMETER = re.compile(r"%\((\w+)\)s")
 _own = threading.local()
 
 
 class _Held:
     """A thread's session, closed when the thread ends."""
 
-    def __init__(self, session: PatientSession) -> None:
+    def __init__(self, session: DirectSession) -> None:
         self.session = session
 
     def __del__(self) -> None:
@@ -107,31 +105,43 @@ def close() -> None:
 
 def fetch(statement: str, parameters: Mapping[str, Any]) -> list[Any]:
     """Run one statement in a transaction of its own (or the caller's) and return its rows as named tuples."""
+    return _run([(statement, parameters)])[0]
+
+
+def fetch_together(first: Asked, second: Asked) -> tuple[Any, list[Any]]:
+    """Run two statements in one transaction and one round trip; return the first's only row and the second's rows.
+
+    The second has a newer snapshot than the first, and sees what the first waited for.
+    """
+    [turns], rows = _run([first, second])
+    return turns, rows
+
+
+def fetch_in_turn(first: Asked, second: Asked) -> tuple[list[Any], list[Any]]:
+    """Run a statement, and when it is committed a second one, in one round trip; return the rows of both.
+
+    In a transaction of the caller's the second sees what the first did, as always.
+    """
+    before, after = _run([first], [second])
+    return before, after
+
+
+def _run(*transactions: Sequence[Asked]) -> list[list[Any]]:
     with engine_session() as session:
-        return _fetch(session, statement, parameters)
+        for transaction in transactions:
+            for statement, _parameters in transaction:
+                _note(statement)
+        if isinstance(session, DirectSession):
+            return session.run(*transactions)
+        return [_fetch(session, *asked) for transaction in transactions for asked in transaction]
 
 
 def _fetch(session: psycopg.Connection[Any], statement: str, parameters: Mapping[str, Any]) -> list[Any]:
+    """Run a statement on Django's connection, amid its transaction."""
     with psycopg.RawCursor(session, row_factory=namedtuple_row) as cursor:
-        _execute(cursor, statement, parameters)
+        text, names = native(statement)
+        cursor.execute(text, [parameters[name] for name in names])
         return cursor.fetchall() if cursor.description else []
-
-
-def _execute(cursor: psycopg.RawCursor[Any], statement: str, parameters: Mapping[str, Any]) -> None:
-    _note(statement)
-    text, names = _native(statement)
-    cursor.execute(text, [parameters[name] for name in names])
-
-
-@lru_cache(maxsize=256)
-def _native(statement: str) -> tuple[bytes, tuple[str, ...]]:
-    """Return a statement with PostgreSQL's own parameters, `$1` the first, and their names in this order.
-
-    psycopg would translate it anew at each call: it remembers short statements only.
-    """
-    places: dict[str, str] = {}
-    text = _PARAMETER.sub(lambda found: places.setdefault(found[1], f"${len(places) + 1}"), statement)
-    return text.encode(), tuple(places)
 
 
 def _note(statement: str) -> None:
@@ -140,27 +150,7 @@ def _note(statement: str) -> None:
         django_connection.queries_log.append({"sql": statement, "time": "0.000"})
 
 
-def fetch_together(
-    first: tuple[str, Mapping[str, Any]], second: tuple[str, Mapping[str, Any]]
-) -> tuple[Any, list[Any]]:
-    """Run two statements in one transaction and one round trip; return the first's only row and the second's rows.
-
-    The second has a newer snapshot than the first, and sees what the first waited for.
-    """
-    with engine_session() as session:
-        if django_connection.in_atomic_block:
-            return _fetch(session, *first)[0], _fetch(session, *second)
-        with (
-            session.pipeline(),
-            psycopg.RawCursor(session, row_factory=namedtuple_row) as one,
-            psycopg.RawCursor(session, row_factory=namedtuple_row) as other,
-        ):
-            _execute(one, *first)
-            _execute(other, *second)
-            return one.fetchall()[0], other.fetchall()
-
-
-def _connect() -> PatientSession:
+def _connect() -> DirectSession:
     given = django_connection.get_connection_params()
     for ours in ("pool", "server_side_binding", "cursor_factory", "context", "prepare_threshold"):
         given.pop(ours, None)
@@ -170,7 +160,8 @@ def _connect() -> PatientSession:
     given = CLIENT | given
     given["application_name"] = f"{socket.gethostname()}:{os.getpid()} {threading.current_thread().name}"
     prepare = 0 if django_connection.settings_dict.get("PREPARED_STATEMENTS", True) else None
-    session = PatientSession.connect(**given, autocommit=True, prepare_threshold=prepare)
+    session = DirectSession.connect(**given, autocommit=True, prepare_threshold=prepare)
+    session.prepares = prepare is not None
     if "options" not in given:  # a pooler passes this one on, whichever session of the server it lends
         with patience(ANSWER_SECONDS):
             session.execute("SET TimeZone TO 'UTC'")

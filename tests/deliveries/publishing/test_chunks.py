@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from django.db import IntegrityError, OperationalError, connection
 
-from deliveries.db import engine_session
+from deliveries.db import direct_session, engine_session
 from deliveries.models import Delivery, Event
 from deliveries.publishing import service, storing
 from deliveries.publishing.chunks import Uncertain, publish_chunk
@@ -282,7 +282,7 @@ def test_no_step_of_storing_compares_all_rows_with_all(name: str) -> None:
     """A thousand events cost ten times a hundred. Joins of a statement's own rows were nested loops."""
     statement = storing._SQL["publish"] if name == "publish" else storing._PUBLISH_NEW
     with engine_session.engine_session() as session:
-        native, names = engine_session._native(statement)
+        native, names = direct_session.native(statement)
         session.execute(b"PREPARE asked AS " + native)
         plan = session.execute(f"EXPLAIN EXECUTE asked({', '.join(['NULL'] * len(names))})").fetchall()
         session.execute("DEALLOCATE asked")
