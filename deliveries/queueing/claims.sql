@@ -95,15 +95,17 @@ WHERE d.id = r.id AND d.claim_token = r.token
 -- name: due_webhooks
 -- The webhooks with something due: those that may send, and those that are off, whose open rows are to be closed;
 -- no feeds, which send nothing, and none that have no place free: who frees one looks for what is due, and a claim
--- whose worker died frees one by running out. One index probe a webhook, however many rows are open: DISTINCT would
--- read them all, and so would an EXISTS beside an OR. What is in flight is counted last, above the join that it needs,
--- and so only for webhooks with something due. What is held behind a delivery in review never gets due: where the
--- webhook is off, it is closed, too.
+-- whose worker died frees one by running out. One probe of delivery_due a webhook, which the order asks for, however
+-- many rows are open: DISTINCT would read them all, and so would an EXISTS beside an OR. What is in flight is counted
+-- last, above the join that it needs, and so only for webhooks with something due. What is held behind a delivery in
+-- review never gets due: where the webhook is off, it is closed, too.
 WITH RECURSIVE open(webhook_id) AS (
-    SELECT min(webhook_id) FROM webhooks_deliveries_delivery WHERE due_at IS NOT NULL
+    SELECT (SELECT d.webhook_id FROM webhooks_deliveries_delivery d WHERE d.due_at IS NOT NULL
+            ORDER BY d.webhook_id, d.due_at LIMIT 1)
     UNION ALL
-    SELECT (SELECT min(d.webhook_id) FROM webhooks_deliveries_delivery d
-            WHERE d.due_at IS NOT NULL AND d.webhook_id > open.webhook_id)
+    SELECT (SELECT d.webhook_id FROM webhooks_deliveries_delivery d
+            WHERE d.due_at IS NOT NULL AND d.webhook_id > open.webhook_id
+            ORDER BY d.webhook_id, d.due_at LIMIT 1)
     FROM open WHERE open.webhook_id IS NOT NULL
 )
 SELECT w.id, w.is_enabled AND w.deleted_at IS NULL AS may_send
@@ -122,6 +124,8 @@ WHERE (NOT w.is_enabled OR w.deleted_at IS NOT NULL
            WHERE d.webhook_id = open.webhook_id AND d.due_at IS NOT NULL) = '9999-01-01 00:00:00+00'))
 
 -- name: still_due
--- Those of these webhooks that have something due; asked after a commit that freed places.
-SELECT u.id FROM unnest(%(webhook_ids)s::bigint[]) AS u(id)
-WHERE EXISTS (SELECT 1 FROM webhooks_deliveries_delivery d WHERE d.webhook_id = u.id AND d.due_at <= now())
+-- Those of these webhooks that have something due; asked after a commit that freed places. One probe of delivery_due a
+-- webhook, which the order asks for: an EXISTS may be served by delivery_of_webhook, and read all that it ever sent.
+SELECT u.id FROM unnest(%(webhook_ids)s::bigint[]) AS u(id) CROSS JOIN LATERAL (
+    SELECT 1 FROM webhooks_deliveries_delivery d WHERE d.webhook_id = u.id AND d.due_at <= now()
+    ORDER BY d.due_at LIMIT 1) AS due

@@ -73,7 +73,7 @@ WHERE NOT w.is_enabled OR w.deleted_at IS NOT NULL
 
 -- name: expired
 -- The feeds with something too old to be given (`webhook_id`: of this webhook only). One probe of delivery_in_feed a
--- feed, however long it is.
+-- feed, however long it is, and one of delivery_due, which the order asks for.
 WITH RECURSIVE feed(webhook_id) AS (
     SELECT COALESCE(%(webhook_id)s::bigint, (
         SELECT min(d.webhook_id) FROM webhooks_deliveries_delivery d
@@ -88,7 +88,8 @@ SELECT w.id FROM feed
 JOIN webhooks_subscriptions_webhook w ON w.id = feed.webhook_id
 CROSS JOIN LATERAL (
     SELECT now() - COALESCE(w.expire_after, NULLIF(%(expire_after)s, 0)) * interval '1 second' AS oldest) AS o
-WHERE w.is_enabled AND w.deleted_at IS NULL AND w.paused_at IS NULL AND EXISTS (
+CROSS JOIN LATERAL (
     SELECT 1 FROM webhooks_deliveries_delivery d
-    WHERE d.webhook_id = w.id AND d.due_at IS NOT NULL AND d.due_at < o.oldest AND d.replays = 0
-      AND d.created_at < o.oldest)
+    WHERE d.webhook_id = w.id AND d.due_at < o.oldest AND d.replays = 0 AND d.created_at < o.oldest
+    ORDER BY d.due_at LIMIT 1) AS expired
+WHERE w.is_enabled AND w.deleted_at IS NULL AND w.paused_at IS NULL
