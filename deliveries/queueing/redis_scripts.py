@@ -63,13 +63,14 @@ return n
 
 CALL = f"""{_NOW}
 -- KEYS dispatchers called workers; ARGV stale call_life call_id
--- Returns 1 when one more dispatcher has room in a worker process: it is then to be called by a Celery task.
+-- Returns {{how many to call, how many others there are}}: 1 to call when one more dispatcher has room in a worker
+-- process, by a Celery task; others are on duty, or called and to come.
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - tonumber(ARGV[2]))
 local since = now - tonumber(ARGV[1])
 local on = redis.call('ZCOUNT', KEYS[1], since, '+inf') + redis.call('ZCARD', KEYS[2])
-if on >= math.max(1, redis.call('ZCOUNT', KEYS[3], since, '+inf')) then return 0 end
+if on >= math.max(1, redis.call('ZCOUNT', KEYS[3], since, '+inf')) then return {{0, on - 1}} end
 redis.call('ZADD', KEYS[2], now, ARGV[3])
-return 1
+return {{1, on}}
 """
 
 ARRIVE = f"""{_NOW}{_ADD}

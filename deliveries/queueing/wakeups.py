@@ -85,11 +85,16 @@ def wake(webhook_ids: Iterable[int]) -> None:
                 break
 
 
-def call_another() -> None:
-    """Enqueue a task for one more dispatcher if a worker process has none: there is more ready than one can take."""
+def call_another() -> bool:
+    """Enqueue a task for one more dispatcher if a worker process has none: there is more ready than one can take.
+
+    Tells whether there are others beside the one on duty that calls, or to come.
+    """
     arguments = [STALE_MS, CALL_LIFE_MS, secrets.token_hex(6)]
-    if _run("CALL", _key_names("dispatchers", "called", "workers"), arguments, default=0):
+    calls, others = _run("CALL", _key_names("dispatchers", "called", "workers"), arguments, default=(0, 0))
+    if calls:
         _enqueue([])
+    return others > 0
 
 
 def call_successor() -> None:

@@ -1,16 +1,20 @@
-"""Recording: one recorder a process writes outcomes in chunks, over all webhooks, one commit each."""
+"""Recording: one recorder a process writes outcomes in chunks, over all webhooks, one commit each.
+
+Merchants have turns at its chunks (`unwritten`): none waits for all that another's endpoints have answered.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 
 from deliveries.db import outages
 from deliveries.db.outages import concerns_statement, is_outage, sqlstate
 from deliveries.queueing import wakeups
 from deliveries.recording import outcomes
+from deliveries.recording.unwritten import UnwrittenOutcomes
 from deliveries.sending.sender import Sent
 from subscriptions.conf import settings
 from subscriptions.logs import get_logger
@@ -19,9 +23,11 @@ log = get_logger(__name__)
 
 RETRY_AFTER = (0.1, 0.2, 0.5)
 """Seconds between tries to write a chunk while the database is away; the last repeats."""
+LATE_SECONDS = 0.2
+"""An outcome that waits so long holds claims back, but for merchants of which hardly anything is under way."""
 BEHIND_SECONDS = 1.0
 BEHIND_CHUNKS = 40
-"""An outcome that waits so long, or so many chunks of them, hold claims back until the database has caught up."""
+"""An outcome that waits so long, or so many chunks of them, hold all claims back until the database has caught up."""
 SINGLE_TRIES = 2
 """How often an outcome that fails on its own account is tried again before it is given up."""
 TOGETHER_TRIES = 2
@@ -40,7 +46,7 @@ class Recorder:
     def __init__(self, nothing_open: Callable[[], bool], progressed: Callable[[], None]) -> None:
         self._nothing_open = nothing_open
         self._progressed = progressed
-        self._queue: deque[Sent] = deque()
+        self._queue = UnwrittenOutcomes()
         self._pending_of: Counter[int] = Counter()  # by merchant
         self._put_back: set[int] = set()  # ids of outcomes in the queue that were tried before
         self._arrived = threading.Condition()
@@ -61,16 +67,19 @@ class Recorder:
         return self._pending_of[merchant_id]
 
     @property
+    def is_late(self) -> bool:
+        """Tell whether outcomes wait for long: what is claimed now would wait behind them."""
+        return self._waits() > LATE_SECONDS
+
+    @property
     def behind(self) -> bool:
         """Tell whether outcomes wait too long or too many: more claims would run out before they are recorded."""
-        with self._arrived:
-            waits = time.monotonic() - self._queue[0].finished if self._queue else 0.0
-        return waits > BEHIND_SECONDS or self.pending > BEHIND_CHUNKS * settings.WEBHOOKS_RECORD_CHUNK
+        return self._waits() > BEHIND_SECONDS or self.pending > BEHIND_CHUNKS * settings.WEBHOOKS_RECORD_CHUNK
 
     def put(self, sent: Sent) -> None:
         """Take an outcome; called on sending threads."""
         with self._arrived:
-            self._queue.append(sent)
+            self._queue.add(sent)
             self._pending_of[sent.row.webhook.merchant_id] += 1
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name=wakeups.RECORDER, daemon=True)
@@ -116,7 +125,13 @@ class Recorder:
                     break
                 self._arrived.wait(left)
             self._writing = min(len(self._queue), settings.WEBHOOKS_RECORD_CHUNK)  # first: `pending` is never 0 between
-            return [self._queue.popleft() for _ in range(self._writing)]
+            return self._queue.take(self._writing)
+
+    def _waits(self) -> float:
+        """Return the seconds for which the oldest outcome has waited."""
+        with self._arrived:
+            oldest = self._queue.oldest()
+        return 0.0 if oldest is None else time.monotonic() - oldest.finished
 
     def _rest(self) -> None:
         """Let more outcomes come where the last chunk was written a moment ago."""
@@ -185,7 +200,7 @@ class Recorder:
         time.sleep(RETRY_AFTER[0])
         with self._arrived:
             self._put_back.add(id(sent))
-            self._queue.append(sent)
+            self._queue.add(sent)
             self._writing -= 1
         self.blocked = False
         self._progressed()

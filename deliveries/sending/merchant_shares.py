@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 COMPANY_SHARE: Final = 1 / 8
@@ -19,6 +19,8 @@ COMPANY_FOR: Final = 10.0
 """Seconds for which another merchant's last request counts."""
 CLAIM_SHARE: Final = 1 / 4
 """The part of what a merchant may hold that one claim brings it."""
+FEW: Final = 16
+"""Requests that each merchant may have open, or answered and not recorded, while the process is behind."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -28,18 +30,25 @@ class Share:
     below: int
     each: int
 
-    def among(self, free: int, held: Sequence[int]) -> tuple[int, int]:
+    def for_few(self) -> Share:
+        """Return what is left of it for merchants of which hardly anything is under way."""
+        return replace(self, below=min(self.below, FEW), each=min(self.each, FEW))
+
+    def among(self, free: int, held: Sequence[int], rows: int) -> tuple[int, int]:
         """Return how many rows a claim may bring, and how many for each of its merchants.
 
-        So many that at last no merchant has more open than are free; one more, where there is nothing to divide.
+        So many that at last no merchant has more open than are free; one more, where there is nothing to divide. All
+        merchants' parts together are twice what the claim brings, at most: they are locked, sent or not.
 
         Args:
             free: Requests that the process may still open.
             held: How many each merchant of the claim has open.
+            rows: How many the claim may bring at most.
         """
         most = max(held, default=0)
-        each = max(1, min(self.each, (free - most) // (len(held) + 1)))
-        return max(1, min(free, free - most - each)), each
+        part = -(-2 * rows // max(1, len(held)))
+        each = max(1, min(self.each, part, (free - most) // (len(held) + 1)))
+        return max(1, min(rows, free - most - each)), each
 
 
 class MerchantShares:

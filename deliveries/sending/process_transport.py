@@ -41,6 +41,11 @@ def close_idle() -> int:
     return transport().close_idle() if _made.cache_info().currsize else 0
 
 
+def waiting() -> int:
+    """Return how many requests the transport's thread has not begun with."""
+    return transport().waiting
+
+
 def open_requests_max() -> int:
     """Return how many requests this process may have open: WEBHOOKS_OPEN_REQUESTS_MAX, or what its files allow."""
     return min(int(settings.WEBHOOKS_OPEN_REQUESTS_MAX), _files_for_requests())

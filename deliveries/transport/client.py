@@ -74,6 +74,12 @@ class Transport:
             transfers = self._running()
             transfers.loop.post(transfers.begin, exchange)
 
+    @property
+    def waiting(self) -> int:
+        """How many requests, about, its thread has not begun with."""
+        transfers = self._transfers
+        return transfers.loop.waiting if transfers is not None else 0
+
     def send(self, request: Request) -> Outcome:
         """Send the request, wait for its end, and return what came of it. See `submit`."""
         outcomes: list[Outcome] = []

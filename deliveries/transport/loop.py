@@ -87,6 +87,11 @@ class Loop:
             self._asleep = False  # one bell wakes it for all that follows
             os.eventfd_write(self._bell, 1)
 
+    @property
+    def waiting(self) -> int:
+        """How many calls it has still to make."""
+        return len(self._inbox)
+
     def stop(self) -> None:
         """End the thread when nothing is open any more. Safe on any thread."""
         self.post(setattr, self, "_stopping", True)

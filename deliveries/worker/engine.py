@@ -9,6 +9,7 @@ from functools import lru_cache
 from deliveries.queueing import claims, wakeups
 from deliveries.queueing.claims import Claimed
 from deliveries.recording.recorder import Recorder
+from deliveries.sending.merchant_shares import Share
 from deliveries.sending.sender import Sender
 from subscriptions.logs import get_logger
 
@@ -35,6 +36,11 @@ class Engine:
     def held_of(self, merchant_id: int) -> int:
         """Return how many deliveries of a merchant are being sent here, or were and are not yet recorded."""
         return self.sender.open_of(merchant_id) + self.recorder.pending_of(merchant_id)
+
+    def share(self) -> Share:
+        """Return what a claim may give to each merchant now."""
+        share = self.sender.share()
+        return share.for_few() if self.recorder.is_late else share
 
     def go_on_duty(self, dispatcher_id: str) -> bool:
         """Make this the process' dispatcher; False when it has one."""

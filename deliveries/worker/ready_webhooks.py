@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
 
 class ReadyWebhooks:
@@ -11,7 +13,7 @@ class ReadyWebhooks:
     def __init__(self, merchant_of: Callable[[int], int | None]) -> None:
         """`merchant_of` returns a webhook's merchant; None for one that isn't known yet: it has a line of its own."""
         self._merchant_of = merchant_of
-        self._lines: dict[int, dict[int, None]] = {}  # the line whose turn is next stands first
+        self._lines: dict[int, OrderedDict[int, None]] = {}  # the line whose turn is next stands first
         self._line_of: dict[int, int] = {}
 
     def __len__(self) -> int:
@@ -30,7 +32,7 @@ class ReadyWebhooks:
                 continue
             name = self._name_of(webhook_id)
             self._line_of[webhook_id] = name
-            self._lines.setdefault(name, {})[webhook_id] = None
+            self._lines.setdefault(name, OrderedDict())[webhook_id] = None
 
     def take(self, limit: int, may_have: Callable[[int], bool]) -> list[int]:
         """Remove and return up to `limit` webhooks: one of each line, then a second of each, and so on.
@@ -57,6 +59,20 @@ class ReadyWebhooks:
                 self._lines[name] = line
         return taken
 
+    def spare(self, kept: int, limit: int) -> list[int]:
+        """Remove and return up to `limit` webhooks, none of them among the first `kept` of its line."""
+        behind = (webhook_id for line in self._lines.values() for webhook_id in islice(line, kept, None))
+        found = list(islice(behind, limit))
+        for webhook_id in found:
+            del self._lines[self._line_of.pop(webhook_id)][webhook_id]
+        return found
+
+    def trim(self, most: int) -> list[int]:
+        """Where more than `most` wait, remove and return the ends of long lines, so that half of it is left."""
+        if len(self) <= most:
+            return []
+        return self.spare(max(1, most // 2 // len(self._lines)), len(self))
+
     def names(self, webhook_ids: Iterable[int]) -> set[int]:
         """Return the merchants of webhooks; a negative number for each whose merchant isn't known yet."""
         return {self._name_of(webhook_id) for webhook_id in webhook_ids}
@@ -73,7 +89,6 @@ class ReadyWebhooks:
         return -webhook_id if merchant is None else merchant
 
     def _first_of(self, name: int) -> int:
-        webhook_id = next(iter(self._lines[name]))
-        del self._lines[name][webhook_id]
+        webhook_id, _ = self._lines[name].popitem(last=False)
         del self._line_of[webhook_id]
         return webhook_id

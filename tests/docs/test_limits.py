@@ -41,6 +41,7 @@ NOBODY_MEETS = {
         "deliveries.sending.rendering_thread.AHEAD_MAX", "deliveries.sending.rendering_thread.REST_MAX",
         "deliveries.review.selection.OUT_OF_ORDER_MAX",
         "deliveries.queueing.redis_client.BELL_WAIT_MAX", "deliveries.worker.dispatcher.READY_MAX",
+        "deliveries.worker.dispatcher.UNBEGUN_MAX",
         "deliveries.worker.dispatcher.CLAIM_BYTES_MIN",
         "deliveries.api.publisher.CHUNK_BYTES", "deliveries.maintenance.leftovers.WEBHOOKS_MAX",
         "deliveries.notifications.new_dead_letters.GAPS_MAX", "deliveries.notifications.new_dead_letters.GAP_LIFE",

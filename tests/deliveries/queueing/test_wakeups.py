@@ -206,13 +206,21 @@ def test_webhooks_that_are_given_back_are_ready_again_and_rung_for(empty_redis: 
 
 def test_another_dispatcher_is_called_only_where_a_worker_has_none(empty_redis: redis.Redis) -> None:
     wakeups.arrive("one", [])
-    wakeups.call_another()
+    assert not wakeups.call_another()
     assert _messages(empty_redis) == [], "one worker at least is assumed, and it has its dispatcher"
     now = int(time.time() * 1000)
     empty_redis.zadd("mw:workers", {"a:1": now, "b:2": now, "dead:3": now - 60_000})
-    wakeups.call_another()
-    wakeups.call_another()
+    assert wakeups.call_another(), "one is to come"
+    assert wakeups.call_another()
     assert _messages(empty_redis) == [[]]
+
+
+def test_who_calls_learns_whether_others_are_on_duty(empty_redis: redis.Redis) -> None:
+    wakeups.arrive("one", [])
+    wakeups.arrive("two", [])
+    assert wakeups.call_another()
+    empty_redis.zadd("mw:dispatchers", {"two": int(time.time() * 1000) - 60_000})
+    assert not wakeups.call_another()
 
 
 def test_a_successor_is_called_whoever_else_is_on_duty(empty_redis: redis.Redis) -> None:

@@ -2,7 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from deliveries.sending.merchant_shares import COMPANY_FOR, COMPANY_SHARE, MerchantShares
+from deliveries.sending.merchant_shares import (
+    COMPANY_FOR,
+    COMPANY_SHARE,
+    FEW,
+    MerchantShares,
+    Share,
+)
 
 PLACES = 4096
 
@@ -65,6 +71,19 @@ def test_the_first_merchant_of_a_process_has_no_company() -> None:
     assert shares.share(PLACES, PLACES - 1, now=0.0).below > PLACES * COMPANY_SHARE
 
 
+@pytest.mark.parametrize("merchants", [1, 2, 50, 100])
+def test_a_claim_brings_little_and_locks_little_more(merchants: int) -> None:
+    """What comes meanwhile waits until it is sent; of what is locked and not sent, each row costs a write."""
+    limit, each = Share(below=2048, each=2048).among(PLACES, [0] * merchants, 256)
+    assert limit == 256
+    assert 256 <= each * merchants <= 2 * 256 + merchants
+
+
+def test_while_a_process_is_behind_merchants_may_have_few() -> None:
+    assert Share(below=500, each=100).for_few() == Share(below=FEW, each=FEW)
+    assert Share(below=2, each=1).for_few() == Share(below=2, each=1)
+
+
 @pytest.mark.parametrize("company", [1, 2, 3, 10, 50, 100])
 def test_however_many_merchants_claim_at_once_each_leaves_as_many_as_it_has(company: int) -> None:
     """Else the claims of many, each within its share, take every place, and who comes next waits for an answer."""
@@ -75,15 +94,15 @@ def test_however_many_merchants_claim_at_once_each_leaves_as_many_as_it_has(comp
         claim = [merchant for merchant in merchants if shares.open(merchant) < share.below][:100]
         if not claim:
             break
-        limit, each = share.among(free, [shares.open(merchant) for merchant in claim])
+        limit, each = share.among(free, [shares.open(merchant) for merchant in claim], 256)
         assert 1 <= limit <= free
-        for merchant in claim * each:
-            if limit:
-                shares.opened(merchant, 1.0)
-                free, limit = free - 1, limit - 1
+        served = (claim * each)[:limit]
+        for merchant in served:
+            shares.opened(merchant, 1.0)
+        free -= len(served)
+        assert max(shares.open(merchant) for merchant in served) <= free + 1
         merchants = merchants[100:] + merchants[:100]
     else:
         raise AssertionError("they would go on for ever")
-    most = max(shares.open(merchant) for merchant in merchants)
-    assert 0 < most <= free + 1
+    assert all(shares.open(merchant) for merchant in merchants)
     assert free >= PLACES // (company + 1) // 2

@@ -13,7 +13,7 @@ from django.db import OperationalError
 from deliveries.models import Attempt, Delivery
 from deliveries.queueing import claims, redis_client, wakeups
 from deliveries.queueing.claims import Batch
-from deliveries.worker import dispatcher
+from deliveries.worker import claiming, dispatcher
 from deliveries.worker.engine import Engine
 from tests.support.dispatching import own_engine, until, work_and_close
 from tests.support.engine import claim, due, due_one, expire, reread, widen
@@ -221,19 +221,19 @@ def test_a_dispatcher_that_leaves_calls_a_successor_only_if_there_is_more_to_do(
 
 def test_nothing_is_claimed_while_outcomes_cannot_be_recorded(parts: Engine) -> None:
     """Promise 4: duplicates after a kill are at most what was in flight or not yet recorded."""
-    assert dispatcher._room(parts)[0] > 0
+    assert claiming.room(parts)[0] > 0
     parts.recorder.blocked = True
-    assert dispatcher._room(parts) == (0, 0)
+    assert claiming.room(parts) == (0, 0)
     parts.recorder.blocked = False
 
 
 def test_bodies_that_are_loaded_leave_less_room_for_claims(parts: Engine, settings: Any) -> None:
     """Promise 6: at most 4 MiB at a time, 64 MiB a process."""
-    assert dispatcher._room(parts)[1] == settings.WEBHOOKS_CLAIM_BYTES == 4 * 1024**2
+    assert claiming.room(parts)[1] == settings.WEBHOOKS_CLAIM_BYTES == 4 * 1024**2
     parts.sender.loaded_bytes = settings.WEBHOOKS_LOADED_BYTES - 3 * 1024**2
-    assert dispatcher._room(parts)[1] == 3 * 1024**2
+    assert claiming.room(parts)[1] == 3 * 1024**2
     parts.sender.loaded_bytes = settings.WEBHOOKS_LOADED_BYTES - 1024**2
-    assert dispatcher._room(parts) == (0, 0)
+    assert claiming.room(parts) == (0, 0)
     parts.sender.loaded_bytes = 0
 
 
@@ -247,10 +247,10 @@ def test_deliveries_whose_worker_died_twice_go_one_at_a_time() -> None:
     ]
     idle = SimpleNamespace(sender=SimpleNamespace(has_poison_candidate=lambda: False))
     busy = SimpleNamespace(sender=SimpleNamespace(has_poison_candidate=lambda: True))
-    sent, held = dispatcher._one_poison_candidate(idle, rows)  # type: ignore[arg-type]
+    sent, held = claiming._one_poison_candidate(idle, rows)  # type: ignore[arg-type]
     assert sent == [rows[0], rows[2], rows[1]]
     assert held == [rows[3]]
-    sent, held = dispatcher._one_poison_candidate(busy, rows)  # type: ignore[arg-type]
+    sent, held = claiming._one_poison_candidate(busy, rows)  # type: ignore[arg-type]
     assert sent == [rows[0], rows[2]]
     assert held == [rows[1], rows[3]]
 

@@ -12,7 +12,8 @@ import redis
 
 from deliveries.models import Delivery
 from deliveries.queueing import wakeups
-from deliveries.sending import slow_webhooks
+from deliveries.recording.recorder import Recorder
+from deliveries.sending import merchant_shares, slow_webhooks
 from deliveries.sending.merchant_shares import COMPANY_SHARE
 from deliveries.worker import dispatcher
 from deliveries.worker.engine import Engine
@@ -162,6 +163,31 @@ def test_slow_webhooks_wait_in_their_merchants_line(
         assert sorted(late)[2] < 1.2, "its own 0.4 s, and not the crowd's"
         parts.begin_stop()
         worker.join(20)
+
+
+def test_while_outcomes_wait_long_merchants_have_few_and_the_next_has_its_turn(
+    empty_redis: redis.Redis, parts: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What many merchants' endpoints answer together waits to be recorded; who comes then mustn't wait behind it."""
+    monkeypatch.setattr(Recorder, "is_late", property(lambda _self: True))
+    monkeypatch.setattr(merchant_shares, "FEW", 3)
+    hangs = _Hangs()
+    with HostileServer(hangs) as hostile, HostileServer(answers()) as quick:
+        crowd = _crowd(hostile.url, 10, 5)
+        worker = threading.Thread(target=work_and_close, args=([webhook.pk for webhook in crowd],))
+        worker.start()
+        try:
+            until(lambda: parts.held_of(crowd[0].merchant_id) == 3)
+            for _ in range(3):
+                delivery = due_one(url=quick.url)
+                wakeups.wake([delivery.webhook_id])
+                until(lambda pk=delivery.pk: Delivery.objects.get(pk=pk).status == "delivered", 5)  # type: ignore[misc]
+            assert parts.held_of(crowd[0].merchant_id) == 3
+        finally:
+            hangs.let_go.set()
+            until(_all_arrived, 30)
+            parts.begin_stop()
+            worker.join(20)
 
 
 def test_an_answered_delivery_counts_for_its_merchant_until_it_is_recorded(

@@ -74,6 +74,30 @@ def test_it_tells_who_waits() -> None:
     assert (sorted(ready), 200 in ready, 100 in ready) == ([7, 200], True, False)
 
 
+def test_what_is_spared_costs_no_merchant_its_turn() -> None:
+    ready = _ready(*range(100, 110), 200, 201, 300)
+    assert ready.spare(2, 50) == list(range(102, 110))
+    assert ready.take(9, _anybody) == [100, 200, 300, 101, 201]
+    ready.add([*range(100, 110), 200])
+    assert len(ready.spare(2, 3)) == 3
+    assert len(ready) == 8
+
+
+def test_where_too_many_wait_long_lines_are_cut_and_short_ones_are_not() -> None:
+    ready = _ready(*range(100, 160), 200, 300, 301)
+    assert ready.trim(63) == []
+    cut = ready.trim(62)
+    assert set(cut) <= set(range(101, 160))
+    assert len(ready) == 63 - len(cut) == 10 + 3
+    assert set(ready.take(3, _anybody)) == {100, 200, 300}
+
+
+def test_of_each_merchant_one_waits_however_many_they_are() -> None:
+    ready = _ready(*range(100, 1100, 100))
+    assert ready.trim(5) == []
+    assert len(ready) == 10
+
+
 def test_empty_gives_everything_back_once() -> None:
     ready = _ready(100, 7, 200)
     assert sorted(ready.empty()) == [7, 100, 200]
