@@ -18,6 +18,7 @@ from typing import Any
 
 from deliveries import dialects, meters
 from deliveries.db.arrays import columns, literal
+from deliveries.db.direct_session import Asked
 from deliveries.db.engine_session import fetch, fetch_together
 from deliveries.db.sessions import borrowed, clock
 from deliveries.db.statements import load
@@ -162,7 +163,12 @@ def due_webhooks() -> tuple[list[int], list[int]]:
 
 def still_due(webhook_ids: Sequence[int]) -> list[int]:
     """Return those of the webhooks that have something due now."""
-    return [row.id for row in fetch(_SQL["still_due"], {"webhook_ids": literal(webhook_ids)})]
+    return [row.id for row in fetch(*asking_still_due(webhook_ids))]
+
+
+def asking_still_due(webhook_ids: Sequence[int]) -> Asked:
+    """Return the statement that asks for `still_due`: a row with the `id` of each such webhook."""
+    return _SQL["still_due"], {"webhook_ids": literal(webhook_ids)}
 
 
 def _constants() -> dict[str, Any]:

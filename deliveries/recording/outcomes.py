@@ -14,7 +14,7 @@ from django.db import transaction
 from deliveries import reasons
 from deliveries.db import counters
 from deliveries.db.arrays import columns
-from deliveries.db.engine_session import fetch
+from deliveries.db.engine_session import fetch, fetch_in_turn
 from deliveries.db.sessions import borrowed
 from deliveries.db.statements import load
 from deliveries.models import Attempt, Delivery
@@ -31,6 +31,8 @@ from subscriptions.conf import settings
 from subscriptions.models import Webhook
 
 _SQL = load(__file__, "outcomes.sql")
+_Written = tuple[set[OrderingGroup], list[int] | None]
+"""The ordering groups of what was closed, and the webhooks with more due; None where that must be asked."""
 _FENCE = ("token", "status", "reason_code", "reason_values")
 
 
@@ -51,11 +53,13 @@ def record(chunk: Sequence[Sent], *, again: bool = False) -> Recorded:
     """
     began = time.monotonic()
     decided = [decide_outcome(sent) for sent in sorted(chunk, key=lambda sent: sent.row.delivery_id)]
+    webhook_ids = sorted({each.sent.row.webhook.webhook_id for each in decided})
     with borrowed():
-        groups = _write_rest(decided) if again else _write(decided)
+        groups, still_due = (_write_rest(decided), None) if again else _write(decided, webhook_ids)
         ordering.move_on(groups, wake=False)  # after the commit; what it lets go is among the webhooks below
-        # Asked after the commit: a dispatcher that looked before it found these webhooks at their cap.
-        still_due = claims.still_due(sorted({each.sent.row.webhook.webhook_id for each in decided}))
+        if groups or still_due is None:
+            # Asked after the commit: a dispatcher that looked before it found these webhooks at their cap.
+            still_due = claims.still_due(webhook_ids)
     outcome_meters.count(decided, time.monotonic() - began)
     if settings.WEBHOOKS_LOG_ATTEMPTS:
         attempt_log.tell(decided)
@@ -70,7 +74,7 @@ def _write_rest(decided: Sequence[DecidedOutcome]) -> set[OrderingGroup]:
     """
     logged = _logged(decided)
     if not logged:
-        return _write(decided)
+        return _write(decided, [])[0]
     rest = [each for each in decided if _attempt_of(each) not in logged]
     groups = _closed_groups(decided)
     return groups | late_outcomes.write(rest) if rest else groups
@@ -95,8 +99,8 @@ def _closed_groups(decided: Sequence[DecidedOutcome]) -> set[OrderingGroup]:
     return ordering.groups_of(closed.values_list("webhook_id", "ordering_group"))
 
 
-def _write(decided: Sequence[DecidedOutcome]) -> set[OrderingGroup]:
-    """Write the chunk; return the ordering groups of what it closed.
+def _write(decided: Sequence[DecidedOutcome], webhook_ids: Sequence[int]) -> _Written:
+    """Write the chunk; return the ordering groups of what it closed, and which of these webhooks have more due.
 
     A webhook that answered 410 is disabled in the same transaction: the place that its outcome gives back would let
     another claim send one more. Its row is locked first, as by everybody who changes a webhook.
@@ -107,21 +111,40 @@ def _write(decided: Sequence[DecidedOutcome]) -> set[OrderingGroup]:
         if isinstance(each.decision, Dead) and each.decision.disable_webhook
     }
     if not gone:
-        return write(decided)
+        return _write_and_ask(decided, webhook_ids)
     with transaction.atomic():
         locked = Webhook.objects.select_for_update(no_key=True).filter(pk__in=gone, is_enabled=True, deleted_at=None)
         webhooks = list(locked.order_by("pk"))
         groups = write(decided)  # before: disabling closes what is open with a claim that ran out
         for webhook in webhooks:
             services.disable(webhook=webhook, reason=reasons.DISABLED_AS_GONE)
-        return groups
+        return groups, None
+
+
+def _write_and_ask(decided: Sequence[DecidedOutcome], webhook_ids: Sequence[int]) -> _Written:
+    """Write the chunk, and once that is committed ask for what is due, in one round trip."""
+    once = _once(decided)
+    moved, due = fetch_in_turn((_SQL["record"], _parameters(once, decided)), claims.asking_still_due(webhook_ids))
+    groups = _write_late(decided, once, moved)
+    return groups, [row.id for row in due] if len(moved) == len(decided) else None
 
 
 def write(decided: Sequence[DecidedOutcome]) -> set[OrderingGroup]:
     """Write outcomes that were decided already; return the ordering groups of what they closed."""
+    once = _once(decided)
+    return _write_late(decided, once, fetch(_SQL["record"], _parameters(once, decided)))
+
+
+def _once(decided: Sequence[DecidedOutcome]) -> list[DecidedOutcome]:
+    """Leave out deliveries with several outcomes: of two a statement would take either."""
     times = Counter(each.delivery_id for each in decided)
-    once = [each for each in decided if times[each.delivery_id] == 1]  # of two outcomes a statement would take either
-    moved = fetch(_SQL["record"], _parameters(once, decided))
+    return [each for each in decided if times[each.delivery_id] == 1]
+
+
+def _write_late(
+    decided: Sequence[DecidedOutcome], once: Sequence[DecidedOutcome], moved: Sequence[Any]
+) -> set[OrderingGroup]:
+    """Write what the statement left, whose claims are no longer in force; return the groups of all that is closed."""
     keys = {row.id for row in moved}
     groups = ordering.groups_of((row.webhook_id, row.ordering_group) for row in moved if row.is_closed)
     in_force = {id(each) for each in once if each.delivery_id in keys}

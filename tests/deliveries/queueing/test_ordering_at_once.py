@@ -40,7 +40,7 @@ def test_a_head_that_is_recorded_after_a_publisher_committed_strands_nothing() -
     [first] = told(webhook, "A")
     [row] = claim(webhook).rows
     lines: set[OrderingGroup] = set()
-    with uncommitted(lambda: lines.update(outcomes._write([decide_outcome(answered(row))]))):
+    with uncommitted(lambda: lines.update(outcomes.write([decide_outcome(answered(row))]))):
         [second] = told(webhook, "A")
         assert second.is_held
     assert reread(first).status == S.DELIVERED

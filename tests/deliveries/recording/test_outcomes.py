@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -195,17 +196,21 @@ def test_an_endpoint_that_is_gone_is_disabled_in_the_transaction_that_frees_its_
     delivery = due_one()
     seen = []
 
-    def fetch(*arguments: object) -> object:
-        seen.append(len(connection.savepoint_ids))
-        return outcomes_fetch(*arguments)
+    def noting(fetch: Callable[..., object]) -> Callable[..., object]:
+        def noted(*arguments: object) -> object:
+            seen.append(len(connection.savepoint_ids))
+            return fetch(*arguments)
+
+        return noted
 
     def disable(**arguments: object) -> object:
         seen.append(len(connection.savepoint_ids))
         return services_disable(**arguments)
 
-    outcomes_fetch, services_disable = outcomes.fetch, outcomes.services.disable
+    services_disable = outcomes.services.disable
     depth = len(connection.savepoint_ids)
-    monkeypatch.setattr(outcomes, "fetch", fetch)
+    for name in ("fetch", "fetch_in_turn"):
+        monkeypatch.setattr(outcomes, name, noting(getattr(outcomes, name)))
     monkeypatch.setattr(outcomes.services, "disable", disable)
     outcomes.record([answered(claim_one(delivery), status, permanent=status == 410)])
     assert seen == ([depth] if stays_enabled else [depth + 1, depth + 1])

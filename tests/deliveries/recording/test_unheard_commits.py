@@ -45,7 +45,7 @@ def test_each_outcome_is_written_once_whichever_commit_goes_unheard(
     made = {kind: _sent(kind) for kind in kinds}
     chunk = [sent for _delivery, sent in made.values()]
     before = {kind: reread(delivery) for kind, (delivery, _sent) in made.items()}
-    place, name = (outcomes, "fetch") if unheard == "first" else (late_outcomes, "write")
+    place, name = (outcomes, "fetch_in_turn") if unheard == "first" else (late_outcomes, "write")
     real, left = getattr(place, name), iter([True])
 
     def unheard_once(*arguments: Any) -> Any:

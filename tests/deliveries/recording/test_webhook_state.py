@@ -10,7 +10,6 @@ from django.db import connection
 from django.utils import timezone
 
 from deliveries.models import Attempt, Counter, Delivery, WebhookState
-from deliveries.queueing import claims
 from deliveries.recording import outcomes, webhook_state
 from subscriptions.models import Webhook
 from tests.support.engine import answered, claim, due, widen
@@ -34,19 +33,15 @@ def test_what_is_still_due_is_asked_after_the_commit(monkeypatch: pytest.MonkeyP
     due(webhook, 2)
     rows = claim(webhook).rows
     order: list[str] = []
-    real = (outcomes.fetch, claims.fetch)
+    fetch_in_turn = outcomes.fetch_in_turn  # the second of whose statements is asked once the first is committed
 
-    def noting(name: str, fetch: Any) -> Any:
-        def noted(statement: str, parameters: Any) -> Any:
-            order.append(f"{name} {statement.split(maxsplit=1)[0]} {connection.in_atomic_block}")
-            return fetch(statement, parameters)
+    def noted(*asked: Any) -> Any:
+        order.extend(f"{statement.split(maxsplit=1)[1][:14]} {connection.in_atomic_block}" for statement, _ in asked)
+        return fetch_in_turn(*asked)
 
-        return noted
-
-    monkeypatch.setattr(outcomes, "fetch", noting("record", real[0]))
-    monkeypatch.setattr(claims, "fetch", noting("still due", real[1]))
+    monkeypatch.setattr(outcomes, "fetch_in_turn", noted)
     assert outcomes.record([answered(row) for row in rows]).still_due == [webhook.pk]
-    assert order == ["record -- False", "still due -- False"]
+    assert order == ["Writes a chunk False", "Those of these False"]
 
 
 def _window(webhook: Webhook) -> int:
