@@ -28,7 +28,7 @@ NAMED = {name for _what, _value, names in ROWS for name in names}
 NOBODY_MEETS = {
     "catalogue of the engine's own memory": (
         "deliveries.queueing.webhook_settings.KNOWN_MAX", "deliveries.queueing.webhook_settings.MERCHANTS_KNOWN_MAX",
-        "deliveries.queueing.webhook_settings.KNOWN_CHARACTERS",
+        "deliveries.queueing.webhook_settings.KNOWN_CHARACTERS", "deliveries.db.direct_session.PREPARED_MAX",
         "subscriptions.known_keys.REMEMBERED_MAX", "deliveries.sending.carrying.KEPT_MAX",
         "deliveries.payloads.expressions.KEPT_NODES_MAX",
         "subscriptions.matching.REMEMBERED_MAX", "subscriptions.matching.REMEMBERED_FOR",
