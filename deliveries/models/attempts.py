@@ -89,8 +89,12 @@ class Attempt(models.Model):
 
     @property
     def sent_headers(self) -> list[tuple[str, str]]:
-        """The request's headers, names and values."""
-        return logged_headers.unpack(self.request_headers)
+        """The request's headers, names and values. Reads the delivery and its event, unless they are there."""
+        event = self.delivery.event
+        known = logged_headers.known(
+            event_id=event.public_id, event=event.type, occurred_at=event.occurred_at, started_at=self.started_at
+        )
+        return logged_headers.unpack(self.request_headers, known)
 
     @property
     def answer_headers(self) -> list[tuple[str, str]]:

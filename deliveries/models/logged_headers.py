@@ -1,12 +1,19 @@
-"""How the log keeps headers: JSON pairs, in which numbers stand for what nearly every request and answer repeats."""
+"""How the log keeps headers: JSON pairs, in which numbers stand for what nearly every request and answer repeats.
+
+Values that the attempt's row or its event has anyway aren't kept a second time.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 
 import orjson
+
+from deliveries.dialects.base import iso, unix_seconds
 
 REPEATED: Final[tuple[str | tuple[str, str], ...]] = (
     ("Content-Type", "application/json"),
@@ -52,32 +59,54 @@ _NAMES: Final = {each: place for place, each in enumerate(REPEATED) if isinstanc
 _HEADERS: Final = {each: place for place, each in enumerate(REPEATED) if isinstance(each, tuple)}
 
 
-def pack(headers: Iterable[tuple[str, str]]) -> str:
-    """Return headers as the log keeps them: `[0, [5, "evt_…"], ["X-Own", "value"]]`.
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
-    A number alone is a whole header of REPEATED, a number in a pair a name of it.
+
+def known(*, event_id: str, event: str, occurred_at: datetime, started_at: datetime) -> dict[str, str]:
+    """Return the headers of ours whose values follow from an attempt's event and its time: name → value."""
+    return {
+        "webhook-id": event_id,
+        "webhook-event": event,
+        "webhook-event-time": iso(occurred_at),
+        "webhook-timestamp": str(unix_seconds(started_at)),
+    }
+
+
+def pack(headers: Iterable[tuple[str, str]], known: Mapping[str, str] = _NOTHING) -> str:
+    """Return headers as the log keeps them: `[0, [5], ["X-Own", "value"]]`.
+
+    A number alone is a whole header of REPEATED, a number in a pair a name of it. Such a name without a value has the
+    `known` one, which `unpack` must be given again.
     """
-    packed: list[int | tuple[int | str, str]] = []
+    packed: list[int | tuple[int | str, ...]] = []
     for name, value in headers:
         place = _HEADERS.get((name, value))
-        packed.append((_NAMES.get(name, name), value) if place is None else place)
+        if place is not None:
+            packed.append(place)
+        elif known.get(name) == value:
+            packed.append((_NAMES[name],))
+        else:
+            packed.append((_NAMES.get(name, name), value))
     return orjson.dumps(packed).decode()
 
 
-def unpack(text: str) -> list[tuple[str, str]]:
+def unpack(text: str, known: Mapping[str, str] = _NOTHING) -> list[tuple[str, str]]:
     """Return the headers that `pack` was given, or that were stored as plain pairs; none where the text is neither."""
     try:
-        return [_header(each) for each in json.loads(text)]
-    except (ValueError, TypeError, IndexError):
+        return [_header(each, known) for each in json.loads(text)]
+    except (ValueError, TypeError, LookupError):
         return []
 
 
-def _header(kept: int | Sequence[int | str]) -> tuple[str, str]:
+def _header(kept: int | Sequence[int | str], known: Mapping[str, str]) -> tuple[str, str]:
     if isinstance(kept, int):
         whole = _repeated(kept)
         if isinstance(whole, str):
             raise ValueError("a name without a value")
         return whole
+    if len(kept) == 1 and isinstance(kept[0], int):
+        name = str(_repeated(kept[0]))
+        return name, known[name]
     name, value = kept
     return str(_repeated(name) if isinstance(name, int) else name), str(value)
 

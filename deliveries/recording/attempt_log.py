@@ -74,7 +74,7 @@ def row_of(each: DecidedOutcome) -> AttemptRow:
         decision_values=decision_values,
         next_at=each.next_at,
         url=row.webhook.url,
-        request_headers=_logged_headers(sent),
+        request_headers=_logged_headers(sent, each.started_at),
         request_size=len(body),
         request_digest=hashlib.sha256(body).hexdigest() if body else "",
         response_headers=logged_headers.pack(outcome.headers),
@@ -92,9 +92,15 @@ def row_of(each: DecidedOutcome) -> AttemptRow:
     )
 
 
-def _logged_headers(sent: Sent) -> str:
+def _logged_headers(sent: Sent, started_at: datetime) -> str:
     """Return the request's headers as the log keeps them, secrets masked."""
-    return logged_headers.pack(masked(sent.request.headers, sent.row.webhook.hidden) if sent.request else ())
+    if sent.request is None:
+        return logged_headers.pack(())
+    row = sent.row
+    known = logged_headers.known(
+        event_id=row.event_id, event=row.event_type, occurred_at=row.occurred_at, started_at=started_at
+    )
+    return logged_headers.pack(masked(sent.request.headers, row.webhook.hidden), known)
 
 
 def tell(decided: Sequence[DecidedOutcome]) -> None:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from deliveries import dialects
+from deliveries.db.sessions import clock
+from deliveries.dialects.base import iso
+from deliveries.models import Attempt
 from deliveries.models.logged_headers import REPEATED, pack, unpack
+from deliveries.recording import outcomes
+from deliveries.sending.masking import MASKED
 from deliveries.sending.rendering import render
-from tests.support.engine import claim_one, due_one
+from tests.support.engine import answered, claim_one, due_one
 
 TEXTS = st.text(max_size=30)
 KNOWN = st.sampled_from([each if isinstance(each, str) else each[0] for each in REPEATED])
@@ -21,6 +27,40 @@ VALUES = st.one_of(TEXTS, st.sampled_from([each[1] for each in REPEATED if isins
 @given(st.lists(st.tuples(st.one_of(KNOWN, TEXTS), VALUES), max_size=12))
 def test_headers_come_out_as_they_went_in(headers: list[tuple[str, str]]) -> None:
     assert unpack(pack(headers)) == headers
+
+
+OURS = {"webhook-id": "evt_1", "webhook-event": "a", "webhook-event-time": "t", "webhook-timestamp": "7"}
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.one_of(st.sampled_from(sorted(OURS)), KNOWN), st.one_of(st.sampled_from(sorted(OURS.values())), TEXTS)
+        )
+    )
+)
+def test_what_the_event_says_comes_out_as_well(headers: list[tuple[str, str]]) -> None:
+    assert unpack(pack(headers, OURS), OURS) == headers
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("dialect", dialects.NAMES)
+def test_of_an_event_nothing_is_kept_twice(dialect: str) -> None:
+    """Id, type and time stand in the event's row, and when it was sent in the attempt's."""
+    delivery = due_one(dialect=dialect)
+    row = claim_one(delivery)
+    made = render(row, row.data, clock.at(time.monotonic()))
+    outcomes.record([answered(row, request=made)])
+    attempt = Attempt.objects.get()
+    shown = [pair for pair in attempt.sent_headers if pair[1] != MASKED]
+    assert shown == [pair for pair in made.headers if pair[0] in dict(shown)]
+    assert shown
+    assert delivery.event.public_id not in attempt.request_headers
+    assert iso(delivery.event.occurred_at) not in attempt.request_headers
+
+
+def test_a_row_whose_event_is_not_known_shows_none() -> None:
+    assert unpack(pack([("webhook-id", "evt_1")], OURS)) == []
 
 
 @pytest.mark.parametrize("headers", [[], [("webhook-id", "e-0")], [("Content-Type", "application/json"), ("X", "1")]])
