@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
+from http import HTTPStatus
 from typing import Any, Final
 
 from deliveries.reasons import STATUS_ERRORS, ReasonCode
@@ -165,6 +167,16 @@ def sentence(
     if "rotated_at" in values:
         text += " " + ROTATED.format(datetime.fromisoformat(values["rotated_at"]).astimezone(UTC))
     return text
+
+
+@cache
+def answered(status_code: int) -> str:
+    """Return what an endpoint answered, in our words and never in its own: they go into logs and pages."""
+    try:
+        phrase = f"{status_code} {HTTPStatus(status_code).phrase}"
+    except ValueError:
+        phrase = str(status_code)
+    return f"Your endpoint answered {phrase}."
 
 
 def orphaned(code: str) -> str:

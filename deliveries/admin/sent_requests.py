@@ -43,5 +43,5 @@ def bodies(delivery: Delivery, attempts: Sequence[Attempt]) -> dict[int, Body]:
             body = request_of(replace(message, attempt=attempt.number, sent_at=attempt.started_at), target).body
         except ValueError:
             continue
-        found[attempt.pk] = Body(body.decode(), hashlib.sha256(body).hexdigest() == attempt.request_digest)
+        found[attempt.pk] = Body(body.decode(), hashlib.sha256(body).hexdigest() == attempt.digest)
     return found

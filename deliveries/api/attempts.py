@@ -41,7 +41,7 @@ class AttemptSerializer(ApiSerializer):
     url = eg(serializers.CharField(), "https://accounting.example.com/hooks/orders")
     request_size = eg(serializers.IntegerField(help_text="Bytes."), 212)
     request_digest = eg(
-        serializers.CharField(allow_blank=True, help_text="SHA-256 of the body as sent, in hex."),
+        serializers.CharField(source="digest", allow_blank=True, help_text="SHA-256 of the body as sent, in hex."),
         "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824",
     )
     response_size = eg(serializers.IntegerField(help_text="Bytes that came, of which the log keeps the first."), 21)

@@ -38,7 +38,9 @@ class Attempt(models.Model):
     status_code = models.PositiveIntegerField(null=True)
     error = models.CharField(max_length=30, blank=True, default="")
     detail = models.TextField(
-        blank=True, default="", help_text="What happened, in the transport's words; empty for interrupted ones."
+        blank=True,
+        default="",
+        help_text="What happened, in the transport's words; empty for interrupted ones and plain successes.",
     )
     decision_code = models.CharField(
         max_length=CODE_MAX, blank=True, default="", help_text="What follows from it: why it is retried, or ends."
@@ -53,8 +55,9 @@ class Attempt(models.Model):
     )
     request_size = models.PositiveIntegerField(default=0)
     request_digest = models.CharField(
-        max_length=64, blank=True, default="", help_text="SHA-256 of the body as sent, in hex."
+        max_length=64, blank=True, default="", help_text="SHA-256 of the body as sent, in hex: of older rows."
     )
+    request_sha256 = models.BinaryField(null=True, help_text="SHA-256 of the body as sent: 32 bytes.")
     response_headers = models.TextField(default="[]", help_text="JSON pairs, truncated on the way in.")
     response_body = models.BinaryField(default=b"", help_text="The first 4 KiB, any bytes.")
     response_size = models.PositiveIntegerField(default=0, help_text="Bytes read.")
@@ -97,6 +100,11 @@ class Attempt(models.Model):
         return logged_headers.unpack(self.request_headers, known)
 
     @property
+    def digest(self) -> str:
+        """SHA-256 of the body as sent, in hex; empty where none was."""
+        return self.request_digest if self.request_sha256 is None else bytes(self.request_sha256).hex()
+
+    @property
     def answer_headers(self) -> list[tuple[str, str]]:
         """The answer's headers."""
         return logged_headers.unpack(self.response_headers)
@@ -104,4 +112,8 @@ class Attempt(models.Model):
     @property
     def what_happened(self) -> str:
         """What happened, in a sentence."""
-        return sentences.orphaned(self.decision_code) if self.result == self.Result.INTERRUPTED else self.detail
+        if self.result == self.Result.INTERRUPTED:
+            return sentences.orphaned(self.decision_code)
+        if self.result == self.Result.DELIVERED and not self.detail and self.status_code is not None:
+            return sentences.answered(self.status_code)  # which the log doesn't repeat
+        return self.detail

@@ -105,8 +105,8 @@ def _header(kept: int | Sequence[int | str], known: Mapping[str, str]) -> tuple[
             raise ValueError("a name without a value")
         return whole
     if len(kept) == 1 and isinstance(kept[0], int):
-        name = str(_repeated(kept[0]))
-        return name, known[name]
+        alone = str(_repeated(kept[0]))
+        return alone, known[alone]
     name, value = kept
     return str(_repeated(name) if isinstance(name, int) else name), str(value)
 

@@ -13,6 +13,8 @@ from deliveries.queueing.wakeups import WORKER_ID
 from deliveries.recording.decided_outcomes import DecidedOutcome
 from deliveries.sending.masking import masked
 from deliveries.sending.sender import Sent
+from deliveries.sentences import answered
+from deliveries.transport import Outcome
 from subscriptions.logs import get_logger
 
 log = get_logger(__name__)
@@ -39,7 +41,7 @@ class AttemptRow(NamedTuple):
     url: str
     request_headers: str
     request_size: int
-    request_digest: str
+    request_sha256: bytes | None
     response_headers: str
     response_body: bytes
     response_size: int
@@ -69,14 +71,14 @@ def row_of(each: DecidedOutcome) -> AttemptRow:
         lateness_ms=(each.started_at - row.due_at).total_seconds() * 1000,
         status_code=outcome.status_code,
         error=str(outcome.error or ""),
-        detail=outcome.detail,
+        detail="" if outcome.delivered and _says_no_more(outcome) else outcome.detail,
         decision_code=decision_code,
         decision_values=decision_values,
         next_at=each.next_at,
         url=row.webhook.url,
         request_headers=_logged_headers(sent, each.started_at),
         request_size=len(body),
-        request_digest=hashlib.sha256(body).hexdigest() if body else "",
+        request_sha256=hashlib.sha256(body).digest() if body else None,
         response_headers=logged_headers.pack(outcome.headers),
         response_body=outcome.body,
         response_size=outcome.body_bytes_read,
@@ -90,6 +92,11 @@ def row_of(each: DecidedOutcome) -> AttemptRow:
         reused_connection=outcome.reused_connection,
         worker=WORKER_ID,
     )
+
+
+def _says_no_more(outcome: Outcome) -> bool:
+    """Tell whether what happened follows from the status alone."""
+    return outcome.status_code is not None and outcome.detail == answered(outcome.status_code)
 
 
 def _logged_headers(sent: Sent, started_at: datetime) -> str:

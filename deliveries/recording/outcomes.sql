@@ -14,7 +14,7 @@ WITH o AS MATERIALIZED (
         %(answered_at)s::timestamptz[], %(lateness_ms)s::float8[], %(status_code)s::int[], %(error)s::text[],
         %(detail)s::text[], %(decision_code)s::text[], %(decision_values)s::jsonb[], %(next_at)s::timestamptz[],
         %(url)s::text[],
-        %(request_headers)s::text[], %(request_size)s::int[], %(request_digest)s::text[], %(response_headers)s::text[],
+        %(request_headers)s::text[], %(request_size)s::int[], %(request_sha256)s::bytea[], %(response_headers)s::text[],
         %(response_body)s::bytea[], %(response_size)s::int[], %(response_truncated)s::bool[], %(dns_ms)s::float8[],
         %(connect_ms)s::float8[], %(tls_ms)s::float8[], %(first_byte_ms)s::float8[], %(total_ms)s::float8[],
         %(remote_address)s::text[], %(reused_connection)s::bool[], %(worker)s::text[]
@@ -22,7 +22,7 @@ WITH o AS MATERIALIZED (
         delivery_id, token, status, reason_code, reason_values, webhook_id, number, result, started_at, answered_at,
         lateness_ms,
         status_code, error, detail, decision_code, decision_values, next_at, url, request_headers, request_size,
-        request_digest,
+        request_sha256,
         response_headers, response_body, response_size, response_truncated, dns_ms, connect_ms, tls_ms, first_byte_ms,
         total_ms, remote_address, reused_connection, worker)
 ), moved AS (
@@ -39,12 +39,12 @@ WITH o AS MATERIALIZED (
 ), logged AS (
     INSERT INTO webhooks_deliveries_attempt
         (delivery_id, webhook_id, number, result, started_at, answered_at, lateness_ms, status_code, error, detail,
-         decision_code, decision_values, next_at, url, request_headers, request_size, request_digest,
+         decision_code, decision_values, next_at, url, request_headers, request_size, request_digest, request_sha256,
          response_headers, response_body,
          response_size, response_truncated, dns_ms, connect_ms, tls_ms, first_byte_ms, total_ms, remote_address,
          reused_connection, worker)
     SELECT delivery_id, webhook_id, number, result, started_at, answered_at, lateness_ms, status_code, error, detail,
-        decision_code, decision_values, next_at, url, request_headers, request_size, request_digest,
+        decision_code, decision_values, next_at, url, request_headers, request_size, '', request_sha256,
         response_headers, response_body,
         response_size, response_truncated, dns_ms, connect_ms, tls_ms, first_byte_ms, total_ms, remote_address,
         reused_connection, worker
@@ -124,13 +124,13 @@ RETURNING d.id, d.claim_token, d.webhook_id, d.ordering_group, d.due_at IS NULL 
 -- The log's lines of late outcomes. Where `id` says which line stood for the attempt, the line keeps its key.
 INSERT INTO webhooks_deliveries_attempt
     (id, delivery_id, webhook_id, number, result, started_at, answered_at, lateness_ms, status_code, error, detail,
-     decision_code, decision_values, next_at, url, request_headers, request_size, request_digest, response_headers,
-     response_body,
+     decision_code, decision_values, next_at, url, request_headers, request_size, request_digest, request_sha256,
+     response_headers, response_body,
      response_size, response_truncated, dns_ms, connect_ms, tls_ms, first_byte_ms, total_ms, remote_address,
      reused_connection, worker)
 SELECT COALESCE(o.id, nextval(pg_get_serial_sequence('webhooks_deliveries_attempt', 'id'))),
     delivery_id, webhook_id, number, result, started_at, answered_at, lateness_ms, status_code, error, detail,
-    decision_code, decision_values, next_at, url, request_headers, request_size, request_digest, response_headers,
+    decision_code, decision_values, next_at, url, request_headers, request_size, '', request_sha256, response_headers,
     response_body,
     response_size, response_truncated, dns_ms, connect_ms, tls_ms, first_byte_ms, total_ms, remote_address,
     reused_connection, worker
@@ -139,12 +139,12 @@ FROM unnest(
     %(started_at)s::timestamptz[], %(answered_at)s::timestamptz[], %(lateness_ms)s::float8[], %(status_code)s::int[],
     %(error)s::text[], %(detail)s::text[], %(decision_code)s::text[], %(decision_values)s::jsonb[],
     %(next_at)s::timestamptz[], %(url)s::text[],
-    %(request_headers)s::text[], %(request_size)s::int[], %(request_digest)s::text[], %(response_headers)s::text[],
+    %(request_headers)s::text[], %(request_size)s::int[], %(request_sha256)s::bytea[], %(response_headers)s::text[],
     %(response_body)s::bytea[], %(response_size)s::int[], %(response_truncated)s::bool[], %(dns_ms)s::float8[],
     %(connect_ms)s::float8[], %(tls_ms)s::float8[], %(first_byte_ms)s::float8[], %(total_ms)s::float8[],
     %(remote_address)s::text[], %(reused_connection)s::bool[], %(worker)s::text[]) AS o(
     id, delivery_id, webhook_id, number, result, started_at, answered_at, lateness_ms, status_code, error, detail,
-    decision_code, decision_values, next_at, url, request_headers, request_size, request_digest, response_headers,
+    decision_code, decision_values, next_at, url, request_headers, request_size, request_sha256, response_headers,
     response_body,
     response_size, response_truncated, dns_ms, connect_ms, tls_ms, first_byte_ms, total_ms, remote_address,
     reused_connection, worker)

@@ -13,6 +13,8 @@ from typing import Any
 
 import pycurl
 
+from deliveries.sentences import answered
+
 from .answer import Answer
 from .exchange import Exchange
 from .outcome import KEEP_HEADER_BYTES, KEEP_HEADERS, ErrorClass, Fault, Outcome
@@ -81,15 +83,12 @@ def _measured(exchange: Exchange) -> dict[str, Any]:
 
 @cache
 def _verdict(status: int) -> tuple[ErrorClass | None, str]:
-    try:
-        phrase = f"{status} {HTTPStatus(status).phrase}"  # ours, not the receiver's: it goes into logs and pages
-    except ValueError:
-        phrase = str(status)
+    told = answered(status)
     if 200 <= status < 300:
-        return None, f"Your endpoint answered {phrase}."
+        return None, told
     if 300 <= status < 400:
-        return ErrorClass.REDIRECT, f"Your endpoint answered {phrase}; redirects are not followed, change the URL."
-    return ErrorClass.HTTP_ERROR, f"Your endpoint answered {phrase}."
+        return ErrorClass.REDIRECT, f"{told[:-1]}; redirects are not followed, change the URL."
+    return ErrorClass.HTTP_ERROR, told
 
 
 def _read_headers(lines: Iterable[bytes]) -> list[tuple[str, str]]:

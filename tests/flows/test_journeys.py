@@ -71,7 +71,7 @@ def test_what_arrives_over_http_verifies_as_the_dialects_document_says(merchant,
 
     [attempt] = attempts(webhook)
     assert (delivery.attempt_count, attempt.status_code, attempt.error) == (1, 200, "")
-    assert attempt.request_digest == hashlib.sha256(received.body).hexdigest()
+    assert attempt.digest == hashlib.sha256(received.body).hexdigest()
     assert secret not in attempt.request_headers
 
 

@@ -116,7 +116,7 @@ def test_bodies_go_before_their_attempts_and_the_line_of_the_log_stays(settings)
     attempt = Attempt.objects.get()
     assert (attempt.request_headers, attempt.response_headers, bytes(attempt.response_body)) == ("[]", "[]", b"")
     assert attempt.status_code == 200
-    assert attempt.request_digest != ""
+    assert attempt.digest != ""
     assert attempt.decision_code != ""
 
 

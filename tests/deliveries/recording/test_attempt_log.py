@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from deliveries import dialects
+from deliveries import dialects, sentences
 from deliveries.models import Attempt
 from deliveries.reasons import ReasonCode
 from deliveries.recording import outcomes
@@ -83,7 +83,7 @@ def test_a_request_that_could_not_be_made_is_logged_with_the_reason() -> None:
     now = time.monotonic()
     outcomes.record([Sent(row, None, outcome, now, now)])
     attempt = Attempt.objects.get()
-    assert (attempt.error, attempt.detail, attempt.request_digest) == ("internal", outcome.detail, "")
+    assert (attempt.error, attempt.detail, attempt.digest) == ("internal", outcome.detail, "")
 
 
 def test_a_dialect_that_this_release_does_not_know_ends_in_the_log_and_not_in_silence() -> None:
@@ -102,4 +102,38 @@ def test_the_digest_in_the_log_is_of_the_body_as_sent() -> None:
     outcomes.record([answered(claim_one(due_one()), request=request)])
     attempt = Attempt.objects.get()
     assert attempt.request_size == 3
-    assert attempt.request_digest == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert attempt.digest == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_digest_is_kept_in_bytes_and_those_of_earlier_releases_are_read_as_they_were() -> None:
+    request = Request("https://shop.example.com/hook", [("webhook-id", "x")], b"abc", 1.0, 1.0)
+    outcomes.record([answered(claim_one(due_one()), request=request)])
+    attempt = Attempt.objects.get()
+    told, kept = attempt.digest, bytes(attempt.request_sha256 or b"")
+    assert (attempt.request_digest, kept) == ("", bytes.fromhex(told))
+    Attempt.objects.update(request_sha256=None, request_digest=told)
+    assert Attempt.objects.get().digest == told
+
+
+@pytest.mark.parametrize("status", [200, 204, 299])
+def test_what_the_status_of_a_success_tells_is_not_kept_besides(status: int) -> None:
+    said = sentences.answered(status)
+    outcomes.record([answered(claim_one(due_one()), status, detail=said)])
+    attempt = Attempt.objects.get()
+    assert attempt.detail == ""
+    assert attempt.what_happened == said
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (200, "Your endpoint answered 200 OK. It sent more than 64 KiB."),
+        (201, "Your endpoint answered 200 OK."),
+        (500, "Your endpoint answered 500 Internal Server Error."),
+        (None, "It didn't answer."),
+    ],
+)
+def test_what_says_more_is_kept(status: int | None, said: str) -> None:
+    outcomes.record([answered(claim_one(due_one()), status, detail=said)])
+    attempt = Attempt.objects.get()
+    assert attempt.detail == attempt.what_happened == said
