@@ -21,7 +21,7 @@ from deliveries.dialects import Message
 from deliveries.dialects.base import USER_AGENT, unix_seconds
 from deliveries.queueing import ordering
 from deliveries.queueing.webhook_settings import WebhookSettings
-from deliveries.sending.destinations import base, certificates
+from deliveries.sending.destinations import base, private_keys
 from deliveries.sending.destinations.base import Destination
 from deliveries.transport import ErrorClass, Outcome, Request
 from subscriptions.webhook_rules import CheckedDestination, KindField
@@ -87,16 +87,17 @@ def _check_key(given: Mapping[str, Any]) -> dict[str, str]:
 def _check_private_key(text: str) -> str:
     try:
         _private_key(text)
+    except private_keys.UnusableKey:
+        raise
     except ValueError:
         raise ValueError("This is no RSA key in PEM. Give private_key of the key file as it is there.") from None
     return text
 
 
-@lru_cache(maxsize=256)
 def _private_key(text: str) -> RSAPrivateKey:
-    key = certificates.load_key(text)
-    if not isinstance(key, RSAPrivateKey) or key.key_size > certificates.RSA_BITS_MAX:
-        raise ValueError("not an RSA key of a usable size")
+    key = private_keys.read(text)
+    if not isinstance(key, RSAPrivateKey):
+        raise ValueError("not an RSA key")
     return key
 
 
@@ -140,7 +141,11 @@ def _token(email: str, key_id: str, private_key: str, for_whom: str, halves: int
     head = {"alg": "RS256", "typ": "JWT", "kid": key_id}
     claims = {"iss": email, "sub": email, "aud": for_whom, "iat": begun, "exp": begun + TOKEN_SECONDS}
     signed = ".".join(_url_safe(json.dumps(part, separators=(",", ":")).encode()) for part in (head, claims))
-    signature = _private_key(private_key).sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
+    try:
+        key = _private_key(private_key)
+    except ValueError as error:  # taken before today's bounds
+        raise ValueError(f"the service account's key isn't used. {error}") from None
+    signature = key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
     return f"{signed}.{_url_safe(signature)}"
 
 

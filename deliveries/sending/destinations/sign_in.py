@@ -14,7 +14,7 @@ from typing import Any, Final
 from django.core.exceptions import ValidationError
 
 from deliveries.queueing.webhook_settings import WebhookSettings
-from deliveries.sending.destinations import base, certificates
+from deliveries.sending.destinations import base, certificates, private_keys
 from deliveries.transport import ClientCertificate, ErrorClass, Outcome
 from subscriptions.webhook_rules import CheckedSignIn, KindField
 
@@ -35,7 +35,7 @@ _CHECKS: Final[Mapping[str, Callable[[str], str]]] = {
     "scope": base.matching(r"[!#-\[\]-~]+( [!#-\[\]-~]+)*", "Give scopes with single spaces between them."),
     "client_authentication": base.matching("basic|body", "Use basic or body."),
     "certificate": certificates.check_chain,
-    "private_key": certificates.check_key,
+    "private_key": private_keys.check,
 }
 
 
@@ -99,7 +99,7 @@ METHODS: Final = {
                     "private_key",
                     "Private key",
                     "PEM text, without a passphrase.",
-                    length_max=certificates.KEY_MAX,
+                    length_max=private_keys.KEY_MAX,
                     is_long=True,
                 ),
             ),
@@ -151,9 +151,17 @@ def authorized(sent: Sequence[tuple[str, str]], value: str) -> list[tuple[str, s
 
 
 def client_certificate(webhook: WebhookSettings) -> ClientCertificate | None:
-    """Return what an endpoint is shown that asks for a certificate; None for other ways to sign in."""
+    """Return what an endpoint is shown that asks for a certificate; None for other ways to sign in.
+
+    Raises ValueError for a key, taken before today's bounds, that costs too much.
+    """
     if webhook.sign_in["method"] != CERTIFICATE:
         return None
+    try:
+        private_keys.read(webhook.credentials["private_key"])
+    except ValueError as error:
+        why = f"the client certificate's key isn't used. {error} Then give it with its certificate."
+        raise ValueError(why) from None
     return ClientCertificate(webhook.sign_in["certificate"], webhook.credentials["private_key"])
 
 
