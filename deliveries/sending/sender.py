@@ -109,13 +109,20 @@ class Sender:
         return self._rendering.behind(webhook_ids)
 
     def slow_free(self) -> int:
-        """Return how many more rows of slow webhooks may be submitted."""
+        """Return how many places are free for rows of slow webhooks."""
         with self._lock:
             self._slow.look(time.monotonic())
-            return max(0, int(open_requests_max() * SLOW_SHARE) - self._slow.open)
+            return max(0, _slow_places() - self._slow.open)
+
+    def slow_starts(self) -> int:
+        """Return how many more rows of slow webhooks may be submitted now."""
+        with self._lock:
+            now = time.monotonic()
+            self._slow.look(now)
+            return self._slow.may_start(_slow_places(), now)
 
     def may_take_slow(self, webhook_ids: Collection[int]) -> bool:
-        """Tell whether there is a place for any of these slow webhooks."""
+        """Tell whether there is a place for any of these slow webhooks, now or soon."""
         return self.slow_free() > 0 and len(self.behind(webhook_ids)) < len(webhook_ids)
 
     def has_poison_candidate(self) -> bool:
@@ -257,6 +264,10 @@ class Sender:
 
         self._in_turn(row, make)
         return made.result()
+
+
+def _slow_places() -> int:
+    return int(open_requests_max() * SLOW_SHARE)
 
 
 def _unmade(

@@ -10,6 +10,8 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from deliveries.sending.slow_pace import SlowPace
+
 SLOW = 1.0
 """Seconds from which on a request counts as slow, finished or not."""
 SLOW_SHARE = 0.5
@@ -31,6 +33,7 @@ class SlowWebhooks:
         self._requests: dict[int, tuple[int, float]] = {}  # a request's id → its webhook, and since when it is open
         self._young: deque[tuple[float, int]] = deque()  # since when, and the request's id: those not yet looked at
         self._open: Counter[int] = Counter()  # webhook → how many requests it has open
+        self._pace = SlowPace(SLOW)
         self.open = 0
         """Open requests of slow webhooks."""
 
@@ -40,7 +43,9 @@ class SlowWebhooks:
         self._requests[request_id] = webhook_id, now
         self._young.append((now, request_id))
         self._open[webhook_id] += 1
-        self.open += self._is_slow(webhook_id)
+        if self._is_slow(webhook_id):
+            self.open += 1
+            self._pace.start()
         self.look(now)
 
     def closed(self, request_id: int) -> None:
@@ -67,7 +72,9 @@ class SlowWebhooks:
 
     def note(self, webhook_id: int, seconds: float) -> None:
         """Note what a request took. After a quick one a webhook is slow only while another is open for long."""
-        if seconds <= SLOW and webhook_id not in self._known:
+        if seconds > SLOW:
+            self._pace.note(seconds)
+        elif webhook_id not in self._known:
             return
         with self._changing(webhook_id):
             self._known.pop(webhook_id, None)
@@ -77,6 +84,10 @@ class SlowWebhooks:
             oldest = next(iter(self._known))
             with self._changing(oldest):
                 del self._known[oldest]
+
+    def may_start(self, places: int, now: float) -> int:
+        """Return how many more requests of slow webhooks may be opened now, of `places` in all: see `slow_pace`."""
+        return max(0, min(places - self.open, self._pace.free(places, now)))
 
     def divide(self, webhook_ids: Sequence[int]) -> tuple[list[int], list[int]]:
         """Return the quick ones of these webhooks, and the slow ones."""

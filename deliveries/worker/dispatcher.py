@@ -190,7 +190,7 @@ class _Dispatcher:
     def _dispatch_slow(self, share: Share) -> bool:
         """Dispatch some of the slow webhooks, merchants in turn, as far as they have places left."""
         free = room(self._process)
-        places = min(free.rows, self._sender.slow_free())
+        places = min(free.rows, self._sender.slow_starts())
         if not self._slow or not places:
             return True
         chosen = self._in_turn(self._slow, SLOW_AT_ONCE, share)
