@@ -107,7 +107,8 @@ class Attempt(models.Model):
     @property
     def answer_headers(self) -> list[tuple[str, str]]:
         """The answer's headers."""
-        return logged_headers.unpack(self.response_headers)
+        known = logged_headers.known_of_answer(self.answered_at) if self.answered_at else {}
+        return logged_headers.unpack(self.response_headers, known)
 
     @property
     def what_happened(self) -> str:

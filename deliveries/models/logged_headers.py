@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from email.utils import formatdate
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -70,6 +72,16 @@ def known(*, event_id: str, event: str, occurred_at: datetime, started_at: datet
         "webhook-event-time": iso(occurred_at),
         "webhook-timestamp": str(unix_seconds(started_at)),
     }
+
+
+def known_of_answer(answered_at: datetime) -> Mapping[str, str]:
+    """Return the same of an answer: most endpoints' clocks agree with ours on the second that it came in."""
+    return _dated(unix_seconds(answered_at))
+
+
+@lru_cache(maxsize=16)
+def _dated(second: int) -> Mapping[str, str]:
+    return {"Date": formatdate(second, usegmt=True)}
 
 
 def pack(headers: Iterable[tuple[str, str]], known: Mapping[str, str] = _NOTHING) -> str:

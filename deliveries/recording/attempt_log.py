@@ -79,7 +79,7 @@ def row_of(each: DecidedOutcome) -> AttemptRow:
         request_headers=_logged_headers(sent, each.started_at),
         request_size=len(body),
         request_sha256=hashlib.sha256(body).digest() if body else None,
-        response_headers=logged_headers.pack(outcome.headers),
+        response_headers=logged_headers.pack(outcome.headers, logged_headers.known_of_answer(each.answered_at)),
         response_body=outcome.body,
         response_size=outcome.body_bytes_read,
         response_truncated=outcome.body_truncated,

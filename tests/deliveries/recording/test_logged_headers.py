@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
+from email.utils import formatdate
 
 import pytest
 from hypothesis import given
@@ -57,6 +59,17 @@ def test_of_an_event_nothing_is_kept_twice(dialect: str) -> None:
     assert shown
     assert delivery.event.public_id not in attempt.request_headers
     assert iso(delivery.event.occurred_at) not in attempt.request_headers
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("behind", [0, 1])
+def test_the_date_of_an_answer_is_kept_only_where_the_row_does_not_tell_it(behind: int) -> None:
+    sent = answered(claim_one(due_one()))
+    date = formatdate(int(clock.at(sent.finished).timestamp()) - behind, usegmt=True)
+    outcomes.record([replace(sent, outcome=replace(sent.outcome, headers=(("Date", date), ("Server", "x"))))])
+    attempt = Attempt.objects.get()
+    assert attempt.answer_headers == [("Date", date), ("Server", "x")]
+    assert (date in attempt.response_headers) == bool(behind)
 
 
 def test_a_row_whose_event_is_not_known_shows_none() -> None:
