@@ -52,7 +52,7 @@ def test_the_log_has_a_word_for(merchant, kind):
     assert (attempt.error, attempt.status_code) == (error, status), attempt.detail
     assert attempt.result == ("failed" if error else "delivered")
     assert statuses(webhook) == {"dead" if error else "delivered": 1}
-    assert attempt.detail, "a sentence for the merchant"
+    assert attempt.what_happened, "a sentence for the merchant"
     assert len(attempt.response_body) <= 4096
     assert attempt.total_ms is not None
     assert server.failures == []
